@@ -1,0 +1,73 @@
+"""The one place that compiles: ``kernel`` turns a scalar-loop function into machine code, cached on disk.
+
+Numba keys its disk cache by the file that holds the compiled function and does not notice an edited callee in another
+module. The cache folder is therefore named by a digest of all sources that may hold kernels: edit any, and all recompile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba  # pyright: ignore[reportMissingTypeStubs]  # numba ships no stubs
+import platformdirs
+
+F = TypeVar("F", bound=Callable[..., object])
+
+KERNEL_FOLDERS = ("market", "assets", "data", "environment")
+
+
+def source_digest(package: Path) -> str:
+    """Digest of every source file a kernel may live in.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of the ``gridmarl`` package.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits that change when any of those files does.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    files = [package / "kernels.py", *(f for folder in KERNEL_FOLDERS for f in (package / folder).rglob("*.py"))]
+    for file in sorted(files):
+        digest.update(file.relative_to(package).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of compiled kernels for exactly these sources."""
+    return platformdirs.user_cache_path("gridmarl") / "kernels" / source_digest(Path(__file__).parent)
+
+
+@contextmanager
+def _cached_in(folder: Path) -> Iterator[None]:
+    """Let numba locate its cache here for the duration of one decoration."""
+    before = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]  # set at run time by numba
+    numba.config.CACHE_DIR = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def kernel(function: F) -> F:
+    """Compile a function called from other kernels.
+
+    Exact arithmetic (no ``fastmath``), no parallel reductions, so that one row of a batch equals a single run bit for bit.
+    """
+    return cast(F, numba.njit(fastmath=False, parallel=False)(function))
+
+
+def entry_kernel(function: F) -> F:
+    """Compile a function called from Python and keep its machine code on disk."""
+    with _cached_in(cache_folder()):
+        return cast(F, numba.njit(fastmath=False, parallel=False, cache=True)(function))
