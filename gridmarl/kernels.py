@@ -64,10 +64,10 @@ def kernel(function: F) -> F:
 
     Exact arithmetic (no ``fastmath``), no parallel reductions, so that one row of a batch equals a single run bit for bit.
     """
-    return cast(F, numba.njit(fastmath=False, parallel=False)(function))
+    return cast(F, numba.njit(error_model="numpy", fastmath=False, parallel=False, forceinline=True, _nrt=False)(function))
 
 
 def entry_kernel(function: F) -> F:
     """Compile a function called from Python and keep its machine code on disk."""
     with _cached_in(cache_folder()):
-        return cast(F, numba.njit(fastmath=False, parallel=False, cache=True)(function))
+        return cast(F, numba.njit(error_model="numpy", fastmath=False, parallel=False, cache=True, _nrt=False)(function))

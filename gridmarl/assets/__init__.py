@@ -1,0 +1,1 @@
+"""What the seats own: the physics and true costs of generators, batteries and loads, as scalar kernels."""

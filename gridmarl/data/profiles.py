@@ -1,0 +1,142 @@
+"""Public time series of a world: realised values and the forecasts issued before them.
+
+The deviation d follows a first-order autoregression, so the forecast k + 1 steps after the last realised value is its
+conditional expectation, with d shrunk by decay^(k + 1) (Box, Jenkins & Reinsel, "Time Series Analysis", ch. 5). With data,
+the base of an interval is the value a day earlier and d the last realised difference from it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridmarl.data.random import draw_normal
+from gridmarl.kernels import entry_kernel, kernel
+from gridmarl.units import Float
+
+# Columns of the profile table (profile, column).
+FROM_DATA, RELATIVE, ABSOLUTE, DECAY, INNOVATION, MINIMUM, MAXIMUM, DEMAND_MW, RENEWABLE_MW, DAY = range(10)
+PROFILE_COLUMNS = 10
+FIRST = 1
+"""Series begin one interval before the episode: the value last seen at its first gate closure."""
+
+
+@kernel
+def clip(value: float, low: float, high: float) -> float:
+    """The nearest number within [low, high]."""
+    return min(max(value, low), high)
+
+
+@kernel
+def deviate(profile: Float, p: int, base: float, deviation: float) -> float:
+    """Value of a profile at this base and deviation."""
+    if profile[p, FROM_DATA] > 0.0:
+        return clip(base + deviation, profile[p, MINIMUM], profile[p, MAXIMUM])
+    value = base * (1.0 + profile[p, RELATIVE] * deviation) + profile[p, ABSOLUTE] * deviation
+    return clip(value, profile[p, MINIMUM], profile[p, MAXIMUM])
+
+
+@kernel
+def first_deviation(profile: Float, series: Float, p: int, origin: int, key: np.uint64) -> float:
+    """Deviation in the interval before the episode: stationary, or what the data show."""
+    if profile[p, FROM_DATA] > 0.0:
+        day = int(profile[p, DAY])
+        return series[p, origin - 1] - series[p, origin - 1 - day]
+    return draw_normal(key, p, -1)
+
+
+@kernel
+def next_deviation(profile: Float, series: Float, p: int, origin: int, t: int, key: np.uint64, last: float) -> float:
+    """Deviation realised in interval t, after ``last`` in t - 1."""
+    if profile[p, FROM_DATA] > 0.0:
+        day = int(profile[p, DAY])
+        return series[p, origin + t] - series[p, origin + t - day]
+    return profile[p, DECAY] * last + profile[p, INNOVATION] * draw_normal(key, p, t)
+
+
+@kernel
+def realised(profile: Float, series: Float, p: int, origin: int, t: int, deviation: float) -> float:
+    """Value realised in interval t, given its deviation."""
+    if profile[p, FROM_DATA] > 0.0:
+        return series[p, origin + t]
+    return deviate(profile, p, series[p, origin + t], deviation)
+
+
+@kernel
+def forecast(profile: Float, series: Float, p: int, origin: int, t: int, ahead: int, shrunk: float) -> float:
+    """Expectation at the gate closure of t for interval t + ahead; ``shrunk`` is decay^(ahead + 1) x the last deviation."""
+    index = origin + t + ahead
+    if profile[p, FROM_DATA] > 0.0:
+        day = int(profile[p, DAY])
+        index -= day * (ahead // day + 1)
+    return deviate(profile, p, series[p, min(index, series.shape[1] - 1)], shrunk)
+
+
+@entry_kernel
+def realised_path(profile: Float, series: Float, origin: int, key: np.uint64, intervals: int) -> Float:
+    """Everything an episode will realise: (interval, profile). Only ``perfect`` information may look.
+
+    Parameters
+    ----------
+    profile : (profile, column) array
+        The profile table.
+    series : (profile, index) array
+        Base values, or data.
+    origin : int
+        Index of the episode's first interval.
+    key : uint64
+        The episode's key.
+    intervals : int
+        How many intervals.
+    """
+    count = profile.shape[0]
+    path = np.empty((intervals, count))
+    for p in range(count):
+        deviation = first_deviation(profile, series, p, origin, key)
+        for t in range(intervals):
+            deviation = next_deviation(profile, series, p, origin, t, key, deviation)
+            path[t, p] = realised(profile, series, p, origin, t, deviation)
+    return path
+
+
+@entry_kernel
+def forecast_path(profile: Float, series: Float, origin: int, t: int, deviations: Float, horizon: int) -> Float:
+    """Forecasts issued at the gate closure of interval t: (horizon, profile).
+
+    Parameters
+    ----------
+    profile, series, origin
+        As in :func:`realised_path`.
+    t : int
+        The interval about to be decided.
+    deviations : (profile,) array
+        Deviations realised in t - 1.
+    horizon : int
+        How many intervals from t on.
+    """
+    count = profile.shape[0]
+    path = np.empty((horizon, count))
+    for p in range(count):
+        shrunk = deviations[p]
+        for ahead in range(horizon):
+            shrunk *= profile[p, DECAY]
+            path[ahead, p] = forecast(profile, series, p, origin, t, ahead, shrunk)
+    return path
+
+
+def forecast_spread(profile: Float, base: Float) -> Float:
+    """Standard deviation of the forecast error at each lead (horizon, profile), in the profile's unit.
+
+    Parameters
+    ----------
+    profile : (profile, column) array
+        The profile table.
+    base : (horizon, profile) array
+        The forecasts themselves; a relative deviation scales with them.
+
+    Notes
+    -----
+    The variance of an autoregression k + 1 steps ahead is 1 - decay^(2 (k + 1)) of its stationary one.
+    """
+    ahead = np.arange(1, len(base) + 1)[:, None]
+    grown = np.sqrt(1.0 - profile[:, DECAY] ** (2 * ahead))
+    return (np.abs(base) * profile[:, RELATIVE] + profile[:, ABSOLUTE]) * grown

@@ -1,0 +1,191 @@
+"""The batched market: a compiled scenario, the state of its rows, and the two things one can do with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridmarl.data.profiles import forecast_path, realised_path
+from gridmarl.data.random import SPLIT_CODE
+from gridmarl.environment import arrays, fields
+from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, empty_book, empty_rows
+from gridmarl.environment.step import reset_rows, step_rows
+from gridmarl.environment.world import Compiled, compile_world
+from gridmarl.errors import ActionError, OrderError, ScenarioError
+from gridmarl.kernels import cache_folder
+from gridmarl.scenario.rules import SPLITS, Split
+from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Bool, Float, UInt
+
+log = logging.getLogger(__name__)
+
+FAULTS = {
+    arrays.FAULT_NOT_FINITE: ("a finite number", "check the policy for NaN or infinity"),
+    arrays.FAULT_RANGE: ("within the bounds of the action space", "scale or clip the action"),
+    arrays.FAULT_PRICE: ("an order price within [floor, cap]", "clip the price, or widen market.floor / cap"),
+    arrays.FAULT_WHOLE: ("a whole number the action space contains", "pass an integer"),
+}
+
+
+@dataclass(slots=True)
+class Clocks:
+    """Which seed and episode each row is in."""
+
+    seed: UInt  # (env,)
+    episode: UInt  # (env,)
+
+
+class Core:
+    """Many copies of one market, advanced together.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    rows : int
+        How many environments.
+    codecs : mapping, optional
+        Seat or role -> codec.
+    split : {"train", "select", "test"}
+        Which randomness, or which days, the episodes draw.
+    record : bool
+        Keep each interval's orders in ``Outcome.book``.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        rows: int = 1,
+        codecs: Mapping[str, str] | None = None,
+        split: Split = "test",
+        record: bool = False,
+    ) -> None:
+        if split not in SPLITS:
+            raise ScenarioError("split", split, ", ".join(SPLITS), "choose one of them")
+        if rows < 1:
+            raise ScenarioError("number of environments", rows, "1 or more", "ask for at least one")
+        self.compiled: Compiled = compile_world(scenario, codecs)
+        self.split: Split = split
+        self.record = record
+        self.rows: Rows = empty_rows(self.compiled.world, rows)
+        self.book: Book = empty_book(self.compiled.world)
+        self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
+        self._begun = False
+
+    @property
+    def count(self) -> int:
+        """Number of environments."""
+        return len(self.rows.t)
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row of actions."""
+        return int(self.compiled.world.seat[-1, arrays.ACTION_AT])
+
+    @property
+    def intervals(self) -> int:
+        """Intervals of an episode."""
+        return self.compiled.scenario.intervals
+
+    def empty_outcome(self) -> Outcome:
+        """Fresh arrays for a step."""
+        world, count = self.compiled.world, self.count
+        sizes = fields.SIZES
+        return Outcome(
+            seats=np.empty((count, len(world.seat) - 1, arrays.SEAT_COLUMNS)),
+            market=np.empty((count, len(arrays.MARKET_NAMES))),
+            generator=np.empty((count, len(world.generator), sizes["generator"]), np.float32),
+            storage=np.empty((count, len(world.battery), sizes["storage"]), np.float32),
+            consumer=np.empty((count, len(world.load), sizes["consumer"]), np.float32),
+            operator=np.empty((count, 1, sizes["operator"]), np.float32),
+            book=np.empty((count if self.record else 0, sum(book_sizes(world)), 4)),
+        )
+
+    def reset(self, seeds: UInt | None = None, chosen: Bool | None = None, outcome: Outcome | None = None) -> Outcome:
+        """Begin an episode: the first of the given seeds, or the next of the seeds at hand.
+
+        Parameters
+        ----------
+        seeds : (env,) uint64 array, optional
+            Row i begins episode 0 of ``seeds[i]``.
+        chosen : (env,) bool array, optional
+            Only these rows; by default all.
+        outcome : Outcome, optional
+            Where first observations are written; by default fresh arrays.
+        """
+        chosen = np.ones(self.count, np.bool_) if chosen is None else chosen
+        if seeds is not None:
+            self.clocks.seed[chosen] = seeds[chosen]
+            self.clocks.episode[chosen] = 0
+        elif self._begun:
+            self.clocks.episode[chosen] += np.uint64(1)
+        self._begun = True
+        origins = self.compiled.series.origins[self.split]
+        self.rows.origin[chosen] = origins[(self.clocks.episode[chosen] % np.uint64(len(origins))).astype(np.int64)]
+        outcome = self.empty_outcome() if outcome is None else outcome
+        _announce_compilation()
+        world, split = self.compiled.world, SPLIT_CODE[self.split]
+        reset_rows(world, self.rows, chosen, self.clocks.seed, split, self.clocks.episode, self.book, outcome)
+        return outcome
+
+    def step(self, actions: Float) -> Outcome:
+        """Advance all rows by one interval.
+
+        Parameters
+        ----------
+        actions : (env, width) float64 array
+            Every seat's action side by side.
+
+        Raises
+        ------
+        ActionError
+            Where a number is not finite or outside its space; nothing has changed then.
+        OrderError
+            Where an order's price lies outside [floor, cap]; nothing has changed then.
+        """
+        outcome = self.empty_outcome()
+        if not step_rows(self.compiled.world, self.rows, actions, self.book, outcome):
+            raise self._fault(actions)
+        return outcome
+
+    def _fault(self, actions: Float) -> ActionError | OrderError:
+        row, seat, rule, component = (int(part) for part in self.book.fault)
+        name, codec = self.compiled.layout.seats[seat], self.compiled.layout.codecs[seat]
+        value = float(actions[row, self.compiled.world.seat[seat, arrays.ACTION_AT] + component])
+        allowed, remedy = FAULTS[rule]
+        kind = OrderError if rule == arrays.FAULT_PRICE else ActionError
+        return kind(f"action of {name!r} (codec {codec.name}, component {component}, row {row})", value, allowed, remedy)
+
+    def realised(self, row: int = 0) -> Float:
+        """Everything the row's episode realises, (interval, profile); for ``perfect`` information only."""
+        world = self.compiled.world
+        origin, key = int(self.rows.origin[row]), self.rows.key[row]
+        return realised_path(world.profile, world.series, origin, key, self.intervals)
+
+    def forecast(self, row: int, horizon: int) -> Float:
+        """Forecasts issued at the row's next gate closure, (horizon, profile)."""
+        world = self.compiled.world
+        origin, t = int(self.rows.origin[row]), int(self.rows.t[row])
+        return forecast_path(world.profile, world.series, origin, t, self.rows.deviation[row], horizon)
+
+    def snapshot(self) -> tuple[Rows, Clocks]:
+        """A copy of all that changes."""
+        clocks = Clocks(self.clocks.seed.copy(), self.clocks.episode.copy())
+        return Rows(*(array.copy() for array in self.rows)), clocks
+
+    def restore(self, snapshot: tuple[Rows, Clocks]) -> None:
+        """Go back to a snapshot."""
+        for mine, theirs in zip(self.rows, snapshot[0], strict=True):
+            mine[...] = theirs
+        self.clocks = Clocks(snapshot[1].seed.copy(), snapshot[1].episode.copy())
+        self._begun = True
+
+
+def _announce_compilation() -> None:
+    """Say once why the first call takes seconds."""
+    folder = cache_folder()
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        log.warning("compiling the market's kernels once (about ten seconds); kept in %s", folder)

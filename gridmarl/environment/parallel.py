@@ -1,0 +1,214 @@
+"""The PettingZoo view: one market, one action per seat and interval, dictionaries in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from pettingzoo import ParallelEnv
+
+from gridmarl.environment import arrays, fields
+from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
+from gridmarl.environment.core import Core
+from gridmarl.environment.fields import Field
+from gridmarl.environment.others import Others, chosen_seats
+from gridmarl.environment.seating import Seating, global_state, observations_of, reward_vector, state_space
+from gridmarl.errors import ActionError, ScenarioError, nearest
+from gridmarl.scenario.rules import Split
+from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Float32
+
+Observations = dict[str, Float32]
+Infos = dict[str, dict[str, Any]]  # PettingZoo's own type of an info
+RENDER_MODES = ("rgb_array", "ansi")
+
+
+class MarketEnv(ParallelEnv[str, Float32, Any]):
+    """A market as a PettingZoo ``ParallelEnv``.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    seats : str or sequence of str, optional
+        Names, roles or patterns of the seats played from outside; by default all.
+    others : Others, optional
+        The team that plays the remaining seats inside. Needed where there are any.
+    codecs : mapping, optional
+        Seat or role -> codec.
+    split : {"train", "select", "test"}
+        Which randomness, or which days, the episodes draw.
+    render_mode : {"rgb_array", "ansi"}, optional
+
+    Notes
+    -----
+    Rewards are dollars of one interval. Infos hold the named components, all of the seat's own.
+    """
+
+    metadata = {"name": "gridmarl_market_v0", "render_modes": list(RENDER_MODES), "is_parallelizable": True, "render_fps": 4}  # noqa: RUF012  # PettingZoo's own form
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        seats: str | tuple[str, ...] | list[str] | None = None,
+        others: Others | None = None,
+        codecs: Mapping[str, str] | None = None,
+        split: Split = "train",
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise ScenarioError("render_mode", render_mode, ", ".join(RENDER_MODES), nearest(render_mode, RENDER_MODES))
+        inside = dict(others.codecs) if others else {}
+        self.core = Core(scenario, 1, {**inside, **(codecs or {})}, split, record=True)
+        self.scenario = scenario
+        self.render_mode = render_mode
+        self.possible_agents: list[str] = list(chosen_seats(self.core.compiled.layout, seats))
+        if others is None and len(self.possible_agents) < len(self.core.compiled.layout.seats):
+            raise ScenarioError("others", None, "a team for the seats not played", "pass others='truthful'")
+        self.agents: list[str] = []
+        self.max_cycles: int = scenario.intervals
+        self._others = others
+        self._seating = Seating(self.core.compiled)
+        self._state_space = state_space(self.core.compiled)
+        self._places = [self._seating.places[agent] for agent in self.possible_agents]
+        self._rows = [place.row for place in self._places]
+        self._packed = np.zeros((1, self.core.width))
+        self._outcome: Outcome | None = None
+
+    @property
+    def unwrapped(self) -> MarketEnv:
+        """This environment itself."""
+        return self
+
+    @property
+    def observation_spaces(self) -> dict[str, spaces.Space[Any]]:
+        """Seat -> space, for clients that ask for all at once."""
+        return {agent: self._seating.observation_spaces[agent] for agent in self.possible_agents}
+
+    @property
+    def action_spaces(self) -> dict[str, spaces.Space[Any]]:
+        """Seat -> space, for clients that ask for all at once."""
+        return {agent: self._seating.action_spaces[agent] for agent in self.possible_agents}
+
+    def observation_space(self, agent: str) -> spaces.Box:
+        """Space of a seat's observations, the same object at every call."""
+        return self._seating.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of a seat's actions, the same object at every call."""
+        return self._seating.action_spaces[agent]
+
+    def fields(self, agent: str) -> tuple[Field, ...]:
+        """Name, unit, bounds and meaning of each number the seat observes."""
+        return fields.FIELDS[self._seating.places[agent].role]
+
+    @property
+    def state_space(self) -> spaces.Box:
+        """Space of :meth:`state`."""
+        return self._state_space
+
+    def state(self) -> Float32:
+        """Global state for central critics: every seat's own block, then the public block."""
+        return global_state(self.latest)[0]
+
+    @property
+    def latest(self) -> Outcome:
+        """What the last reset or step returned, as arrays."""
+        if self._outcome is None:
+            raise ScenarioError("environment", "not yet begun", "a call after reset()", "call reset() first")
+        return self._outcome
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observations, Infos]:
+        """Begin episode 0 of a seed, or the next episode of the seed at hand. Unknown options are ignored."""
+        seeds = None if seed is None else np.array([seed], np.uint64)
+        self._outcome = self.core.reset(seeds)
+        if self._others:
+            self._others.begin(self.core)
+        self.agents = list(self.possible_agents)
+        return self._observations(self._outcome), {agent: {} for agent in self.agents}
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[Observations, dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+        """Advance the market by one interval.
+
+        Parameters
+        ----------
+        actions : mapping
+            One action for each of ``agents``.
+
+        Raises
+        ------
+        ActionError, OrderError
+            Where an action is missing, for an unknown seat, of the wrong shape or breaks a rule; nothing has changed then.
+        """
+        self._pack(actions)
+        outcome = self._outcome = self.core.step(self._packed)
+        last = bool(self.core.rows.t[0] >= min(self.max_cycles, self.core.intervals))
+        results = outcome.seats[0].tolist()
+        rewards = {p.seat: results[p.row][arrays.REWARD] for p in self._places}
+        infos = self._infos(results, outcome.market[0, arrays.PRICE].item(), last)
+        observations = self._observations(outcome)
+        if last:
+            self.agents = []
+        return (
+            observations,
+            rewards,
+            dict.fromkeys(self.possible_agents, False),
+            dict.fromkeys(self.possible_agents, last),
+            infos,
+        )
+
+    def _pack(self, actions: Mapping[str, Any]) -> None:
+        row = self._packed[0]
+        if not self.agents:
+            raise ActionError("step() after the end of the episode", None, "a step of a running episode", "call reset() first")
+        if len(actions) != len(self.agents) or any(agent not in actions for agent in self.agents):
+            self._refuse_agents(actions)
+        if self._others:
+            self._others.fill(self.latest, self._packed)
+        for place in self._places:
+            place.write(actions[place.seat], row)
+
+    def _refuse_agents(self, actions: Mapping[str, Any]) -> None:
+        unknown = [str(agent) for agent in actions if agent not in self.agents]
+        if unknown:
+            allowed = ", ".join(self.agents)
+            raise ActionError("action of an unknown agent", unknown[0], allowed, nearest(unknown[0], self.agents))
+        missing = [agent for agent in self.agents if agent not in actions]
+        raise ActionError("actions", f"none for {missing[0]!r}", "one for each of env.agents", "add it")
+
+    def _observations(self, outcome: Outcome) -> Observations:
+        parts = {role: observations_of(outcome, role)[0] for role in fields.ROLES}
+        return {p.seat: parts[p.role][p.among] for p in self._places}
+
+    def _infos(self, results: list[list[float]], price: float, last: bool) -> Infos:
+        infos: Infos = {}
+        for place in self._places:
+            row = results[place.row]
+            info: dict[str, Any] = dict(zip(SEAT_NAMES[place.role], row, strict=True))
+            info["price_per_mwh"] = price
+            if place.role == "operator":
+                info["reward_vector"] = reward_vector(row)
+            if last:
+                info["TimeLimit.truncated"] = True
+            infos[place.seat] = info
+        return infos
+
+    def market(self) -> dict[str, float]:
+        """Named results of the last interval's auction (price, interval, volume, import, emissions, ...)."""
+        return dict(zip(MARKET_NAMES, self.latest.market[0].tolist(), strict=True))
+
+    def render(self) -> Any:
+        """The last interval's merit order: an (height, width, 3) image, or text."""
+        if self.render_mode is None:
+            return None
+        from gridmarl.environment.render import draw_merit_order, write_merit_order
+
+        draw = draw_merit_order if self.render_mode == "rgb_array" else write_merit_order
+        return draw(self.core.compiled, self.latest)
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,243 @@
+"""One interval of every row: orders, clearing, dispatch, settlement, assets, observation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridmarl.assets import battery, generator
+from gridmarl.data import profiles
+from gridmarl.data.random import episode_key
+from gridmarl.environment.arrays import (
+    CARBON,
+    CARBON_ADDER,
+    CARBON_STEP,
+    CURTAILED,
+    DAY_MEMORY,
+    DEMAND,
+    EMISSIONS,
+    FIFTH,
+    HOUR_MEMORY,
+    HOURS,
+    IMPORT,
+    LAG_2,
+    LAG_3,
+    LAST_ADDER,
+    LAST_CURTAILED,
+    LAST_DEMAND,
+    LAST_EMISSIONS,
+    LAST_IMPORT,
+    LAST_IRRADIANCE,
+    LAST_NET_LOAD,
+    LAST_PRICE,
+    LAST_RENEWABLE,
+    LAST_RESERVE_LEVEL,
+    LAST_SHORTAGE,
+    LAST_TEMPERATURE,
+    MEAN_DAY,
+    MEAN_HOUR,
+    NET_LOAD,
+    ORDER_ACCEPTED,
+    ORDER_MW,
+    ORDER_PLACE,
+    ORDER_PRICE,
+    ORDER_RANK,
+    PRICE,
+    PRICING,
+    RENEWABLE_MWH,
+    TEMPERATURE,
+    UNSERVED,
+    WHOLESALE,
+    Book,
+    Outcome,
+    Rows,
+    World,
+)
+from gridmarl.environment.bidding import actions_are_sound, intervention, reserve_level, write_orders
+from gridmarl.environment.dispatch import account_operator, dispatch
+from gridmarl.environment.observe import MILD_C, expected, observe, reference_price
+from gridmarl.kernels import entry_kernel, kernel
+from gridmarl.market.clearing import clear_book
+from gridmarl.units import Bool, Float, Int, UInt
+
+
+@kernel
+def realise(world: World, deviation: Float, origin: int, t: int, key: np.uint64, values: Float) -> None:
+    """The public series of this interval become real."""
+    for p in range(world.profile.shape[0]):
+        last = deviation[p]
+        deviation[p] = profiles.next_deviation(world.profile, world.series, p, origin, t, key, last)
+        values[p] = profiles.realised(world.profile, world.series, p, origin, t, deviation[p])
+
+
+@kernel
+def commit(maintenance: Int, units: Float, t: int) -> None:
+    """Units in maintenance at t are off; the default owner keeps the others on."""
+    for g in range(units.shape[0]):
+        units[g, generator.ONLINE] = 1.0
+    for w in range(maintenance.shape[0]):
+        if maintenance[w, 1] <= t < maintenance[w, 2]:
+            units[maintenance[w, 0], generator.ONLINE] = 0.0
+
+
+@kernel
+def start_units(maintenance: Int, parameters: Float, units: Float, t: int, seats: Float) -> None:
+    """A unit whose maintenance ended with the last interval starts, and pays for it."""
+    for w in range(maintenance.shape[0]):
+        g = maintenance[w, 0]
+        if maintenance[w, 2] == t and units[g, generator.ONLINE] > 0.0:
+            seats[g, FIFTH] = parameters[g, generator.START_COST]
+
+
+@kernel
+def clear(book: Book, pricing: int) -> None:
+    """One auction."""
+    clear_book(
+        book.offers[ORDER_PRICE],
+        book.offers[ORDER_MW],
+        book.offer_index[ORDER_RANK],
+        book.offer_index[ORDER_PLACE],
+        book.offers[ORDER_ACCEPTED],
+        book.offers.shape[1],
+        book.bids[ORDER_PRICE],
+        book.bids[ORDER_MW],
+        book.bid_index[ORDER_RANK],
+        book.bid_index[ORDER_PLACE],
+        book.bids[ORDER_ACCEPTED],
+        book.bids.shape[1],
+        pricing,
+        book.outcome,
+    )
+
+
+@kernel
+def remember(rules: Float, memory: Float, values: Float, market: Float, level: int) -> None:
+    """What the public keeps of this interval."""
+    price, demand = market[PRICE], market[DEMAND]
+    memory[LAG_3], memory[LAG_2], memory[LAST_PRICE] = memory[LAG_2], memory[LAST_PRICE], price
+    memory[MEAN_HOUR] += rules[HOUR_MEMORY] * (price - memory[MEAN_HOUR])
+    memory[MEAN_DAY] += rules[DAY_MEMORY] * (price - memory[MEAN_DAY])
+    memory[LAST_SHORTAGE] = market[UNSERVED] / demand if demand > 0.0 else 0.0
+    memory[LAST_CURTAILED], memory[LAST_EMISSIONS] = market[CURTAILED], market[EMISSIONS]
+    memory[LAST_IMPORT], memory[LAST_RESERVE_LEVEL], memory[LAST_ADDER] = market[IMPORT], level, market[CARBON_ADDER]
+    remember_world(rules, memory, values, demand, market[RENEWABLE_MWH] / rules[HOURS])
+
+
+@kernel
+def remember_world(rules: Float, memory: Float, values: Float, demand: float, renewable: float) -> None:
+    """What the public keeps of realised demand, renewables and weather."""
+    memory[LAST_DEMAND], memory[LAST_RENEWABLE] = demand, renewable
+    memory[LAST_IRRADIANCE] = renewable / demand if demand > 0.0 else 0.0
+    net_load, temperature = int(rules[NET_LOAD]), int(rules[TEMPERATURE])
+    memory[LAST_NET_LOAD] = values[net_load] if net_load >= 0 else 0.0
+    memory[LAST_TEMPERATURE] = values[temperature] if temperature >= 0 else MILD_C
+
+
+@kernel
+def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
+    """Keep one side of the book."""
+    for i in range(orders.shape[1]):
+        record[first + i, 0], record[first + i, 1] = orders[ORDER_PRICE, i], orders[ORDER_MW, i]
+        record[first + i, 2], record[first + i, 3] = orders[ORDER_ACCEPTED, i], index[ORDER_RANK, i]
+
+
+@kernel
+def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outcome: Outcome) -> None:
+    """Orders, clearing, dispatch and settlement, assets, observation: one interval of one row."""
+    seats, market = outcome.seats[b], outcome.market[b]
+    seats[:, :] = 0.0
+    market[:] = 0.0
+    last = actions[b, actions.shape[1] - 1]
+    level, chosen = reserve_level(last), intervention(last)
+    market[CARBON_ADDER] = world.rules[CARBON] + chosen * world.rules[CARBON_STEP]
+    realise(world, rows.deviation[b], rows.origin[b], rows.t[b], rows.key[b], book.realised)
+    start_units(world.maintenance, world.generator, rows.generator[b], rows.t[b], seats)
+    write_orders(world, rows, b, actions, market[CARBON_ADDER], book)
+    clear(book, int(world.rules[PRICING]))
+    dispatch(world, rows, b, book, seats, market)
+    account_operator(world.rules, market, seats[seats.shape[0] - 1], level, chosen)
+    remember(world.rules, rows.market[b], book.realised, market, level)
+    if outcome.book.shape[0] > 0:
+        copy_orders(book.offers, book.offer_index, outcome.book[b], 0)
+        copy_orders(book.bids, book.bid_index, outcome.book[b], book.offers.shape[1])
+    rows.t[b] += 1
+    commit(world.maintenance, rows.generator[b], rows.t[b])
+    observe(world, rows, b, book.public, outcome)
+
+
+@entry_kernel
+def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Outcome) -> bool:
+    """Advance every row by one interval; False, and nothing changed, where an action breaks a rule.
+
+    Parameters
+    ----------
+    world : World
+        Constants of the scenario.
+    rows : Rows
+        State, advanced in place.
+    actions : (env, component) array
+        Every seat's action, side by side, the operator's last.
+    book : Book
+        Scratch; ``book.fault`` says which row, seat and rule where the result is False.
+    outcome : Outcome
+        Filled.
+    """
+    if not actions_are_sound(world.seat, world.rules, actions, book.fault):
+        return False
+    for b in range(actions.shape[0]):
+        step_row(world, rows, b, actions, book, outcome)
+    return True
+
+
+@kernel
+def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> None:
+    """State before the first interval of an episode, and its first observation."""
+    origin, key, deviation = rows.origin[b], rows.key[b], rows.deviation[b]
+    for p in range(world.profile.shape[0]):
+        deviation[p] = profiles.first_deviation(world.profile, world.series, p, origin, key)
+        book.realised[p] = profiles.realised(world.profile, world.series, p, origin, -1, deviation[p])
+    rows.t[b] = 0
+    rows.generator[b, :, :] = 0.0
+    rows.battery[b, :, :] = 0.0
+    rows.load[b, :, :] = 0.0
+    rows.classes[b, :, :] = 0.0
+    rows.market[b, :] = 0.0
+    for g in range(world.generator.shape[0]):
+        rows.generator[b, g, generator.OUTPUT] = world.generator[g, generator.INITIAL]
+    for s in range(world.battery.shape[0]):
+        rows.battery[b, s, battery.ENERGY] = world.battery[s, battery.ENERGY_INITIAL]
+    commit(world.maintenance, rows.generator[b], 0)
+    remember_before(world, rows.market[b], deviation, origin, book.realised)
+    observe(world, rows, b, book.public, outcome)
+
+
+@kernel
+def remember_before(world: World, memory: Float, deviation: Float, origin: int, values: Float) -> None:
+    """The public's memory begins at the reference price and the values last realised."""
+    demand, renewable = 0.0, 0.0
+    for p in range(world.profile.shape[0]):
+        demand += world.profile[p, profiles.DEMAND_MW] * values[p]
+        renewable += world.profile[p, profiles.RENEWABLE_MW] * values[p]
+    wholesale = int(world.rules[WHOLESALE])
+    price = reference_price(world.stack, demand - renewable)
+    if wholesale >= 0:
+        price = expected(world, deviation, wholesale, 0, origin, 0)
+    memory[LAST_PRICE], memory[LAG_2], memory[LAG_3], memory[MEAN_HOUR], memory[MEAN_DAY] = price, price, price, price, price
+    remember_world(world.rules, memory, values, demand, renewable)
+
+
+@entry_kernel
+def reset_rows(
+    world: World, rows: Rows, chosen: Bool, seed: UInt, split: int, episode: UInt, book: Book, outcome: Outcome
+) -> None:
+    """Begin an episode in the chosen rows.
+
+    Parameters
+    ----------
+    chosen : (env,) bool array
+    seed, episode : (env,) uint64 arrays
+        With ``split``, the key of each row's randomness.
+    """
+    for b in range(chosen.shape[0]):
+        if chosen[b]:
+            rows.key[b] = episode_key(seed[b], np.uint64(split), episode[b])
+            reset_row(world, rows, b, book, outcome)

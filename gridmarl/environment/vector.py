@@ -1,0 +1,227 @@
+"""The Gymnasium vector view: many markets at once, arrays keyed by group in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from gridmarl.environment import arrays
+from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
+from gridmarl.environment.codecs import Codec
+from gridmarl.environment.core import Core
+from gridmarl.environment.others import Others, chosen_seats
+from gridmarl.environment.seating import Place, Seating, global_state, observations_of, state_space
+from gridmarl.errors import ActionError, ScenarioError
+from gridmarl.scenario.rules import Split
+from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Bool, Float, Float32, Int
+
+Groups = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Seats of one role with identical spaces.
+
+    Attributes
+    ----------
+    name : str
+        The role, or ``role:codec`` where the role's seats speak several.
+    seats : tuple of str
+    """
+
+    name: str
+    role: str
+    codec: Codec
+    seats: tuple[str, ...]
+    rows: Int  # in Outcome.seats
+    among: slice | Int  # in the role's observations
+    columns: slice | Int  # of the packed actions, (seat x component)
+
+    def observed(self, outcome: Outcome) -> Float32:
+        """Observations, (env, seat, field)."""
+        return observations_of(outcome, self.role)[:, self.among]
+
+
+def _as_slice(index: Int) -> slice | Int:
+    """A slice where the indices are consecutive, so that looking is a view."""
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if last - first + 1 == len(index) else index
+
+
+def group_seats(places: Sequence[Place]) -> dict[str, Group]:
+    """Seats by role, split by codec where a role's seats speak several."""
+    spoken: dict[str, list[str]] = {}
+    for place in places:
+        names = spoken.setdefault(place.role, [])
+        if place.codec.name not in names:
+            names.append(place.codec.name)
+    members: dict[str, list[Place]] = {}
+    for place in places:
+        alone = len(spoken[place.role]) == 1
+        members.setdefault(place.role if alone else f"{place.role}:{place.codec.name}", []).append(place)
+    return {name: _group(name, found) for name, found in members.items()}
+
+
+def _group(name: str, places: list[Place]) -> Group:
+    columns = np.concatenate([np.arange(p.start, p.stop) for p in places])
+    return Group(
+        name,
+        places[0].role,
+        places[0].codec,
+        tuple(p.seat for p in places),
+        np.array([p.row for p in places]),
+        _as_slice(np.array([p.among for p in places])),
+        _as_slice(columns),
+    )
+
+
+class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
+    """Many copies of a market as a ``gymnasium.vector.VectorEnv``.
+
+    Parameters
+    ----------
+    scenario, seats, others, codecs, split
+        As for :class:`gridmarl.environment.parallel.MarketEnv`.
+    num_envs : int
+        How many markets.
+
+    Notes
+    -----
+    Observations, actions and rewards are dictionaries by group. Rewards are dollars, (env, seat) float64. Row i of
+    ``reset(seed=s)`` has seed s + i. Episodes end together and begin anew in the same step (``AutoresetMode.SAME_STEP``).
+    ``infos["seats"]`` and ``infos["market"]`` hold every named component (see ``seat_columns``, ``market_columns``).
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012  # gymnasium's own form
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        num_envs: int = 1,
+        *,
+        seats: str | tuple[str, ...] | list[str] | None = None,
+        others: Others | None = None,
+        codecs: Mapping[str, str] | None = None,
+        split: Split = "train",
+    ) -> None:
+        inside = dict(others.codecs) if others else {}
+        self.core = Core(scenario, num_envs, {**inside, **(codecs or {})}, split)
+        self.scenario = scenario
+        self.num_envs = num_envs
+        self.render_mode = None
+        seating = Seating(self.core.compiled)
+        played = chosen_seats(self.core.compiled.layout, seats)
+        if others is None and len(played) < len(self.core.compiled.layout.seats):
+            raise ScenarioError("others", None, "a team for the seats not played", "pass others='truthful'")
+        self._others = others
+        self.group_of = group_seats([seating.places[seat] for seat in played])
+        self.groups = {name: group.seats for name, group in self.group_of.items()}
+        self._set_spaces(seating)
+        self.market_columns = MARKET_NAMES
+        self.seat_columns = SEAT_NAMES
+        self.state_space = state_space(self.core.compiled)
+        self.max_cycles = scenario.intervals
+        self._packed = np.zeros((num_envs, self.core.width))
+        self._outcome: Outcome | None = None
+
+    def _set_spaces(self, seating: Seating) -> None:
+        observed: dict[str, spaces.Space[Any]] = {}
+        acted: dict[str, spaces.Space[Any]] = {}
+        for name, group in self.group_of.items():
+            observed[name] = batch_space(seating.observation_spaces[group.seats[0]], len(group.seats))
+            acted[name] = batch_space(seating.action_spaces[group.seats[0]], len(group.seats))
+        self.single_observation_space = spaces.Dict(observed)
+        self.single_action_space = spaces.Dict(acted)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    @property
+    def latest(self) -> Outcome:
+        """What the last reset or step returned, as arrays."""
+        if self._outcome is None:
+            raise ScenarioError("environment", "not yet begun", "a call after reset()", "call reset() first")
+        return self._outcome
+
+    def state(self) -> Float32:
+        """Global states for central critics, (env, number)."""
+        return global_state(self.latest)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Groups, dict[str, Any]]:
+        """Begin episode 0 of seeds s, s + 1, ... (or of a list of seeds), or the next episodes of those at hand."""
+        self._outcome = self.core.reset(self._seeds(seed))
+        if self._others:
+            self._others.begin(self.core)
+        return self._observe(self._outcome), {}
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> Any:
+        if seed is None:
+            return None
+        if isinstance(seed, (int, np.integer)):
+            return np.arange(self.num_envs, dtype=np.uint64) + np.uint64(seed)
+        if len(seed) != self.num_envs or any(s is None for s in seed):
+            raise ScenarioError("seed", seed, f"one number, or a list of {self.num_envs} numbers", "give one per environment")
+        return np.array(seed, np.uint64)
+
+    def step(self, actions: Mapping[str, Any]) -> tuple[Groups, Groups, Bool, Bool, dict[str, Any]]:
+        """Advance every market by one interval.
+
+        Parameters
+        ----------
+        actions : mapping
+            Group -> (env, seat) integers or (env, seat, component) numbers.
+
+        Raises
+        ------
+        ActionError, OrderError
+            Where an action is missing, of the wrong shape, or breaks a rule; nothing has changed then.
+        """
+        if self._others:
+            self._others.fill(self.latest, self._packed)
+        for name, group in self.group_of.items():
+            self._write(group, actions.get(name), name)
+        outcome = self._outcome = self.core.step(self._packed)
+        done = self.core.rows.t >= min(self.max_cycles, self.core.intervals)
+        rewards: Groups = {n: outcome.seats[:, g.rows, arrays.REWARD] for n, g in self.group_of.items()}
+        infos: dict[str, Any] = {"seats": outcome.seats, "market": outcome.market}
+        if done.any():
+            self._begin_again(outcome, done, infos)
+        return self._observe(outcome), rewards, np.zeros(self.num_envs, np.bool_), done, infos
+
+    def _write(self, group: Group, action: Any, name: str) -> None:
+        wanted = (self.num_envs, len(group.seats)) + (() if group.codec.discrete else (group.codec.width,))
+        if action is None:
+            raise ActionError("actions", f"none for group {name!r}", ", ".join(self.group_of), "add it")
+        if np.shape(action) != wanted:
+            raise ActionError(f"shape of the actions of group {name!r}", np.shape(action), str(wanted), "reshape them")
+        try:
+            self._packed[:, group.columns] = np.reshape(action, (self.num_envs, -1))
+        except (TypeError, ValueError):
+            raise ActionError(f"actions of group {name!r}", type(action).__name__, "numbers", "pass an array") from None
+
+    def _begin_again(self, outcome: Outcome, done: Bool, infos: dict[str, Any]) -> None:
+        """Keep the true last observations and infos, then begin the next episode in the rows that ended."""
+        infos["final_obs"] = {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
+        infos["final_info"] = {"seats": outcome.seats.copy(), "market": outcome.market.copy(), "TimeLimit.truncated": done}
+        infos["_final_obs"] = infos["_final_info"] = done.copy()
+        self.core.reset(chosen=done, outcome=outcome)
+        if self._others:
+            self._others.begin(self.core)
+
+    def _observe(self, outcome: Outcome) -> Groups:
+        return {name: group.observed(outcome) for name, group in self.group_of.items()}
+
+    def rewards(self, outcome: Outcome) -> Float:
+        """Rewards of all seats, (env, seat), in the order of the layout."""
+        return outcome.seats[:, :, arrays.REWARD]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Nothing is held open."""

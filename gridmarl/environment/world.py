@@ -1,0 +1,348 @@
+"""A scenario compiled to the arrays the kernels read, and the names behind their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridmarl.assets import battery, generator, load
+from gridmarl.data import profiles
+from gridmarl.data.series import Series, build_series
+from gridmarl.environment import arrays
+from gridmarl.environment.arrays import World
+from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, codec_of
+from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table
+from gridmarl.errors import ScenarioError, nearest
+from gridmarl.scenario.scenario import OPERATOR, Scenario
+from gridmarl.units import HOURS_PER_DAY, Float, Float32, Int
+
+PRICING_CODE = {"lower": 0, "upper": 1, "midpoint": 2}
+LOAD_BIDS = 2
+CLASS_LIMIT = arrays.CLASS_SLOTS
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names behind the rows of the arrays.
+
+    Attributes
+    ----------
+    seats : tuple of str
+        Generators, storage, consumers, then the operator: rows of ``Outcome.seats``.
+    roles : tuple of str
+        Role of each seat.
+    owners : tuple of str
+        Owner of each seat.
+    codecs : tuple of Codec
+        Codec of each seat.
+    technologies : tuple of str
+        Technology of each seat.
+    classes : tuple of str
+        The operator's slots.
+    most_mw : dict
+        Role -> the largest power of a seat, MW.
+    """
+
+    seats: tuple[str, ...]
+    roles: tuple[str, ...]
+    owners: tuple[str, ...]
+    codecs: tuple[Codec, ...]
+    technologies: tuple[str, ...]
+    classes: tuple[str, ...]
+    most_mw: Mapping[str, float]
+
+    def index(self, seat: str) -> int:
+        """Row of a seat.
+
+        Raises
+        ------
+        ScenarioError
+            Where there is no such seat.
+        """
+        if seat not in self.seats:
+            raise ScenarioError("seat", seat, ", ".join(self.seats), nearest(seat, self.seats) or "choose one of them")
+        return self.seats.index(seat)
+
+    def of_role(self, role: str) -> tuple[str, ...]:
+        """Seats of a role, in order."""
+        return tuple(s for s, r in zip(self.seats, self.roles, strict=True) if r == role)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A scenario, its series, its names and its arrays."""
+
+    scenario: Scenario
+    series: Series
+    layout: Layout
+    world: World
+
+
+def compile_world(scenario: Scenario, codecs: Mapping[str, str] | None = None) -> Compiled:
+    """Turn a scenario into arrays.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    codecs : mapping, optional
+        Seat or role -> codec, beyond what the scenario sets; a seat's own entry wins over its role's.
+
+    Raises
+    ------
+    ScenarioError
+        Where a codec is unknown or not for the role.
+    DataError
+        Where the data do not serve.
+    """
+    layout = _layout(scenario, {**scenario.codecs, **(codecs or {})})
+    series = build_series(scenario)
+    return Compiled(scenario, series, layout, _arrays(scenario, layout, series))
+
+
+def _layout(scenario: Scenario, codecs: Mapping[str, str]) -> Layout:
+    members = {
+        "generator": scenario.all_generators,
+        "storage": scenario.all_storage,
+        "consumer": scenario.all_consumers,
+    }
+    known = {*scenario.seats, OPERATOR, *ROLES}
+    for key in codecs:
+        if key not in known:
+            raise ScenarioError("codecs: seat or role", key, ", ".join(sorted(known)), nearest(key, known))
+    seats = [(m.name, role, m.owned_by, m.technology) for role, group in members.items() for m in group]
+    seats.append((OPERATOR, "operator", OPERATOR, OPERATOR))
+    chosen = tuple(codec_of(codecs.get(n) or codecs.get(r) or DEFAULTS[r], r) for n, r, _, _ in seats)
+    most = {
+        "generator": max((g.capacity_mw for g in scenario.all_generators), default=0.0),
+        "storage": max((b.power_mw for b in scenario.all_storage), default=0.0),
+        "consumer": max((c.load_mw for c in scenario.all_consumers), default=0.0),
+        "operator": 0.0,
+    }
+    names, roles, owners, technologies = (tuple(column) for column in zip(*seats, strict=True))
+    return Layout(names, roles, owners, chosen, technologies, _classes(scenario), most)
+
+
+def _capacities(scenario: Scenario) -> dict[str, float]:
+    """MW of each technology."""
+    capacity: dict[str, float] = {}
+    for unit in scenario.all_generators:
+        capacity[unit.technology] = capacity.get(unit.technology, 0.0) + unit.capacity_mw
+    for unit in scenario.all_storage:
+        capacity[unit.technology] = capacity.get(unit.technology, 0.0) + unit.power_mw
+    for unit in scenario.all_consumers:
+        capacity[unit.technology] = capacity.get(unit.technology, 0.0) + unit.load_mw * unit.flexible_share
+    return capacity
+
+
+def _classes(scenario: Scenario) -> tuple[str, ...]:
+    """Technologies by size; the smallest share the last slot where there are more than twelve."""
+    capacity = _capacities(scenario)
+    ordered = sorted(capacity, key=lambda name: (-capacity[name], name))
+    return tuple(ordered if len(ordered) <= CLASS_LIMIT else [*ordered[: CLASS_LIMIT - 1], "others"])
+
+
+def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
+    low, high = bound_table()
+    decay = series.table[:, profiles.DECAY]
+    lead = _leads(scenario)
+    world = World(
+        rules=_rules(scenario, series),
+        generator=_generators(scenario, series),
+        battery=_batteries(scenario),
+        load=_loads(scenario, series),
+        profile=series.table,
+        series=series.values,
+        clock=_clock(scenario, series),
+        maintenance=_maintenance(scenario),
+        stack=_stack(scenario),
+        lead=lead,
+        shrink=decay[:, None] ** (lead[None, :] + 1),
+        seat=_seat_index(scenario, layout),
+        class_capacity=_class_capacity(scenario, layout),
+        price_grid=GRID_PRICES.copy(),
+        low=low,
+        high=high,
+    )
+    return World(*(np.ascontiguousarray(array) for array in world))
+
+
+def _leads(scenario: Scenario) -> Int:
+    return np.array([max(k, round(h / scenario.interval_h)) for k, h in enumerate(LEAD_HOURS)], np.int64)
+
+
+def _rules(scenario: Scenario, series: Series) -> Float:
+    market, operator, connection = scenario.market, scenario.operator, scenario.connection
+    rules = np.zeros(arrays.RULE_COLUMNS)
+    rules[arrays.HOURS], rules[arrays.INTERVALS] = scenario.interval_h, scenario.intervals
+    rules[arrays.FLOOR], rules[arrays.CAP] = market.floor_per_mwh, market.cap_per_mwh
+    rules[arrays.VOLL], rules[arrays.PRICING] = market.voll_per_mwh, PRICING_CODE[market.pricing]
+    rules[arrays.CARBON], rules[arrays.CARBON_STEP] = market.carbon_price_per_t, operator.carbon_step_per_t
+    rules[arrays.WHOLESALE] = rules[arrays.CO2_PROFILE] = -1
+    if connection:
+        rules[arrays.LIMIT], rules[arrays.WHOLESALE] = connection.limit_mw, series.names.index(connection.wholesale)
+        rules[arrays.IMPORT_FEE], rules[arrays.EXPORT_FEE] = connection.import_fee_per_mwh, connection.export_fee_per_mwh
+        rules[arrays.IMPORT_CO2] = connection.co2_kg_per_mwh
+        rules[arrays.CO2_PROFILE] = series.names.index(connection.co2) if connection.co2 else -1
+    rules[arrays.PRICE_SCALE] = scenario.reference_price_per_mwh
+    load_mw = sum(c.load_mw for c in scenario.all_consumers)
+    rules[arrays.MW_SCALE] = load_mw or sum(g.capacity_mw for g in scenario.all_generators) or 1.0
+    rules[arrays.HOUR_MEMORY] = -np.expm1(-scenario.interval_h)
+    rules[arrays.DAY_MEMORY] = -np.expm1(-scenario.interval_h / HOURS_PER_DAY)
+    rules[arrays.STABILITY_WEIGHT], rules[arrays.COST_WEIGHT] = operator.stability_weight, operator.cost_weight
+    rules[arrays.EMISSIONS_WEIGHT] = operator.emissions_weight
+    rules[arrays.NET_LOAD] = series.names.index("net_load") if "net_load" in series.names else -1
+    rules[arrays.TEMPERATURE] = series.names.index("temperature") if "temperature" in series.names else -1
+    return rules
+
+
+def _table(rows: list[list[float]], columns: int) -> Float:
+    return np.array(rows, np.float64).reshape(len(rows), columns)
+
+
+def _ramp(ramp_mw_per_h: float | None, interval_h: float) -> float:
+    return generator.UNLIMITED if ramp_mw_per_h is None else ramp_mw_per_h * interval_h
+
+
+def _generators(scenario: Scenario, series: Series) -> Float:
+    return _table(
+        [
+            [
+                g.capacity_mw,
+                g.minimum_mw,
+                g.cost_per_mwh,
+                g.cost_per_mw2h,
+                g.co2_kg_per_mwh,
+                _ramp(g.ramp_mw_per_h, scenario.interval_h),
+                g.start_cost,
+                g.initial_mw,
+                series.names.index(g.availability) if g.availability else -1,
+                float(g.renewable),
+            ]
+            for g in scenario.all_generators
+        ],
+        generator.GENERATOR_COLUMNS,
+    )
+
+
+def _batteries(scenario: Scenario) -> Float:
+    return _table(
+        [
+            [
+                b.capacity_mwh,
+                b.power_mw,
+                b.charge_efficiency,
+                b.discharge_efficiency,
+                b.soc_min * b.capacity_mwh,
+                b.soc_max * b.capacity_mwh,
+                b.soc_initial * b.capacity_mwh,
+                b.wear_per_mwh,
+                b.wear_per_mw2h,
+                _ramp(b.ramp_mw_per_h, scenario.interval_h),
+            ]
+            for b in scenario.all_storage
+        ],
+        battery.BATTERY_COLUMNS,
+    )
+
+
+def _loads(scenario: Scenario, series: Series) -> Float:
+    return _table(
+        [
+            [
+                c.load_mw,
+                series.names.index(c.profile),
+                c.flexible_share,
+                c.dr_price_per_mwh,
+                c.true_cost_per_mwh,
+                c.rebound_share,
+                c.rebound_h,
+            ]
+            for c in scenario.all_consumers
+        ],
+        load.LOAD_COLUMNS,
+    )
+
+
+def _clock(scenario: Scenario, series: Series) -> Float32:
+    """Sine and cosine of the local time of day and of the week, (index, 4)."""
+    first = series.start_utc.astimezone(_zone(scenario)).weekday()
+    day = 2 * np.pi * series.local_h / HOURS_PER_DAY
+    week = 2 * np.pi * (series.local_h / HOURS_PER_DAY + first) / 7.0
+    return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)], axis=1).astype(np.float32)
+
+
+def _zone(scenario: Scenario):  # noqa: ANN202  # ZoneInfo
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(scenario.timezone)
+
+
+def _maintenance(scenario: Scenario) -> Int:
+    windows = [
+        [g, round(start / scenario.interval_h), round(end / scenario.interval_h)]
+        for g, unit in enumerate(scenario.all_generators)
+        for start, end in unit.maintenance_h
+    ]
+    return np.array(windows, np.int64).reshape(len(windows), 3)
+
+
+def _stack(scenario: Scenario) -> Float:
+    """The public reference: class-average cost and cumulative MW, cheapest first; renewables below any net demand."""
+    renewable = [g.cost_per_mwh for g in scenario.all_generators if g.renewable]
+    classes: dict[str, list[tuple[float, float]]] = {}
+    for g in scenario.all_generators:
+        if not g.renewable:
+            cost = g.cost_per_mwh + g.cost_per_mw2h * g.capacity_mw
+            classes.setdefault(g.technology, []).append((cost, g.capacity_mw))
+    for c in scenario.all_consumers:
+        if c.flexible_share > 0:
+            classes.setdefault("demand response", []).append((c.dr_price_per_mwh, c.flexible_share * c.load_mw))
+    rows = sorted((_average(units), sum(mw for _, mw in units)) for units in classes.values())
+    stack = [[max(renewable, default=0.0), 0.0]] + [[cost, mw] for cost, mw in rows]
+    table = np.array(stack)
+    table[:, 1] = np.cumsum(table[:, 1])
+    return table
+
+
+def _average(units: list[tuple[float, float]]) -> float:
+    return sum(cost * mw for cost, mw in units) / sum(mw for _, mw in units)
+
+
+def _seat_index(scenario: Scenario, layout: Layout) -> Int:
+    """Codec, place of its action, order slots and class of each seat; a last row closes the actions."""
+    known = {name: slot for slot, name in enumerate(layout.classes)}
+    rows: list[list[int]] = []
+    action = offer = bid = 0
+    for number, (role, codec) in enumerate(zip(layout.roles, layout.codecs, strict=True)):
+        offers, bids = _slots(scenario, role, codec, number)
+        group = known.get(layout.technologies[number], len(layout.classes) - 1)
+        rows.append([codec.code, action, offer, offers, bid, bids, group])
+        action, offer, bid = action + codec.width, offer + offers, bid + bids
+    rows.append([-1, action, offer, 0, bid, 0, 0])
+    return np.array(rows, np.int64)
+
+
+def _slots(scenario: Scenario, role: str, codec: Codec, number: int) -> tuple[int, int]:
+    """Offers and bids a seat needs: must-run and both parts of a load included."""
+    offers = codec.offers
+    if codec.name == "markup" and (role != "generator" or not scenario.all_generators[number].cost_per_mw2h):
+        offers = 1
+    match role:
+        case "generator":
+            return offers + 1, 0
+        case "storage":
+            return offers, codec.bids
+        case "consumer":
+            return offers, LOAD_BIDS
+        case _:
+            return 0, 0
+
+
+def _class_capacity(scenario: Scenario, layout: Layout) -> Float:
+    capacity = np.zeros(CLASS_LIMIT)
+    known = {name: slot for slot, name in enumerate(layout.classes)}
+    for technology, mw in _capacities(scenario).items():
+        capacity[known.get(technology, len(layout.classes) - 1)] += mw
+    return capacity

@@ -1,0 +1,1 @@
+"""The market: orders in, one uniform price out, everyone paid."""

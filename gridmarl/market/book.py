@@ -1,0 +1,207 @@
+"""One book: the orders, and behind them the inelastic demand of every period, packed for the clearing kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, SupportsFloat
+
+import numpy as np
+
+from gridmarl.errors import OrderError
+from gridmarl.market.clearing import VOLUME, clear_periods
+from gridmarl.market.orders import Labels, Orders
+from gridmarl.units import QUANTITY_TOLERANCE, Bool, Float, Int
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEMAND: Final = "demand"
+"""Label and participant of the inelastic demand."""
+
+Demand = float | Mapping[object, float]
+"""Inelastic load [MW]: one number, or a mapping or Series of numbers by period."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Book:
+    """All entries of an auction. The first ``n_orders`` are the orders, the others the demand of each period."""
+
+    n_orders: int
+    label: Labels  # (entry,) index label of the order, or "demand"
+    participant: Labels | None  # (entry,)
+    sells: Bool  # (entry,)
+    price: Float  # (entry,) $/MWh
+    quantity: Float  # (entry,) MW
+    period: Int  # (entry,) position in periods
+    periods: pd.Index | None  # None: one period without a name
+
+    @property
+    def n_periods(self) -> int:
+        """Number of periods."""
+        return 1 if self.periods is None else len(self.periods)
+
+    def total(self, amount: Float, entries: Bool) -> Float:
+        """Sum an amount over the given entries, for each period."""
+        return np.bincount(self.period[entries], weights=amount[entries], minlength=self.n_periods)
+
+
+def _megawatts(value: SupportsFloat, period: str) -> float:
+    """One finite, non-negative demand."""
+    megawatts = float(value)
+    if not (np.isfinite(megawatts) and megawatts >= 0.0):
+        raise OrderError(f"demand{period}", megawatts, "finite and >= 0 MW", "correct the demand")
+    return megawatts
+
+
+def _demand_of(demand: Demand, periods: pd.Index | None) -> Float:
+    """Inelastic load of each period [MW]."""
+    if isinstance(demand, SupportsFloat):
+        return np.full(1 if periods is None else len(periods), _megawatts(demand, ""))
+    if periods is None:
+        raise OrderError("demand by period", None, "one number", "give the orders a column 'period'")
+    for period in periods:
+        if period not in demand:
+            raise OrderError(f"demand of period {period}", None, "a number for every period", "state it, 0 if none")
+    return np.array([_megawatts(demand[period], f" of period {period}") for period in periods], dtype=np.float64)
+
+
+def _periods(orders: Orders, demand: Demand | None) -> pd.Index | None:
+    """The periods, sorted: those of the orders and those that only the demand knows."""
+    import pandas as pd
+
+    if orders.period is None:
+        return None
+    periods = orders.period.unique()
+    if demand is not None and not isinstance(demand, SupportsFloat):
+        keys = pd.Index(list(demand.keys()))
+        if not keys.is_unique:
+            raise OrderError("demand", list(keys[keys.duplicated()]), "one number a period", "add them up first")
+        periods = periods.union(keys) if len(periods) else keys
+    return periods.sort_values()
+
+
+def _refuse_namesake(names: Labels) -> None:
+    """The inelastic demand settles under its own name: nobody else may bear it."""
+    if DEMAND in names.tolist():
+        remedy = "rename the participant or pass its load as orders only"
+        raise OrderError("participant", DEMAND, f"any name but {DEMAND!r} beside demand=", remedy)
+
+
+def make_book(orders: Orders, demand: Demand | None, voll: float) -> Book:
+    """Put the inelastic demand behind the orders as buys at the value of lost load.
+
+    Parameters
+    ----------
+    orders : Orders
+        Checked orders.
+    demand : float, mapping or Series, optional
+        Inelastic load [MW], for each period where it is a mapping.
+    voll : float
+        Value of lost load [$/MWh].
+
+    Returns
+    -------
+    Book
+        Orders and demand.
+
+    Raises
+    ------
+    OrderError
+        If the demand is negative, not finite, silent on a period, given by period for orders without one, or if a
+        participant is called "demand" too.
+    """
+    n = len(orders.price)
+    label: Labels = orders.index.to_numpy(dtype=object)
+    periods = _periods(orders, demand)
+    loads = np.empty(0) if demand is None else _demand_of(demand, periods)
+    if demand is not None:
+        _refuse_namesake(label if orders.participant is None else orders.participant)
+    code = np.zeros(n, dtype=np.int64)
+    if periods is not None and orders.period is not None:
+        code = periods.get_indexer(orders.period).astype(np.int64)
+    named: Labels = np.full(len(loads), DEMAND, dtype=object)
+    return Book(
+        n_orders=n,
+        label=np.concatenate([label, named]),
+        participant=None if orders.participant is None else np.concatenate([orders.participant, named]),
+        sells=np.concatenate([orders.sells, np.zeros(len(loads), dtype=np.bool_)]),
+        price=np.concatenate([orders.price, np.full(len(loads), voll)]),
+        quantity=np.concatenate([orders.quantity, loads]),
+        period=np.concatenate([code, np.arange(len(loads), dtype=np.int64)]),
+        periods=periods,
+    )
+
+
+def _merit_order(book: Book, side: Bool, sign: float) -> tuple[Int, Int, Int]:
+    """Entries of one side by period and merit, where each period starts among them, and their place in the period."""
+    entries: Int = np.flatnonzero(side).astype(np.int64)
+    entries = entries[np.lexsort((sign * book.price[entries], book.period[entries]))]
+    start = np.searchsorted(book.period[entries], np.arange(book.n_periods + 1)).astype(np.int64)
+    place = np.arange(len(entries), dtype=np.int64) - start[book.period[entries]]
+    return entries, start, place
+
+
+def clear_entries(book: Book, pricing: int) -> tuple[Float, Float]:
+    """Clear every period of a book.
+
+    Parameters
+    ----------
+    book : Book
+        Orders and demand.
+    pricing : int
+        ``LOWER``, ``UPPER`` or ``MIDPOINT`` of `gridmarl.market.clearing`.
+
+    Returns
+    -------
+    accepted : (entry,) MW
+        Accepted quantity of each entry.
+    outcomes : (period, 4)
+        Price, interval low, interval high [$/MWh] and volume [MW].
+    """
+    accepted = np.zeros(len(book.price))
+    outcomes = np.zeros((book.n_periods, 4))
+    offers, offer_start, offer_place = _merit_order(book, book.sells, 1.0)
+    bids, bid_start, bid_place = _merit_order(book, ~book.sells, -1.0)
+    sold, bought = np.zeros(len(offers)), np.zeros(len(bids))
+    clear_periods(
+        book.price[offers],
+        book.quantity[offers],
+        np.zeros(len(offers), dtype=np.int64),
+        offer_place,
+        sold,
+        offer_start,
+        book.price[bids],
+        book.quantity[bids],
+        np.zeros(len(bids), dtype=np.int64),
+        bid_place,
+        bought,
+        bid_start,
+        pricing,
+        outcomes,
+    )
+    accepted[offers], accepted[bids] = sold, bought
+    return accepted, outcomes
+
+
+def rejected(book: Book, accepted: Float, outcomes: Float, entries: Bool) -> Float:
+    """Rejected quantity of the given entries in each period [MW]; dust counts as nothing.
+
+    Parameters
+    ----------
+    book : Book
+        Orders and demand.
+    accepted : (entry,) MW
+        Accepted quantities.
+    outcomes : (period, 4)
+        What the clearing found.
+    entries : (entry,) bool
+        Which entries to count.
+
+    Returns
+    -------
+    (period,) MW
+        Quantity that did not trade.
+    """
+    short = book.total(book.quantity - accepted, entries)
+    return np.where(short > QUANTITY_TOLERANCE * np.maximum(1.0, outcomes[:, VOLUME]), short, 0.0)

@@ -1,0 +1,151 @@
+"""The answer of every optimiser: schedules, the coupling's multiplier, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridmarl.errors import ScenarioError
+from gridmarl.units import Float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatteryPlan:
+    """Trajectory of one battery, each (K,); energy is what is stored at the end of a step."""
+
+    name: str
+    charge_mw: Float
+    discharge_mw: Float
+    energy_mwh: Float
+
+    @property
+    def injection_mw(self) -> Float:
+        """Discharge minus charge (K,)."""
+        return self.discharge_mw - self.charge_mw
+
+    @property
+    def overlap_mw(self) -> Float:
+        """Power charged and discharged at once (K,): the relaxation burns energy where the price makes that pay."""
+        return np.minimum(self.charge_mw, self.discharge_mw)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneratorPlan:
+    """Output of one generator (K,)."""
+
+    name: str
+    output_mw: Float
+
+    @property
+    def injection_mw(self) -> Float:
+        """The output (K,)."""
+        return self.output_mw
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadPlan:
+    """Trajectory of one load, each (K,); debt is what is still to be paid back at the end of a step."""
+
+    name: str
+    baseline_mw: Float
+    reduction_mw: Float
+    payback_mw: Float
+    debt_mwh: Float
+
+    @property
+    def injection_mw(self) -> Float:
+        """Minus the consumption (K,)."""
+        return self.reduction_mw - self.payback_mw - self.baseline_mw
+
+
+AssetPlan = BatteryPlan | GeneratorPlan | LoadPlan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rounds:
+    """History of an iterative method, each array (rounds,)."""
+
+    primal_mw: Float
+    dual_mw: Float
+    rho: Float  # $/(MW² h)
+    objective: Float  # $
+
+    @classmethod
+    def none(cls) -> Rounds:
+        """The history of a method without rounds."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Schedules of N owners over K steps.
+
+    Attributes
+    ----------
+    owners : tuple of str
+        N names.
+    step_h : array (K,)
+        Hours a step.
+    injection_mw : array (N, K)
+        Net injection of each owner, + into the grid.
+    assets : tuple of N tuples
+        Trajectories of each owner's assets, in the owner's order.
+    multiplier_per_mwh : array (K,)
+        Cost of the last MWh the coupling asks for, beyond the expected price, in $/MWh.
+    price_per_mwh : array (K,)
+        Expected price plus multiplier: what one more MWh injected is worth to the risk-neutral.
+    objective : float
+        Minimised total in dollars, slack included; welfare is its negative.
+    owner_objective : array (N,)
+        Each owner's share of it, slack excluded.
+    shortage_mwh, surplus_mwh : array (K,)
+        Energy by which the coupling's bounds are missed, below and above.
+    rounds : int
+        Rounds taken (0 for a direct solve).
+    primal_residual_mw, dual_residual_mw : float
+        Mismatch of the coupling, and movement in the last round.
+    converged : bool
+        Whether the tolerances were met; otherwise the plan is usable but less accurate.
+    method : str
+        ``central``, ``admm``, ...
+    history : Rounds
+        One value a round.
+    """
+
+    owners: tuple[str, ...]
+    step_h: Float
+    injection_mw: Float
+    assets: tuple[tuple[AssetPlan, ...], ...]
+    multiplier_per_mwh: Float
+    price_per_mwh: Float
+    objective: float
+    owner_objective: Float
+    shortage_mwh: Float
+    surplus_mwh: Float
+    rounds: int
+    primal_residual_mw: float
+    dual_residual_mw: float
+    converged: bool
+    method: str
+    history: Rounds
+
+    def asset(self, owner: str, name: str) -> AssetPlan:
+        """Trajectory of one asset.
+
+        Raises
+        ------
+        ScenarioError
+            Where that owner has no such asset.
+        """
+        for known, plans in zip(self.owners, self.assets, strict=True):
+            for plan in plans:
+                if (known, plan.name) == (owner, name):
+                    return plan
+        raise ScenarioError("asset", f"{owner}.{name}", f"an asset of one of {self.owners}")
+
+    @property
+    def overlap_mwh(self) -> float:
+        """Energy that batteries charge and discharge at once: 0 unless burning it pays (negative prices)."""
+        batteries = (plan for plans in self.assets for plan in plans if isinstance(plan, BatteryPlan))
+        return float(sum((self.step_h @ np.maximum(plan.overlap_mw, 0.0) for plan in batteries), 0.0))

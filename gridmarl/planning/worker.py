@@ -1,0 +1,123 @@
+"""One owner's side of ADMM: it holds its own problem only, hears the aggregate message, answers with its net injection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridmarl.errors import PlanError, SolverError
+from gridmarl.planning.assets import Owner, Terminal
+from gridmarl.planning.feasible import infeasible_error
+from gridmarl.planning.local import local_problem, natural_base
+from gridmarl.planning.plan import AssetPlan
+from gridmarl.planning.qp import Answer, QuadraticSolver
+from gridmarl.planning.risk import Prices
+from gridmarl.units import Float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """All that an owner hears in a round, the same for everyone."""
+
+    mean_mismatch_mw: Float  # (K,) mean target minus mean (over-relaxed) answer of the last round
+    dual_mw: Float  # (K,) scaled dual u; -rho u is the multiplier in $/MWh
+    rho: float  # $/(MW² h)
+
+
+class Worker:
+    """Solves ``min f(x) + rho/2 Σ_k Δ_k (x_k - z_k + u_k)²`` round after round, z being its own share of the target.
+
+    Parameters
+    ----------
+    owner : Owner
+        The only private numbers it ever sees.
+    step_h : array (K,)
+        Hours a step.
+    prices : Prices
+        Public scenarios of $/MWh.
+    terminal : Terminal
+        What stored energy is worth at the end.
+    relaxation : float
+        Over-relaxation factor, the same for everyone.
+    """
+
+    def __init__(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal, relaxation: float) -> None:
+        self._relaxation, self._terminal = relaxation, terminal
+        self._problem = local_problem(owner, step_h, prices, terminal, natural_base((owner,), prices))
+        self._solver: QuadraticSolver | None = None
+        self._rho = 0.0
+        self._y = np.zeros(len(self._problem.program.linear))
+        self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
+        self.accurate = True
+        self.objectives: list[float] = []  # dollars a round, for the record only
+
+    @property
+    def rated_mw(self) -> float:
+        """Declared size of the owner's largest asset, public as any connection's rating is."""
+        return self._problem.base.power_mw
+
+    def renew(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal, share_mw: Float) -> None:
+        """Take the numbers of the next plan and start from a share (K,); matrices are kept where they are the same."""
+        before, self._terminal = self._problem, terminal
+        self._problem = local_problem(owner, step_h, prices, terminal, before.base, before)
+        if self._problem.key != before.key:
+            self._solver = None
+        elif self._solver is not None:
+            self._solver.renew(self._problem.program, self._proximal(self._rho))
+        self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
+
+    def respond(self, message: Message) -> Float:
+        """Answer a round's message with the net injection (K,) in MW.
+
+        Raises
+        ------
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
+        SolverError
+            Where the local solver stopped without a usable answer.
+        """
+        share = self._relaxed_mw + message.mean_mismatch_mw
+        answer = self._solve(share - message.dual_mw, message.rho)
+        self._y, self.accurate = answer.y, answer.solved
+        self.objectives.append(self._problem.objective(answer.y))
+        injection = self._problem.injection_mw(answer.y)
+        self._relaxed_mw = self._relaxation * injection + (1 - self._relaxation) * share
+        return injection
+
+    def trajectories(self) -> tuple[AssetPlan, ...]:
+        """The owner's own assets in its last answer."""
+        return self._problem.read(self._y)
+
+    def _solve(self, aim_mw: Float, rho: float) -> Answer:
+        proximal = self._proximal(rho)
+        if self._solver is None:
+            self._solver = QuadraticSolver(self._problem.program, proximal)
+        elif rho != self._rho:
+            self._solver.set_extra(proximal)
+        self._rho = rho
+        linear = self._problem.program.linear.copy()
+        net = self._problem.net
+        linear[net] -= proximal[net] * aim_mw / self._problem.base.power_mw
+        answer = self._solver.solve(linear)
+        if not answer.solved and not answer.infeasible:  # a fresh start without the scaling of earlier numbers
+            self._solver = QuadraticSolver(self._problem.program, proximal)
+            answer = self._solver.solve(linear)
+        if not answer.solved and not answer.usable:
+            raise self._refusal(answer)
+        return answer
+
+    def _proximal(self, rho: float) -> Float:
+        """``rho Δ`` on the net injections, in scaled units (n,)."""
+        problem = self._problem
+        extra = np.zeros(len(problem.program.linear))
+        extra[problem.net] = rho * problem.step_h * problem.base.power_mw**2 / problem.base.money
+        return extra
+
+    def _refusal(self, answer: Answer) -> PlanError:
+        owner: Owner = self._problem.owner
+        found = infeasible_error((owner,), self._problem.step_h, self._terminal)
+        return found or SolverError(
+            f"{owner.name}'s local problem", answer.status, "solved", "look for limits or costs of very different size"
+        )
+

@@ -1,0 +1,113 @@
+"""What trades: generators, batteries, loads with demand response, and the connection to a larger grid."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from gridmarl.scenario.model import Model
+
+Share = float
+NAME = r"^[A-Za-z][A-Za-z0-9_.\-]*$"
+
+
+class Participant(Model):
+    """What every seat has: a name and an owner."""
+
+    name: str = Field(pattern=NAME)
+    owner: str | None = Field(None, description="who owns the seat; by default the seat itself")
+
+    @property
+    def owned_by(self) -> str:
+        """The owner's name."""
+        return self.owner or self.name
+
+
+class Generator(Participant):
+    """A generating unit with a linear-quadratic true cost. The default commitment rule keeps it on."""
+
+    technology: str = "gas"
+    capacity_mw: PositiveFloat
+    minimum_mw: NonNegativeFloat = 0.0
+    cost_per_mwh: float = Field(0.0, description="true marginal cost at zero output (fuel price over efficiency)")
+    cost_per_mw2h: NonNegativeFloat = Field(0.0, description="$/(MW² h): cost = a p + b p² an hour")
+    co2_kg_per_mwh: NonNegativeFloat = 0.0
+    ramp_mw_per_h: PositiveFloat | None = Field(None, description="both ways; none: no limit")
+    start_cost: NonNegativeFloat = Field(0.0, description="$ for coming back from maintenance")
+    initial_mw: NonNegativeFloat = 0.0
+    availability: str | None = Field(None, description="profile of the available share; none: all of it")
+    maintenance_h: tuple[tuple[float, float], ...] = Field((), description="windows (from, to) in hours of the episode")
+    renewable: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Generator:
+        if self.minimum_mw > self.capacity_mw:
+            raise ValueError(f"{self.name}: minimum_mw {self.minimum_mw} exceeds capacity_mw {self.capacity_mw}")
+        if not 0 <= self.initial_mw <= self.capacity_mw:
+            raise ValueError(f"{self.name}: initial_mw {self.initial_mw} must lie within 0 .. {self.capacity_mw}")
+        for start, end in self.maintenance_h:
+            if not 0 <= start < end:
+                raise ValueError(f"{self.name}: maintenance_h window ({start}, {end}) must satisfy 0 <= from < to")
+        return self
+
+
+class Battery(Participant):
+    """One signed power; one-way efficiencies; a window of allowed stored energy; wear by throughput."""
+
+    technology: str = "battery"
+    capacity_mwh: PositiveFloat
+    power_mw: PositiveFloat = Field(description="limit of both charging and discharging, grid side")
+    charge_efficiency: float = Field(0.95, gt=0, le=1)
+    discharge_efficiency: float = Field(0.95, gt=0, le=1)
+    soc_min: float = Field(0.1, ge=0, le=1)
+    soc_max: float = Field(0.9, ge=0, le=1)
+    soc_initial: float = Field(0.5, ge=0, le=1)
+    wear_per_mwh: NonNegativeFloat = Field(0.0, description="$ per MWh charged and per MWh discharged, grid side")
+    wear_per_mw2h: NonNegativeFloat = Field(0.0, description="$/(MW² h) on charging² + discharging²")
+    ramp_mw_per_h: PositiveFloat | None = Field(None, description="away from zero; returning to zero is always allowed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_round_trip(cls, data: object) -> object:
+        if isinstance(data, dict) and "round_trip_efficiency" in data:
+            rest = {str(k): v for k, v in data.items() if k != "round_trip_efficiency"}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # raw YAML
+            one_way = float(data["round_trip_efficiency"]) ** 0.5  # pyright: ignore[reportUnknownArgumentType]
+            return {**rest, "charge_efficiency": one_way, "discharge_efficiency": one_way}
+        return data  # pyright: ignore[reportUnknownVariableType]
+
+    @model_validator(mode="after")
+    def _check(self) -> Battery:
+        if not self.soc_min <= self.soc_initial <= self.soc_max:
+            raise ValueError(
+                f"{self.name}: soc_initial {self.soc_initial} must lie within soc_min {self.soc_min} .. "
+                f"soc_max {self.soc_max}"
+            )
+        return self
+
+
+class Load(Participant):
+    """A load whose flexible share can be offered as demand response and is partly consumed later (rebound)."""
+
+    technology: str = "load"
+    load_mw: PositiveFloat = Field(description="times the profile's value: the uncontrolled load")
+    profile: str = "demand"
+    flexible_share: Share = Field(0.0, ge=0, le=1)
+    dr_price_per_mwh: float = Field(80.0, description="asked for a reduction by the default codec")
+    comfort_cost_per_mwh: NonNegativeFloat | None = Field(None, description="true cost; none: dr_price_per_mwh")
+    rebound_share: Share = Field(0.0, ge=0, le=1, description="of the reduced energy comes back")
+    rebound_h: PositiveFloat = Field(2.0, description="time constant of coming back")
+
+    @property
+    def true_cost_per_mwh(self) -> float:
+        """What a reduction of one MWh really costs the consumer, in $."""
+        return max(self.dr_price_per_mwh, 0.0) if self.comfort_cost_per_mwh is None else self.comfort_cost_per_mwh
+
+
+class GridConnection(Model):
+    """A participant without a seat: sells at wholesale + import fee, buys at wholesale - export fee, up to its limit."""
+
+    limit_mw: PositiveFloat
+    wholesale: str = Field("price", description="profile of the wholesale price, $/MWh")
+    import_fee_per_mwh: NonNegativeFloat = 1.0
+    export_fee_per_mwh: NonNegativeFloat = 1.0
+    co2: str | None = Field(None, description="profile of the imports' CO2 rate, kg/MWh")
+    co2_kg_per_mwh: NonNegativeFloat = Field(0.0, description="a constant rate instead")

@@ -1,0 +1,210 @@
+"""The frozen description of a world: who trades, under which rules, over which intervals, with which randomness."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from gridmarl import catalogue
+from gridmarl.errors import ScenarioError, nearest
+from gridmarl.scenario.model import Model
+from gridmarl.scenario.neighbourhood import Neighbourhood
+from gridmarl.scenario.participants import Battery, Generator, GridConnection, Load
+from gridmarl.scenario.profiles import Profile
+from gridmarl.scenario.rules import MarketRules, OperatorSettings, OwnerSettings, PriceScenarios, Split
+
+MINUTES_PER_HOUR = 60
+OPERATOR = "operator"
+BUILT_IN_CODECS = {"generator": "price-grid", "storage": "power", "consumer": "share", "operator": "levels"}
+
+
+class Scenario(Model):
+    """Everything that defines a world. Load one by name or path with :meth:`load`; derive another with :meth:`but`."""
+
+    name: str
+    description: str = ""
+    start: datetime = Field(datetime(2025, 7, 1), description="local time of the first interval, without data")  # noqa: DTZ001  # local by definition
+    timezone: str = "UTC"
+    interval_min: PositiveFloat = 60.0
+    intervals: PositiveInt = 24
+    market: MarketRules = MarketRules()
+    operator: OperatorSettings = OperatorSettings()
+    profiles: Mapping[str, Profile] = {}
+    generators: tuple[Generator, ...] = ()
+    storage: tuple[Battery, ...] = ()
+    consumers: tuple[Load, ...] = ()
+    neighbourhood: Neighbourhood | None = None
+    connection: GridConnection | None = None
+    owners: Mapping[str, OwnerSettings] = {}
+    price_scenarios: PriceScenarios | None = None
+    stored_energy_price_per_mwh: float = Field(0.0, description="credits a change in stored energy, and owed energy")
+    reference_price_per_mwh: PositiveFloat = Field(50.0, description="observed prices are divided by this")
+    codecs: Mapping[str, str] = Field(default_factory=dict, description="role or seat -> codec")
+    data: Path | None = Field(None, description="a tidy CSV or Parquet for the profiles that name a column")
+    windows: Mapping[Split, tuple[datetime, ...]] = Field(
+        default_factory=dict, description="with data: local starts of the episodes of each split"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"unknown time zone {value!r}; use an IANA name such as 'America/Los_Angeles'") from error
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._check_names()
+        self._check_profiles()
+        self._check_codecs()
+        if self.price_scenarios and len(self.price_scenarios.prices_per_mwh[0]) != self.intervals:
+            raise ValueError(f"price_scenarios need one price for each of the {self.intervals} intervals")
+        if not self.all_generators and not self.connection:
+            raise ValueError("a world needs at least one generator or a connection")
+        return self
+
+    def _check_names(self) -> None:
+        names = [*self.seats, OPERATOR]
+        twice = {n for n in names if names.count(n) > 1}
+        if twice:
+            raise ValueError(f"seat names must be unique; twice or more: {', '.join(sorted(twice))}")
+
+    def _check_profiles(self) -> None:
+        used = {g.name: g.availability for g in self.all_generators if g.availability}
+        used |= {c.name: c.profile for c in self.all_consumers}
+        if self.connection:
+            used["connection.wholesale"] = self.connection.wholesale
+            if self.connection.co2:
+                used["connection.co2"] = self.connection.co2
+        for user, profile in used.items():
+            if profile not in self.profiles:
+                raise ValueError(
+                    f"{user} uses profile {profile!r}, which is not defined; known: {', '.join(self.profiles) or 'none'}"
+                    f". {nearest(profile, self.profiles)}"
+                )
+
+    def _check_codecs(self) -> None:
+        known = {*self.seats, *BUILT_IN_CODECS}
+        for key in self.codecs:
+            if key not in known:
+                raise ValueError(f"codecs name {key!r}, which is neither a role nor a seat. {nearest(key, known)}")
+
+    @cached_property
+    def _homes(self) -> tuple[list[Generator], list[Battery], list[Load], dict[str, OwnerSettings]]:
+        return self.neighbourhood.seats() if self.neighbourhood else ([], [], [], {})
+
+    @property
+    def all_generators(self) -> tuple[Generator, ...]:
+        """Named generators, then the neighbourhood's roofs."""
+        return (*self.generators, *self._homes[0])
+
+    @property
+    def all_storage(self) -> tuple[Battery, ...]:
+        """Named batteries, then the neighbourhood's."""
+        return (*self.storage, *self._homes[1])
+
+    @property
+    def all_consumers(self) -> tuple[Load, ...]:
+        """Named loads, then the neighbourhood's."""
+        return (*self.consumers, *self._homes[2])
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """Names of all seats but the operator's: generators, storage, consumers."""
+        return tuple(p.name for p in (*self.all_generators, *self.all_storage, *self.all_consumers))
+
+    @property
+    def interval_h(self) -> float:
+        """Length of an interval in hours."""
+        return self.interval_min / MINUTES_PER_HOUR
+
+    def owner_beta(self, owner: str) -> float:
+        """Risk weight of an owner (0 where nothing is said)."""
+        settings = self.owners.get(owner) or self._homes[3].get(owner)
+        return settings.beta if settings else 0.0
+
+    def window_starts(self, split: Split) -> tuple[datetime, ...]:
+        """UTC starts of the split's episodes; the scenario's own start where it names no windows."""
+        local = self.windows.get(split) or (self.start,)
+        return tuple(_to_utc(when, self.timezone) for when in local)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that stamp every result: they change with any setting and with the data's content."""
+        settings = json.dumps(self.model_dump(mode="json", exclude={"data"}), sort_keys=True)
+        digest = hashlib.sha256(settings.encode())
+        if self.data:
+            digest.update(hashlib.sha256(self.data.read_bytes()).digest())
+        return digest.hexdigest()[:16]
+
+    def but(self, **changes: object) -> Scenario:
+        """Derive a scenario with some top-level settings replaced (mappings are merged one level deep).
+
+        Parameters
+        ----------
+        **changes
+            Settings by name, as in the YAML file.
+
+        Raises
+        ------
+        ScenarioError
+            Where a setting is unknown or its value impossible.
+        """
+        settings: dict[str, object] = self.model_dump(exclude_unset=True)
+        for key, value in changes.items():
+            old = settings.get(key)
+            settings[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, Mapping) else value
+        return Scenario.parse(settings, f"scenario {self.name!r}")
+
+    def mapped(self, columns: Mapping[str, str]) -> Scenario:
+        """Take other columns of the table: profile name -> column name.
+
+        Raises
+        ------
+        ScenarioError
+            Where no such profile exists.
+        """
+        for name in columns:
+            if name not in self.profiles:
+                raise ScenarioError(
+                    f"--map of scenario {self.name!r}: profile", name, ", ".join(self.profiles), nearest(name, self.profiles)
+                )
+        profiles = {n: p.model_dump(exclude_unset=True) for n, p in self.profiles.items()}
+        for name, column in columns.items():
+            profiles[name]["column"] = column
+        return self.but(profiles=profiles)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path | Scenario) -> Scenario:
+        """Read a shipped world by name, or your own file by path.
+
+        Raises
+        ------
+        CatalogueError
+            Where no world has that name (suggests the nearest).
+        ScenarioError
+            Where the file does not describe a possible world.
+        """
+        if isinstance(name_or_path, Scenario):
+            return name_or_path
+        path = catalogue.find("envs", name_or_path)
+        scenario = cls.parse({"name": path.stem, **catalogue.read("envs", name_or_path)}, path.name)
+        if scenario.data and not scenario.data.is_absolute():
+            scenario = scenario.but(data=path.parent / scenario.data)
+        return scenario
+
+
+def _to_utc(local: datetime, timezone: str) -> datetime:
+    zone = ZoneInfo("UTC")
+    aware = local if local.tzinfo else local.replace(tzinfo=ZoneInfo(timezone))
+    return aware.astimezone(zone) + timedelta(0)

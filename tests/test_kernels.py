@@ -1,0 +1,124 @@
+"""An edited kernel source is compiled anew, even where numba would not notice; anything else stays compiled."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gridmarl
+from gridmarl.kernels import KERNEL_FOLDERS, cache_folder, entry_kernel, kernel, source_digest
+
+# The callee is in another file than the entry: the case that numba's own cache overlooks.
+CALLEE = "from gridmarl.kernels import kernel\n\n@kernel\ndef fee(x):\n    return x + {fee}\n"
+ENTRY = (
+    "from gridmarl.kernels import entry_kernel\nfrom tiny.market.callee import fee\n\n"
+    "@entry_kernel\ndef bill(x):\n    return 2.0 * fee(x)\n"
+)
+
+# A fresh process, as a user's next run would be, that keeps its machine code under the folder it is given.
+RUN = """
+import json, sys
+from pathlib import Path
+from gridmarl import kernels
+package, cache, keyed = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "keyed"
+folder = cache / (kernels.source_digest(package) if keyed else "same")
+kernels.cache_folder = lambda: folder
+sys.path.insert(0, str(package.parent))
+bill = __import__(package.name + ".environment.entry", fromlist=["bill"]).bill
+value = bill(10.0)
+print(json.dumps({"value": value, "compiled": sum(bill.stats.cache_misses.values())}))
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A tiny package with an entry kernel in one folder and its callee in another."""
+    folder = tmp_path / "tiny"
+    for place in ("", "market", "environment", "scenario"):
+        (folder / place).mkdir()
+        (folder / place / "__init__.py").touch()
+    (folder / "kernels.py").write_text("# the decorator\n")
+    (folder / "market" / "callee.py").write_text(CALLEE.format(fee=1.0))
+    (folder / "environment" / "entry.py").write_text(ENTRY)
+    (folder / "scenario" / "model.py").write_text("# no kernel here\n")
+    return folder
+
+
+def run(package: Path, keyed: bool = True) -> dict[str, float]:
+    """Call the entry kernel in a new process; its value, and how often it had to compile."""
+    arguments = [str(package), str(package.parent / "cache"), "keyed" if keyed else "same"]
+    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_machine_code_is_reused_until_a_callee_in_another_module_is_edited(package: Path) -> None:
+    assert run(package) == {"value": 22.0, "compiled": 1}
+    assert run(package) == {"value": 22.0, "compiled": 0}
+    (package / "scenario" / "model.py").write_text("# edited, and no kernel depends on it\n")
+    assert run(package) == {"value": 22.0, "compiled": 0}
+    (package / "market" / "callee.py").write_text(CALLEE.format(fee=2.0))
+    assert run(package) == {"value": 24.0, "compiled": 1}
+
+
+def test_numba_alone_would_run_the_stale_callee(package: Path) -> None:
+    """The trap is real: the day numba closes it, this fails and the digest may go."""
+    assert run(package, keyed=False)["value"] == 22.0
+    (package / "market" / "callee.py").write_text(CALLEE.format(fee=2.0))
+    assert run(package, keyed=False) == {"value": 22.0, "compiled": 0}
+
+
+@pytest.mark.parametrize("file", ["kernels.py", "market/callee.py", "environment/entry.py"])
+def test_the_digest_changes_with_any_source_that_may_hold_a_kernel(package: Path, file: str) -> None:
+    before = source_digest(package)
+    with (package / file).open("a") as source:
+        source.write("# a change\n")
+    assert source_digest(package) != before
+
+
+def test_the_digest_changes_when_a_source_is_renamed(package: Path) -> None:
+    before = source_digest(package)
+    (package / "market" / "callee.py").rename(package / "market" / "renamed.py")
+    assert source_digest(package) != before
+
+
+def test_the_digest_does_not_depend_on_the_place_or_on_other_sources(package: Path, tmp_path: Path) -> None:
+    before = source_digest(package)
+    (package / "scenario" / "model.py").write_text("# edited\n")
+    moved = package.rename(tmp_path / "moved")
+    assert source_digest(moved) == before
+
+
+def test_every_kernel_of_the_package_is_in_a_folder_that_the_digest_covers() -> None:
+    root = Path(gridmarl.__file__).parent
+    users = {file for file in root.rglob("*.py") if "from gridmarl.kernels import" in file.read_text("utf-8")}
+    outside = {f.relative_to(root).as_posix() for f in users if f.relative_to(root).parts[0] not in KERNEL_FOLDERS}
+    assert outside == set()
+
+
+def test_the_cache_of_the_package_is_named_by_the_digest_of_its_sources() -> None:
+    assert cache_folder().name == source_digest(Path(gridmarl.__file__).parent)
+
+
+@kernel
+def _halved(x: float) -> float:
+    return 0.5 * x
+
+
+@entry_kernel
+def _total(values: np.ndarray) -> float:
+    total = 0.0
+    for index in range(values.size):
+        total += _halved(values[index])
+    return total
+
+
+def test_a_kernel_computes_what_its_python_source_says() -> None:
+    values = np.array([0.1, 0.2, 0.3])
+    source = getattr(_total, "py_func", _total)  # plain Python already where compiling is switched off
+    assert _total(values) == source(values)
