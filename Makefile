@@ -33,11 +33,12 @@ test: $(READY)  ## all tests except those marked slow
 slow: $(READY)  ## the tests marked slow
 	$(BIN)/python -m pytest -n $(JOBS) -m slow --benchmark-disable
 
+# The cache of lint-imports overlooks that a module has appeared or gone.
 lint: $(READY)  ## style, types and the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/lint-imports --no-cache  # its cache overlooks that a module appeared or went
+	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## speed, with the measured ratios
 	$(BIN)/python -m pytest tests/bench --benchmark-only -s

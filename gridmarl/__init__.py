@@ -13,9 +13,9 @@ from gridmarl.environment.registration import register_with_gymnasium as _regist
 if TYPE_CHECKING:
     from gridmarl.agents.agent import Agent
     from gridmarl.agents.load import load_agent
+    from gridmarl.agents.make import env, parallel_env, vector_env
     from gridmarl.agents.team import Team
     from gridmarl.bench.comparison import compare
-    from gridmarl.environment.make import env, parallel_env, vector_env
     from gridmarl.evaluation.rollout import rollout
     from gridmarl.evaluation.trajectory import Trajectory
     from gridmarl.learning.trainer import train
@@ -49,12 +49,12 @@ _HOMES = {
     "Trajectory": "gridmarl.evaluation.trajectory:Trajectory",
     "clear": "gridmarl.market.auction:clear",
     "compare": "gridmarl.bench.comparison:compare",
-    "env": "gridmarl.environment.make:env",
+    "env": "gridmarl.agents.make:env",
     "load_agent": "gridmarl.agents.load:load_agent",
-    "parallel_env": "gridmarl.environment.make:parallel_env",
+    "parallel_env": "gridmarl.agents.make:parallel_env",
     "rollout": "gridmarl.evaluation.rollout:rollout",
     "train": "gridmarl.learning.trainer:train",
-    "vector_env": "gridmarl.environment.make:vector_env",
+    "vector_env": "gridmarl.agents.make:vector_env",
 }
 """Where each public name lives, "module:attribute"."""
 

@@ -19,7 +19,7 @@ import yaml
 from gridmarl.errors import CatalogueError, ScenarioError, nearest
 
 AGENT_KINDS: Final[Mapping[str, str]] = {
-    "rules": "gridmarl.agents.rules:RuleTeam",
+    "rule": "gridmarl.agents.rules:Rule",
     "planner": "gridmarl.planning.planner:Planner",
     "selfish": "gridmarl.planning.selfish:Selfish",
     "policy": "gridmarl.agents.policies:StoredPolicy",

@@ -93,7 +93,7 @@ def test_the_version_is_the_one_of_the_installed_package() -> None:
 @pytest.mark.parametrize("first, second", [("gridmarl", "gymnasium"), ("gymnasium", "gridmarl")])
 def test_gymnasium_knows_the_single_seat_view_in_either_order_of_import(first: str, second: str) -> None:
     code = f"import {first}, {second}; import gymnasium; print(gymnasium.spec('gridmarl/Seat-v0').entry_point)"
-    assert run(code) == "gridmarl.environment.seat:SeatEnv"
+    assert run(code) == "gridmarl.agents.seat:SeatEnv"
 
 
 def test_waiting_for_gymnasium_leaves_no_trace_once_it_came() -> None:

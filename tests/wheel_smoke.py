@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gridmarl
 from gridmarl import catalogue
+from gridmarl.agents.team import load_team
 
 COLLECTIONS = ("envs", "baselines", "training")
 
@@ -42,7 +43,7 @@ def check_worlds() -> None:
 
 def check_teams() -> None:
     for name in catalogue.names("baselines"):
-        gridmarl.load_agent(name)
+        load_team(name)
         print("team  ", name)
 
 

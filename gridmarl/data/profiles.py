@@ -72,8 +72,8 @@ def forecast(profile: Float, series: Float, p: int, origin: int, t: int, ahead: 
 
 
 @entry_kernel
-def realised_path(profile: Float, series: Float, origin: int, key: np.uint64, intervals: int) -> Float:
-    """Everything an episode will realise: (interval, profile). Only ``perfect`` information may look.
+def realised_path(profile: Float, series: Float, origin: int, key: np.uint64, path: Float) -> None:
+    """Everything an episode will realise, written into ``path``. Only ``perfect`` information may look.
 
     Parameters
     ----------
@@ -85,22 +85,19 @@ def realised_path(profile: Float, series: Float, origin: int, key: np.uint64, in
         Index of the episode's first interval.
     key : uint64
         The episode's key.
-    intervals : int
-        How many intervals.
+    path : (interval, profile) array
+        Filled.
     """
-    count = profile.shape[0]
-    path = np.empty((intervals, count))
-    for p in range(count):
+    for p in range(profile.shape[0]):
         deviation = first_deviation(profile, series, p, origin, key)
-        for t in range(intervals):
+        for t in range(path.shape[0]):
             deviation = next_deviation(profile, series, p, origin, t, key, deviation)
             path[t, p] = realised(profile, series, p, origin, t, deviation)
-    return path
 
 
 @entry_kernel
-def forecast_path(profile: Float, series: Float, origin: int, t: int, deviations: Float, horizon: int) -> Float:
-    """Forecasts issued at the gate closure of interval t: (horizon, profile).
+def forecast_path(profile: Float, series: Float, origin: int, t: int, deviations: Float, path: Float) -> None:
+    """Forecasts issued at the gate closure of interval t, written into ``path``.
 
     Parameters
     ----------
@@ -110,17 +107,14 @@ def forecast_path(profile: Float, series: Float, origin: int, t: int, deviations
         The interval about to be decided.
     deviations : (profile,) array
         Deviations realised in t - 1.
-    horizon : int
-        How many intervals from t on.
+    path : (horizon, profile) array
+        Filled, from t on.
     """
-    count = profile.shape[0]
-    path = np.empty((horizon, count))
-    for p in range(count):
+    for p in range(profile.shape[0]):
         shrunk = deviations[p]
-        for ahead in range(horizon):
+        for ahead in range(path.shape[0]):
             shrunk *= profile[p, DECAY]
             path[ahead, p] = forecast(profile, series, p, origin, t, ahead, shrunk)
-    return path
 
 
 def forecast_spread(profile: Float, base: Float) -> Float:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from gridmarl.kernels import entry_kernel, kernel
+from gridmarl.units import Float
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -57,9 +58,7 @@ def episode_key(seed: np.uint64, split: np.uint64, episode: np.uint64) -> np.uin
 
 
 @entry_kernel
-def normals(key: np.uint64, stream: int, count: int) -> np.ndarray:  # pragma: no cover - compiled
-    """The first ``count`` normal numbers of a stream (for tests and notebooks)."""
-    values = np.empty(count)
-    for interval in range(count):
+def fill_normals(key: np.uint64, stream: int, values: Float) -> None:
+    """Write the first normal numbers of a stream into an array (for tests and notebooks)."""
+    for interval in range(values.shape[0]):
         values[interval] = draw_normal(key, stream, interval)
-    return values

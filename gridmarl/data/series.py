@@ -20,7 +20,13 @@ from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import HOURS_PER_DAY, Float, Int
 
 FORECAST_H = 24.0
-DAYS_PER_WEEK = 7
+ALLOWED_UNITS = {
+    "share": ("share", "mw", "mwh", "pu", "w_per_m2"),
+    "per_mwh": ("per_mwh",),
+    "celsius": ("celsius",),
+    "kg_per_mwh": ("kg_per_mwh",),
+}
+"""What a profile of a unit may be fed with; megawatts become a share through ``per``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def build_series(scenario: Scenario) -> Series:
         Where the table lacks a column or an interval that the world needs, or holds prices that no order may name.
     """
     mapped = {name: p.column for name, p in scenario.profiles.items() if p.column}
-    table = load_table(scenario.data, columns=mapped) if scenario.data and mapped else None
+    table = load_table(scenario.data, columns=mapped, timezone=scenario.timezone) if scenario.data and mapped else None
     if scenario.data and not mapped:
         raise DataError(
             f"scenario {scenario.name!r} with data {scenario.data.name!r}",
@@ -141,8 +147,7 @@ def _values(
     scenario: Scenario, name: str, profile: Profile, table: TimeTable | None, local_h: Float, midnight: datetime
 ) -> Float:
     if table is not None and profile.column:
-        kind = UNIT_KINDS[table.units[name]]
-        values = resample(table.columns[name], table.interval_h, scenario.interval_h, kind) / profile.per
+        values = _from_table(scenario, name, profile, table) / profile.per
         return profile.offset + profile.scale * values
     if profile.values is not None:
         index = np.arange(len(local_h)) - profiles.FIRST
@@ -150,6 +155,21 @@ def _values(
     hours = local_h - profile.shift_h
     day, weekday = midnight.timetuple().tm_yday, midnight.weekday()
     return profile.offset + profile.scale * shape(profile.shape, hours, day_of_year=day, weekday=weekday)
+
+
+def _from_table(scenario: Scenario, name: str, profile: Profile, table: TimeTable) -> Float:
+    """A column at the market's interval; energies become mean powers."""
+    unit = table.units[name]
+    allowed = ALLOWED_UNITS[profile.unit]
+    if unit not in allowed:
+        raise DataError(
+            f"{table.source}: unit of column {profile.column!r} for the {profile.unit} profile {name!r}",
+            unit,
+            ", ".join(allowed),
+            "map another column with --map",
+        )
+    values = resample(table.columns[name], table.interval_h, scenario.interval_h, UNIT_KINDS[unit])
+    return values / scenario.interval_h if unit == "mwh" else values
 
 
 def _parameters(scenario: Scenario, table: TimeTable | None) -> Float:

@@ -162,13 +162,17 @@ class Core:
         """Everything the row's episode realises, (interval, profile); for ``perfect`` information only."""
         world = self.compiled.world
         origin, key = int(self.rows.origin[row]), self.rows.key[row]
-        return realised_path(world.profile, world.series, origin, key, self.intervals)
+        path = np.empty((self.intervals, len(world.profile)))
+        realised_path(world.profile, world.series, origin, key, path)
+        return path
 
     def forecast(self, row: int, horizon: int) -> Float:
         """Forecasts issued at the row's next gate closure, (horizon, profile)."""
         world = self.compiled.world
         origin, t = int(self.rows.origin[row]), int(self.rows.t[row])
-        return forecast_path(world.profile, world.series, origin, t, self.rows.deviation[row], horizon)
+        path = np.empty((horizon, len(world.profile)))
+        forecast_path(world.profile, world.series, origin, t, self.rows.deviation[row], path)
+        return path
 
     def snapshot(self) -> tuple[Rows, Clocks]:
         """A copy of all that changes."""

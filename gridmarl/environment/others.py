@@ -49,12 +49,13 @@ def chosen_seats(layout: Layout, pattern: str | tuple[str, ...] | list[str] | No
         return layout.seats
     patterns = (pattern,) if isinstance(pattern, str) else tuple(pattern)
     for one in patterns:
-        if not any(_matches(one, s, r) for s, r in zip(layout.seats, layout.roles, strict=True)):
+        if not any(matches(one, s, r) for s, r in zip(layout.seats, layout.roles, strict=True)):
             known = (*ROLES, *layout.seats)
             raise ScenarioError("seats", one, ", ".join(known), nearest(one, known) or "choose a role, a seat or a pattern")
     pairs = zip(layout.seats, layout.roles, strict=True)
-    return tuple(s for s, r in pairs if any(_matches(one, s, r) for one in patterns))
+    return tuple(s for s, r in pairs if any(matches(one, s, r) for one in patterns))
 
 
-def _matches(pattern: str, seat: str, role: str) -> bool:
+def matches(pattern: str, seat: str, role: str) -> bool:
+    """Whether a role, a name or a wildcard (``gas_*``, ``generator_*``, ``home_01.*``) means this seat."""
     return pattern == role or fnmatchcase(seat, pattern) or fnmatchcase(f"{role}_{seat}", pattern)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, SupportsFloat
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -43,42 +43,52 @@ class Book:
 
     def total(self, amount: Float, entries: Bool) -> Float:
         """Sum an amount over the given entries, for each period."""
-        return np.bincount(self.period[entries], weights=amount[entries], minlength=self.n_periods)
+        sums = np.bincount(self.period[entries], weights=amount[entries], minlength=self.n_periods)
+        return sums.astype(np.float64)
 
 
-def _megawatts(value: SupportsFloat, period: str) -> float:
-    """One finite, non-negative demand."""
-    megawatts = float(value)
-    if not (np.isfinite(megawatts) and megawatts >= 0.0):
-        raise OrderError(f"demand{period}", megawatts, "finite and >= 0 MW", "correct the demand")
-    return megawatts
+def _sorted_periods(periods: pd.Index) -> pd.Index:
+    """Periods in their own order; a column that mixes kinds has none."""
+    try:
+        return periods.sort_values()
+    except TypeError:
+        kinds = sorted({type(period).__name__ for period in periods})
+        raise OrderError("period", kinds, "one kind of period", "write all periods alike") from None
 
 
-def _demand_of(demand: Demand, periods: pd.Index | None) -> Float:
-    """Inelastic load of each period [MW]."""
-    if isinstance(demand, SupportsFloat):
-        return np.full(1 if periods is None else len(periods), _megawatts(demand, ""))
-    if periods is None:
-        raise OrderError("demand by period", None, "one number", "give the orders a column 'period'")
-    for period in periods:
-        if period not in demand:
-            raise OrderError(f"demand of period {period}", None, "a number for every period", "state it, 0 if none")
-    return np.array([_megawatts(demand[period], f" of period {period}") for period in periods], dtype=np.float64)
-
-
-def _periods(orders: Orders, demand: Demand | None) -> pd.Index | None:
-    """The periods, sorted: those of the orders and those that only the demand knows."""
+def _load_by_period(demand: Mapping[object, float], named: pd.Index | None) -> tuple[pd.Index, Float]:
+    """Periods and inelastic load [MW] where the demand names its periods; it must name all that have orders."""
     import pandas as pd
 
-    if orders.period is None:
-        return None
-    periods = orders.period.unique()
-    if demand is not None and not isinstance(demand, SupportsFloat):
-        keys = pd.Index(list(demand.keys()))
-        if not keys.is_unique:
-            raise OrderError("demand", list(keys[keys.duplicated()]), "one number a period", "add them up first")
-        periods = periods.union(keys) if len(periods) else keys
-    return periods.sort_values()
+    if named is None:
+        raise OrderError("demand by period", None, "one number", "give the orders a column 'period'")
+    keys = pd.Index(list(demand.keys()))
+    if not keys.is_unique:
+        raise OrderError("demand", list(keys[keys.duplicated()]), "one number a period", "add them up first")
+    silent = named[keys.get_indexer(named) < 0]
+    if len(silent):
+        raise OrderError(f"demand of period {silent[0]}", None, "a number for every period", "state it, 0 if none")
+    periods = _sorted_periods(keys)
+    return periods, np.array([demand[period] for period in periods], dtype=np.float64)
+
+
+def _load(demand: Demand | None, named: pd.Index | None) -> tuple[pd.Index | None, Float]:
+    """Periods of the auction, and inelastic load [MW] of each (empty without a demand)."""
+    if demand is not None and not isinstance(demand, (int, float, np.number)):
+        return _load_by_period(demand, named)
+    periods = None if named is None else _sorted_periods(named.unique())
+    if demand is None:
+        return periods, np.empty(0)
+    return periods, np.full(1 if periods is None else len(periods), float(demand))
+
+
+def _check_load(load: Float, periods: pd.Index | None) -> None:
+    """Refuse a demand that is no quantity."""
+    bad = ~(np.isfinite(load) & (load >= 0.0))
+    if bad.any():
+        i = int(np.argmax(bad))
+        where = "" if periods is None else f" of period {periods[i]}"
+        raise OrderError(f"demand{where}", float(load[i]), "finite and >= 0 MW", "correct the demand")
 
 
 def _refuse_namesake(names: Labels) -> None:
@@ -113,22 +123,22 @@ def make_book(orders: Orders, demand: Demand | None, voll: float) -> Book:
     """
     n = len(orders.price)
     label: Labels = orders.index.to_numpy(dtype=object)
-    periods = _periods(orders, demand)
-    loads = np.empty(0) if demand is None else _demand_of(demand, periods)
+    periods, load = _load(demand, orders.period)
+    _check_load(load, periods)
     if demand is not None:
         _refuse_namesake(label if orders.participant is None else orders.participant)
     code = np.zeros(n, dtype=np.int64)
     if periods is not None and orders.period is not None:
         code = periods.get_indexer(orders.period).astype(np.int64)
-    named: Labels = np.full(len(loads), DEMAND, dtype=object)
+    named: Labels = np.full(len(load), DEMAND, dtype=object)
     return Book(
         n_orders=n,
         label=np.concatenate([label, named]),
         participant=None if orders.participant is None else np.concatenate([orders.participant, named]),
-        sells=np.concatenate([orders.sells, np.zeros(len(loads), dtype=np.bool_)]),
-        price=np.concatenate([orders.price, np.full(len(loads), voll)]),
-        quantity=np.concatenate([orders.quantity, loads]),
-        period=np.concatenate([code, np.arange(len(loads), dtype=np.int64)]),
+        sells=np.concatenate([orders.sells, np.zeros(len(load), dtype=np.bool_)]),
+        price=np.concatenate([orders.price, np.full(len(load), voll)]),
+        quantity=np.concatenate([orders.quantity, load]),
+        period=np.concatenate([code, np.arange(len(load), dtype=np.int64)]),
         periods=periods,
     )
 

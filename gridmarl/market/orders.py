@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def _column(frame: pd.DataFrame, names: tuple[str, ...], *, required: bool = Tru
         found = [i for i, column in enumerate(columns) if column.startswith(names[0])]
     if len(found) > 1:
         several = [str(frame.columns[i]) for i in found]
-        raise OrderError(f"orders.{names[0]}", several, f"one column of {', '.join(names)}", "drop or rename the others")
+        raise OrderError(f"orders.{names[0]}", several, "one such column", "drop or rename the others")
     if not found and required:
         remedy = nearest(names[0], columns) or f"add a column {names[0]!r}"
         raise OrderError(f"orders without a {names[0]}", columns, f"a column called {', '.join(names)}", remedy)
@@ -120,8 +120,10 @@ def _numbers(frame: pd.DataFrame, names: tuple[str, ...], rows: _Rows) -> Float:
 
     position = _column(frame, names)
     assert position is not None
-    raw: Labels = frame.iloc[:, position].to_numpy(dtype=object)
-    numbers: Float = pd.to_numeric(frame.iloc[:, position], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    column = frame.iloc[:, position]
+    raw: Labels = column.to_numpy(dtype=object)
+    parsed = cast("pd.Series", pd.to_numeric(column, errors="coerce"))
+    numbers: Float = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
     rows.refuse(~np.isfinite(numbers), names[0], raw, "a finite number", "correct the number or drop the row")
     if not str(frame.columns[position]).strip().lower().endswith(("kw", "kwh")):
         return numbers
@@ -150,17 +152,13 @@ def _check_prices(sells: Bool, price: Float, limits: Limits, rows: _Rows) -> Non
 
 def _check_participants(known: Collection[str], rows: _Rows) -> None:
     """Refuse orders of participants that nobody has heard of."""
+    allowed = f"one of {', '.join(known)}"
     if rows.participant is None:
-        raise OrderError("orders without a participant", None, f"one of {', '.join(known)}", "add a column 'participant'")
+        raise OrderError("orders without a participant", None, allowed, "add a column 'participant'")
     unknown = np.array([name not in known for name in rows.participant], dtype=np.bool_)
     first = str(rows.participant[int(np.argmax(unknown))]) if unknown.any() else ""
-    rows.refuse(
-        unknown,
-        "participant",
-        rows.participant,
-        f"one of {', '.join(known)}",
-        nearest(first, known) or "register the participant or drop its orders",
-    )
+    remedy = nearest(first, known) or "register the participant or drop its orders"
+    rows.refuse(unknown, "participant", rows.participant, allowed, remedy)
 
 
 def read_orders(
@@ -205,7 +203,7 @@ def read_orders(
     return Orders(frame.index, sells, price, quantity, rows.participant, _period(frame))
 
 
-def _period(frame: pd.DataFrame) -> Any:
+def _period(frame: pd.DataFrame) -> pd.Index | None:
     """The period column with its own dtype, so that timestamps stay timestamps."""
     import pandas as pd
 

@@ -8,64 +8,26 @@ Each round, with steps weighed by their hours:
 3. the coupling takes ``z̄ = argmin g(N z̄) + N rho/2 ‖z̄ - mean x̂ - u‖²`` in closed form, and ``z_i = x̂_i + z̄ - mean x̂``;
 4. ``u += mean x̂ - z̄``; ``-rho u`` is the coupling's multiplier in $/MWh.
 
-Rounds stop on the primal residual ``‖Σ x_i - N z̄‖`` (MW), the dual residual ``‖z_i' - z_i‖`` (MW, 3.3.1) and, because a large
-rho alone makes that small, the same movement as a price, ``rho max |z_i' - z_i|``. rho adapts to balance the residuals (3.4.1)
-for a limited number of rounds, after which convergence is that of a fixed rho.
+A plan is as good as its residuals say: `sharing.Residuals` defines them, `Plan.converged` tells whether they were met. Linear
+costs converge, but slowly; quadratic ones take tens of rounds.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from gridmarl.planning.assets import Coupling, Owner, Terminal, per_step
+from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.plan import Plan, Rounds
 from gridmarl.planning.request import check_request
-from gridmarl.planning.risk import Prices
-from gridmarl.planning.worker import Message, Worker
+from gridmarl.planning.risk import Prices, warn_of_thin_tail
+from gridmarl.planning.sharing import AdmmSettings, Agreement, Residuals, Sharing
+from gridmarl.planning.worker import Worker
 from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class AdmmSettings:
-    """How ADMM runs.
-
-    Attributes
-    ----------
-    tolerance_mw : float, optional
-        For both residuals; by default ``tolerance`` times the largest rating among the owners.
-    tolerance : float
-        Share of that rating; also the share of the price scale to which the price movement must fall, times 10.
-    max_rounds : int
-        After that the plan is marked as not converged.
-    relaxation : float
-        Between 1 (none) and 2.
-    rho : float, optional
-        First penalty in $/(MW² h); by default price scale / rating.
-    rho_factor : float
-        rho changes by at most this factor at once ...
-    rho_range : float
-        ... and stays within this factor of the first one.
-    adapt_every, adapt_rounds : int
-        rho may change every so many rounds, until so many have passed.
-    """
-
-    tolerance_mw: float | None = None
-    tolerance: float = 1e-5
-    max_rounds: int = 500
-    relaxation: float = 1.6
-    rho: float | None = None
-    balance: float = 3.0
-    rho_factor: float = 2.0
-    rho_range: float = 1e4
-    adapt_every: int = 5
-    adapt_rounds: int = 200
 
 
 class AdmmPlanner:
@@ -78,7 +40,7 @@ class AdmmPlanner:
     """
 
     def __init__(self, settings: AdmmSettings | None = None) -> None:
-        self.settings = settings or AdmmSettings()
+        self._settings = settings or AdmmSettings()
         self._workers: dict[str, Worker] = {}
         self._agreement: Agreement | None = None
 
@@ -91,46 +53,114 @@ class AdmmPlanner:
         terminal: Terminal | None = None,
         elapsed_h: float = 0.0,
     ) -> Plan:
+        """Plan by rounds of messages between the owners and the coupling.
+
+        Parameters
+        ----------
+        owners : sequence of N Owner
+            Each is handed to its own worker and to nobody else.
+        step_h : array (K,)
+            Hours a step.
+        coupling : Coupling
+            Bounds on the total injection [MW] and the price of missing them [$/MWh].
+        prices : Prices
+            Scenarios of $/MWh, public.
+        terminal : Terminal, optional
+            What stored energy is worth at the end; by default batteries keep their energy.
+        elapsed_h : float
+            Hours since the last plan began; its agreement is moved forward by as much to start this one.
+
+        Returns
+        -------
+        Plan
+            With ``method`` ``admm``. ``objective`` values the remaining mismatch at the multiplier, so that its error is of
+            second order in the residuals.
+
+        Raises
+        ------
+        ScenarioError
+            For shapes that do not fit or a CVaR of less than two scenarios.
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
+        SolverError
+            Where a local solver stopped without a usable answer.
+        """
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
-        start = self._start(owners, steps, prices, elapsed_h)
-        for owner, share in zip(owners, start.share_mw, strict=True):
-            if owner.name not in self._workers:
-                self._workers[owner.name] = Worker(owner, steps, prices, end, self.settings.relaxation)
-            self._workers[owner.name].renew(owner, steps, prices, end, share)
-        workers=[self._workers[o.name] for o in owners]
-        n=len(workers)
-        rated=max(w.rated_mw for w in workers)
-        scale=max(np.abs(prices.expected_per_mwh).max(),1e-9)
-        st=self.settings
-        tol=st.tolerance_mw or st.tolerance*rated
-        rho0=st.rho or scale/rated
-        rho=start.rho if start.rho>0 else rho0
-        u=start.dual_mw.copy(); Z=start.share_mw.copy(); shift=np.zeros(len(steps))
-        lo,up=per_step(coupling.lower_mw,len(steps)),per_step(coupling.upper_mw,len(steps))
-        ps,po=per_step(coupling.shortage_per_mwh,len(steps)),per_step(coupling.surplus_per_mwh,len(steps))
-        hist=[]
-        for k in range(st.max_rounds):
-            m=Message(shift,u,rho)
-            X=np.stack([w.respond(m) for w in workers])
-            Xh=st.relaxation*X+(1-st.relaxation)*Z
-            mean=Xh.mean(0)
-            t0=n*(mean+u)
-            t=np.where(t0<lo,np.minimum(t0+ps*n/rho,lo),np.where(t0>up,np.maximum(t0-po*n/rho,up),t0))
-            zbar=t/n
-            shift=zbar-mean
-            Zn=Xh+shift
-            u=u-shift
-            r=np.linalg.norm(X.sum(0)-t); d=np.linalg.norm(Zn-Z); dp=rho*np.abs(Zn-Z).max()
-            Z=Zn
-            obj=sum(w.objectives[-1] for w in workers)
-            hist.append((r,d,dp,rho,obj))
-            if r<tol and d<tol and dp<10*st.tolerance*scale: break
-            if k%st.adapt_every==st.adapt_every-1 and k<st.adapt_rounds:
-                f=ADAPT(X,Z,u,r,d,rho,n,st)
-                f=min(max(f,1/st.rho_factor),st.rho_factor)
-                if rho0/st.rho_range<=rho*f<=rho0*st.rho_range and f!=1:
-                    rho*=f; u=u/f
-        return hist,X,-rho*u,obj
-    def _start(self,owners,steps,prices,elapsed):
-        class A: pass
-        a=A(); a.share_mw=np.zeros((len(owners),len(steps))); a.rho=0; a.dual_mw=np.zeros(len(steps)); return a
+        workers = self._enlist(owners, steps, prices, end)
+        rated_mw = max(worker.rated_mw for worker in workers)
+        names = tuple(owner.name for owner in owners)
+        sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, rated_mw, self._settings)
+        sharing.start(self._agreement, elapsed_h)
+        for worker, share_mw in zip(workers, sharing.share_mw, strict=True):
+            worker.begin(share_mw)
+        trail: list[Residuals] = []
+        while len(trail) < self._settings.max_rounds and not (trail and sharing.agrees(trail[-1])):
+            message = sharing.message(trail)
+            trail.append(sharing.conclude(np.stack([worker.respond(message) for worker in workers])))
+        self._agreement = sharing.agreement()
+        return _plan(sharing, workers, prices, trail)
+
+    def _enlist(self, owners: Sequence[Owner], step_h: Float, prices: Prices, terminal: Terminal) -> list[Worker]:
+        """One worker for each owner, kept from the last plan where there is one."""
+        known, self._workers = self._workers, {}
+        if not known:
+            warn_of_thin_tail(prices, sum(owner.beta > 0 for owner in owners))
+        for owner in owners:
+            worker = known.get(owner.name)
+            if worker is None:
+                worker = Worker(owner, step_h, prices, terminal, self._settings.relaxation)
+            else:
+                worker.renew(owner, step_h, prices, terminal)
+            self._workers[owner.name] = worker
+        return list(self._workers.values())
+
+
+def solve_admm(
+    owners: Sequence[Owner],
+    step_h: Float,
+    coupling: Coupling,
+    prices: Prices,
+    terminal: Terminal | None = None,
+    settings: AdmmSettings | None = None,
+) -> Plan:
+    """Plan once by ADMM from a cold start; see `AdmmPlanner.solve`."""
+    return AdmmPlanner(settings).solve(owners, step_h, coupling, prices, terminal)
+
+
+def _plan(sharing: Sharing, workers: list[Worker], prices: Prices, trail: list[Residuals]) -> Plan:
+    own = np.array([worker.objectives for worker in workers])  # (N, rounds)
+    objective = own.sum(axis=0) + np.array([residuals.coupling_cost for residuals in trail])
+    last = trail[-1]
+    converged = sharing.agrees(last) and all(worker.accurate for worker in workers)
+    if not converged:
+        logger.warning(
+            "ADMM stopped after %d rounds at a mismatch of %.3g MW and a movement of %.3g MW, asked for %.3g MW",
+            len(trail),
+            last.primal_mw,
+            last.dual_mw,
+            sharing.tolerance_mw,
+        )
+    shortage_mwh, surplus_mwh = sharing.missed_mwh()
+    return Plan(
+        owners=sharing.owners,
+        step_h=sharing.step_h,
+        injection_mw=sharing.injection_mw,
+        assets=tuple(worker.trajectories() for worker in workers),
+        multiplier_per_mwh=sharing.multiplier_per_mwh,
+        price_per_mwh=prices.expected_per_mwh + sharing.multiplier_per_mwh,
+        objective=float(objective[-1]),
+        owner_objective=own[:, -1],
+        shortage_mwh=shortage_mwh,
+        surplus_mwh=surplus_mwh,
+        rounds=len(trail),
+        primal_residual_mw=last.primal_mw,
+        dual_residual_mw=last.dual_mw,
+        converged=converged,
+        method="admm",
+        history=Rounds(
+            primal_mw=np.array([residuals.primal_mw for residuals in trail]),
+            dual_mw=np.array([residuals.dual_mw for residuals in trail]),
+            rho=np.array([residuals.rho for residuals in trail]),
+            objective=objective,
+        ),
+    )

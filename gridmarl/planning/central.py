@@ -12,7 +12,7 @@ from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal, per_step
 from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.joint import Joint, join
-from gridmarl.planning.local import Base, LocalProblem, local_problem, natural_base
+from gridmarl.planning.local import local_problem, steady_base
 from gridmarl.planning.plan import Plan, Rounds
 from gridmarl.planning.program import CouplingNumbers, Optimum, Program, RiskNumbers
 from gridmarl.planning.request import check_request
@@ -21,8 +21,6 @@ from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
 
-REBASE: Final = 30.0
-"""A compiled program is kept until natural units move by more than this factor."""
 UNBOUNDED: Final = 1e4
 """An infinite bound of the coupling stands at this many units of power."""
 
@@ -86,13 +84,12 @@ class CentralPlanner:
         return _plan(joint, coupling, prices, optimum)
 
     def _stack(self, owners: tuple[Owner, ...], step_h: Float, prices: Prices, terminal: Terminal) -> Joint:
-        natural, old = natural_base(owners, prices), self._joint
-        fits = old is not None and len(old.problems) == len(owners) and _near(natural, old.problems[0].base)
-        base = old.problems[0].base if old is not None and fits else natural
-        before: Sequence[LocalProblem | None] = old.problems if old is not None and fits else [None] * len(owners)
+        old = self._joint
+        base = steady_base(owners, prices, old.problems[0].base if old else None)
+        known = {problem.owner.name: problem for problem in old.problems} if old else {}
         problems = [
-            local_problem(owner, step_h, prices, terminal, base, previous, with_cvar=False)
-            for owner, previous in zip(owners, before, strict=True)
+            local_problem(owner, step_h, prices, terminal, base, known.get(owner.name), with_cvar=False)
+            for owner in owners
         ]
         return join(problems, old)
 
@@ -115,11 +112,6 @@ def solve_central(
 ) -> Plan:
     """Plan for all owners at once; see `CentralPlanner.solve`, which is quicker for a second plan of the same shape."""
     return CentralPlanner().solve(owners, step_h, coupling, prices, terminal)
-
-
-def _near(one: Base, other: Base) -> bool:
-    ratios = np.array([one.power_mw / other.power_mw, one.price_per_mwh / other.price_per_mwh])
-    return bool(np.all((ratios < REBASE) & (ratios > 1 / REBASE)))
 
 
 def _coupling_numbers(joint: Joint, coupling: Coupling) -> CouplingNumbers:

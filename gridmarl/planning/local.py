@@ -11,6 +11,7 @@ variables; otherwise Î· and w (S,) follow the assets' variables, with ``w_s >= Î
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sparse import Sparse, block_diagonal, diagonal, full, stack, with_data, zeros
 from gridmarl.units import Float
+
+REBASE: Final = 30.0
+"""A problem keeps its units until the natural ones differ by more than this factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class LocalProblem:
         return tuple(read(a, self.step_h, values[p]) for a, p in zip(self.owner.assets, self.parts, strict=True))
 
 
-def natural_base(owners: tuple[Owner, ...], prices: Prices) -> Base:
+def steady_base(owners: tuple[Owner, ...], prices: Prices, before: Base | None = None) -> Base:
     """Units in which these owners' numbers are near 1: their largest power, and the largest price or cost.
 
     Parameters
@@ -97,10 +101,16 @@ def natural_base(owners: tuple[Owner, ...], prices: Prices) -> Base:
         Whoever shares one scaled problem (a single owner for a local solve).
     prices : Prices
         The public scenarios.
+    before : Base, optional
+        Units in use, kept until the natural ones are further off than a factor `REBASE`: matrices depend on them.
     """
     assets = [asset for owner in owners for asset in owner.assets]
     power = max((_rated_mw(asset) for asset in assets), default=0.0) or 1.0
     price = max([float(np.abs(prices.per_mwh).max()), *(_largest_cost(asset) for asset in assets)]) or 1.0
+    if before is not None and all(
+        1 / REBASE < ratio < REBASE for ratio in (power / before.power_mw, price / before.price_per_mwh)
+    ):
+        return before
     return Base(power, price * power)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gridmarl.errors import PlanError, SolverError
 from gridmarl.planning.assets import Owner, Terminal
 from gridmarl.planning.feasible import infeasible_error
-from gridmarl.planning.local import local_problem, natural_base
+from gridmarl.planning.local import local_problem, steady_base
 from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.qp import Answer, QuadraticSolver
 from gridmarl.planning.risk import Prices
@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal, relaxation: float) -> None:
         self._relaxation, self._terminal = relaxation, terminal
-        self._problem = local_problem(owner, step_h, prices, terminal, natural_base((owner,), prices))
+        self._problem = local_problem(owner, step_h, prices, terminal, steady_base((owner,), prices))
         self._solver: QuadraticSolver | None = None
         self._rho = 0.0
         self._y = np.zeros(len(self._problem.program.linear))
@@ -57,14 +57,18 @@ class Worker:
         """Declared size of the owner's largest asset, public as any connection's rating is."""
         return self._problem.base.power_mw
 
-    def renew(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal, share_mw: Float) -> None:
-        """Take the numbers of the next plan and start from a share (K,); matrices are kept where they are the same."""
+    def renew(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> None:
+        """Take the numbers of the next plan; matrices are kept where they are the same."""
         before, self._terminal = self._problem, terminal
-        self._problem = local_problem(owner, step_h, prices, terminal, before.base, before)
+        base = steady_base((owner,), prices, before.base)
+        self._problem = local_problem(owner, step_h, prices, terminal, base, before)
         if self._problem.key != before.key:
             self._solver = None
         elif self._solver is not None:
             self._solver.renew(self._problem.program, self._proximal(self._rho))
+
+    def begin(self, share_mw: Float) -> None:
+        """Start the rounds of a plan from this share (K,) of the target."""
         self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
 
     def respond(self, message: Message) -> Float:

@@ -1,0 +1,39 @@
+"""A player by name or path: a stored policy, or an agent somebody saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from gridmarl import catalogue
+from gridmarl.agents.agent import Agent
+from gridmarl.agents.team import make_agent
+from gridmarl.errors import CatalogueError, nearest
+
+
+def load_agent(name_or_path: str | Path) -> Agent:
+    """Load a shipped policy by name, or the folder that ``save`` wrote.
+
+    Raises
+    ------
+    CatalogueError
+        Where there is nothing of that name.
+    PolicyError
+        Where the weights are corrupted or foreign.
+    """
+    folder = Path(name_or_path)
+    if not folder.is_dir():
+        folder = catalogue.shipped("training") / "policies" / str(name_or_path)
+    if (folder / "policy.json").is_file():
+        return make_agent({"kind": "policy", "policy": str(folder)}, str(name_or_path))
+    if (folder / "agent.yaml").is_file():
+        return make_agent(yaml.safe_load((folder / "agent.yaml").read_text("utf-8")), str(name_or_path))
+    known = policy_names()
+    raise CatalogueError("agent", str(name_or_path), ", ".join(known) or "none shipped", nearest(str(name_or_path), known))
+
+
+def policy_names() -> list[str]:
+    """Names of the shipped policies."""
+    folder = catalogue.shipped("training") / "policies"
+    return sorted(p.parent.name for p in folder.glob("*/policy.json"))

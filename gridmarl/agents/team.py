@@ -1,0 +1,208 @@
+"""Agents that together play every seat: who plays what, seated in one world's auction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gridmarl import catalogue
+from gridmarl.agents.agent import Agent, BatchAgent
+from gridmarl.agents.rules import Rule
+from gridmarl.agents.seats import Seats
+from gridmarl.environment.arrays import Outcome
+from gridmarl.environment.core import Core
+from gridmarl.environment.fields import ROLES
+from gridmarl.environment.others import matches
+from gridmarl.environment.seating import Place, Seating, observations_of
+from gridmarl.errors import ActionError, ScenarioError, nearest
+from gridmarl.scenario.scenario import OPERATOR, Scenario
+from gridmarl.units import Float, Float32
+
+TEAM_KEYS = {"description", "seats"}
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Agents by role, seat or pattern; the first match plays. A seat nobody claims idles at its default action 0.
+
+    Parameters
+    ----------
+    agents : mapping
+        Role, seat or pattern -> agent. ``"*"`` is all seats that trade.
+    name : str
+    description : str
+    """
+
+    agents: Mapping[str, Agent]
+    name: str = "team"
+    description: str = ""
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, object], name: str = "team") -> Team:
+        """Build a team from the content of a YAML file.
+
+        Raises
+        ------
+        ScenarioError
+            Where a key is unknown or an entry has no kind.
+        CatalogueError
+            Where a kind is unknown.
+        """
+        unknown = sorted(set(settings) - TEAM_KEYS)
+        if unknown:
+            raise ScenarioError(f"team {name!r}: key", unknown[0], ", ".join(sorted(TEAM_KEYS)), nearest(unknown[0], TEAM_KEYS))
+        seats = settings.get("seats")
+        if not isinstance(seats, Mapping) or not seats:
+            raise ScenarioError(f"team {name!r}: seats", seats, "role, seat or pattern -> {kind: ..., ...}", "add entries")
+        agents = {str(key): make_agent(entry, f"team {name!r}, seats.{key}") for key, entry in seats.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # raw YAML
+        return cls(agents, name, str(settings.get("description", "")))
+
+    @property
+    def information(self) -> str:
+        """The best information any of the agents uses."""
+        order = ("public", "forecast", "perfect")
+        return max((agent.information for agent in self.agents.values()), key=order.index)
+
+    @property
+    def sees(self) -> str:
+        """The widest sight any of the agents has."""
+        order = ("own", "team", "all")
+        return max((agent.sees for agent in self.agents.values()), key=order.index)
+
+    def player_of(self, seat: str, role: str) -> Agent:
+        """Who plays a seat."""
+        for pattern, agent in self.agents.items():
+            if matches(pattern, seat, role) and not (pattern == "*" and role == "operator"):
+                return agent
+        return Rule("passive") if role == "operator" else Rule("idle")
+
+
+def make_agent(entry: object, where: str) -> Agent:
+    """One agent from its YAML entry: ``kind`` names the class, the rest are its settings.
+
+    Raises
+    ------
+    ScenarioError
+        Where there is no kind or the settings do not fit.
+    """
+    if not isinstance(entry, Mapping) or "kind" not in entry:
+        raise ScenarioError(where, entry, "{kind: ..., ...}", "name a kind")
+    settings: dict[str, Any] = {str(k): v for k, v in entry.items() if k != "kind"}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # raw YAML
+    kind: Any = catalogue.resolve(str(entry["kind"]))  # pyright: ignore[reportUnknownArgumentType]
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise ScenarioError(f"{where}: settings of kind {entry['kind']!r}", settings, str(error), "correct them") from error  # pyright: ignore[reportUnknownMemberType]
+
+
+def load_team(name_or_path: str | Path | Team) -> Team:
+    """A shipped team by name, or your own file by path.
+
+    Raises
+    ------
+    CatalogueError
+        Where no team has that name (suggests the nearest).
+    """
+    if isinstance(name_or_path, Team):
+        return name_or_path
+    name = catalogue.find("baselines", name_or_path).stem
+    return Team.from_mapping(catalogue.read("baselines", name_or_path), name)
+
+
+def roles_of(scenario: Scenario) -> dict[str, str]:
+    """Seat -> role, the operator's included."""
+    groups = (scenario.all_generators, scenario.all_storage, scenario.all_consumers)
+    roles = {p.name: role for role, group in zip(ROLES, groups, strict=False) for p in group}
+    return {**roles, OPERATOR: "operator"}
+
+
+class SeatedTeam:
+    """A team in the seats of one world, all of them or those nobody else plays.
+
+    Parameters
+    ----------
+    team : Team
+    scenario : Scenario
+    seats : tuple of str, optional
+        By default all.
+    """
+
+    def __init__(self, team: Team, scenario: Scenario, seats: tuple[str, ...] | None = None) -> None:
+        self.team = team
+        roles = roles_of(scenario)
+        seats = tuple(roles) if seats is None else seats
+        players: dict[int, tuple[Agent, list[str]]] = {}
+        idle: dict[str, Agent] = {}
+        for seat in seats:
+            agent = team.player_of(seat, roles[seat])
+            if isinstance(agent, Rule) and agent.settings.rule in ("idle", "passive"):
+                agent = idle.setdefault(roles[seat], _idle(roles[seat]))
+            players.setdefault(id(agent), (agent, []))[1].append(seat)
+        self.players = [(agent, tuple(names)) for agent, names in players.values()]
+        self.codecs: dict[str, str] = {s: _codec(agent, s, roles[s]) for agent, names in self.players for s in names}
+        self._places: dict[str, Place] = {}
+        self._began = False
+
+    def begin(self, core: Core) -> None:
+        """An episode begins; with many rows only players whose actions need no memory can follow."""
+        if not self._places:
+            self._places = Seating(core.compiled).places
+        for number, (agent, names) in enumerate(self.players):
+            constant = bool(getattr(agent, "constant", False))
+            if core.count > 1 and not constant and not isinstance(agent, BatchAgent):
+                raise ScenarioError(
+                    f"team {self.team.name!r}: a {type(agent).__name__} in {core.count} environments at once",
+                    None,
+                    "rules of thumb and stored policies",
+                    "use parallel_env, one market at a time",
+                )
+            if not (constant and self._began):
+                seed = int(core.clocks.seed[0]) * 1009 + int(core.clocks.episode[0]) * 101 + number
+                agent.begin(Seats(core, 0, names, agent.information, agent.sees), seed)
+        self._began = True
+        self._rng = np.random.default_rng(int(core.clocks.seed[0]))
+
+    def fill(self, outcome: Outcome, actions: Float) -> None:
+        """Write the next actions of the team's seats into the packed rows."""
+        for agent, names in self.players:
+            if getattr(agent, "constant", False):
+                for seat, action in agent.act(dict.fromkeys(names, _NOTHING)).items():
+                    actions[:, self._places[seat].start : self._places[seat].stop] = action
+            elif len(actions) == 1:
+                self._fill_row(agent, names, outcome, actions[0])
+            else:
+                self._fill_rows(agent, names, outcome, actions)
+
+    def _fill_row(self, agent: Agent, names: tuple[str, ...], outcome: Outcome, row: Float) -> None:
+        chosen = agent.act({s: observations_of(outcome, self._places[s].role)[0, self._places[s].among] for s in names})
+        for seat in names:
+            if seat not in chosen:
+                raise ActionError(f"{type(agent).__name__}.act()", f"no action for {seat!r}", "one for each seat", "add it")
+            self._places[seat].write(chosen[seat], row)
+
+    def _fill_rows(self, agent: Agent, names: tuple[str, ...], outcome: Outcome, actions: Float) -> None:
+        assert isinstance(agent, BatchAgent)
+        seen = {s: observations_of(outcome, self._places[s].role)[:, self._places[s].among] for s in names}
+        for seat, action in agent.act_batch(seen, self._rng, explore=False).items():
+            place = self._places[seat]
+            actions[:, place.start : place.stop] = np.reshape(action, (len(actions), -1))
+
+
+_NOTHING: Float32 = np.zeros(0, np.float32)
+
+
+def _idle(role: str) -> Rule:
+    """The rule that does nothing in a role (a generator cannot idle: it is truthful)."""
+    return Rule({"operator": "passive", "generator": "truthful"}.get(role, "idle"))
+
+
+def _codec(agent: Agent, seat: str, role: str) -> str:
+    if role not in agent.codecs:
+        raise ScenarioError(
+            f"{type(agent).__name__} for the {role} {seat!r}", None, ", ".join(agent.codecs), "seat it elsewhere"
+        )
+    return agent.codecs[role]

@@ -1,0 +1,1 @@
+"""What a team did in a world: the rollout, its arrays, and the score."""

@@ -1,0 +1,120 @@
+"""Play one episode with a team and keep everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from gridmarl.agents.team import SeatedTeam, Team, load_team
+from gridmarl.assets import battery, load
+from gridmarl.environment import arrays
+from gridmarl.environment.core import Core
+from gridmarl.evaluation.trajectory import Negotiation, Trajectory
+from gridmarl.scenario.rules import Split
+from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Float
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class _Recording:
+    """What accumulates while the episode runs."""
+
+    market: list[Float] = field(default_factory=lambda: [])
+    results: list[Float] = field(default_factory=lambda: [])
+    book: list[Float] = field(default_factory=lambda: [])
+
+
+def rollout(
+    scenario: str | Path | Scenario,
+    team: str | Path | Team,
+    *,
+    seed: int = 0,
+    split: Split = "test",
+    progress: Progress | None = None,
+) -> Trajectory:
+    """Play one episode.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+    team : str, Path or Team
+    seed : int
+        Of the world's randomness and of the agents' own.
+    split : {"train", "select", "test"}
+    progress : callable, optional
+        Called with 1 after every interval.
+
+    Returns
+    -------
+    Trajectory
+    """
+    chosen = Scenario.load(scenario)
+    seated = SeatedTeam(load_team(team), chosen)
+    core = Core(chosen, 1, seated.codecs, split, record=True)
+    began = time.perf_counter()
+    outcome = core.reset(np.array([seed], np.uint64))
+    before = core.rows.battery[0, :, battery.ENERGY].sum()
+    seated.begin(core)
+    actions = np.zeros((1, core.width))
+    kept = _Recording()
+    for _ in range(core.intervals):
+        seated.fill(outcome, actions)
+        outcome = core.step(actions)
+        kept.market.append(outcome.market[0])
+        kept.results.append(outcome.seats[0])
+        kept.book.append(outcome.book[0])
+        if progress:
+            progress(1)
+    return _trajectory(core, seated, seed, kept, float(before), time.perf_counter() - began)
+
+
+def _trajectory(core: Core, seated: SeatedTeam, seed: int, kept: _Recording, before: float, wall_s: float) -> Trajectory:
+    compiled, layout, scenario = core.compiled, core.compiled.layout, core.compiled.scenario
+    origin = int(core.rows.origin[0])
+    return Trajectory(
+        scenario=scenario.name,
+        digest=scenario.digest,
+        source=compiled.series.source,
+        team=seated.team.name,
+        information=seated.team.information,
+        sees=seated.team.sees,
+        split=core.split,
+        seed=seed,
+        start_utc=compiled.series.start_utc + timedelta(hours=origin * scenario.interval_h),
+        interval_h=scenario.interval_h,
+        seats=layout.seats,
+        roles=layout.roles,
+        technologies=layout.technologies,
+        market=np.stack(kept.market),
+        results=np.stack(kept.results),
+        book=np.stack(kept.book),
+        offers=arrays.book_sizes(compiled.world)[0],
+        order_seats=_order_seats(core),
+        realised=core.realised(0),
+        profiles=compiled.series.names,
+        stored_mwh=float(core.rows.battery[0, :, battery.ENERGY].sum()) - before,
+        owed_mwh=float(core.rows.load[0, :, load.DEBT].sum()),
+        stored_price_per_mwh=scenario.stored_energy_price_per_mwh,
+        negotiations=_negotiations(seated),
+        wall_s=wall_s,
+    )
+
+
+def _order_seats(core: Core) -> tuple[str, ...]:
+    """Seat behind each slot of the book: offers, then bids; the connection closes each side."""
+    seats, index = core.compiled.layout.seats, core.compiled.world.seat
+    offers = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[arrays.OFFERS]))]
+    bids = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[arrays.BIDS]))]
+    return (*offers, "connection", *bids, "connection")
+
+
+def _negotiations(seated: SeatedTeam) -> tuple[Negotiation, ...]:
+    """Histories of the agents that keep any."""
+    return tuple(n for agent, _ in seated.players for n in getattr(agent, "negotiations", ()))
