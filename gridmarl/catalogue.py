@@ -21,7 +21,6 @@ from gridmarl.errors import CatalogueError, ScenarioError, nearest
 AGENT_KINDS: Final[Mapping[str, str]] = {
     "rule": "gridmarl.agents.rules:Rule",
     "planner": "gridmarl.planning.planner:Planner",
-    "selfish": "gridmarl.planning.selfish:Selfish",
     "policy": "gridmarl.agents.policies:StoredPolicy",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
 }

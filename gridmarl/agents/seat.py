@@ -90,13 +90,10 @@ class SeatVectorEnv(VectorEnv[Float32, Any, Any]):
         self._group = groups[0]
         self.num_envs = num_envs
         self.render_mode = None
-        place = self.markets.group_of[self._group]
         self.single_observation_space = _first(self.markets.single_observation_space, self._group)
         self.single_action_space = _first(self.markets.single_action_space, self._group)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._width = place.codec.width
-        self._discrete = place.codec.discrete
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -107,7 +104,8 @@ class SeatVectorEnv(VectorEnv[Float32, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Float32, Float, Bool, Bool, dict[str, Any]]:
         """Advance every market by one interval."""
-        packed = np.reshape(actions, (self.num_envs, 1) if self._discrete else (self.num_envs, 1, self._width))
+        packed = np.asarray(actions)
+        packed = packed[:, None] if packed.ndim else packed
         observations, rewards, terminations, truncations, infos = self.markets.step({self._group: packed})
         if "final_obs" in infos:
             infos["final_obs"] = infos["final_obs"][self._group][:, 0]

@@ -151,6 +151,12 @@ class Seats:
         layout = self._core.compiled.layout
         return {seat: layout.roles[layout.index(seat)] for seat in self.played}
 
+    @cached_property
+    def renewable(self) -> frozenset[str]:
+        """Played seats whose output is renewable."""
+        units = self._core.compiled.scenario.all_generators
+        return frozenset(unit.name for unit in units if unit.renewable and unit.name in self.played)
+
     @property
     def plays_all(self) -> bool:
         """Whether every seat that trades is played by this player."""

@@ -164,7 +164,7 @@ class SeatedTeam:
                 seed = int(core.clocks.seed[0]) * 1009 + int(core.clocks.episode[0]) * 101 + number
                 agent.begin(Seats(core, 0, names, agent.information, agent.sees), seed)
         self._began = True
-        self._rng = np.random.default_rng(int(core.clocks.seed[0]))
+        self._rng = np.random.default_rng([int(core.clocks.seed[0]), int(core.clocks.episode[0])])
 
     def fill(self, outcome: Outcome, actions: Float) -> None:
         """Write the next actions of the team's seats into the packed rows."""

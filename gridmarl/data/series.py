@@ -147,8 +147,8 @@ def _values(
     scenario: Scenario, name: str, profile: Profile, table: TimeTable | None, local_h: Float, midnight: datetime
 ) -> Float:
     if table is not None and profile.column:
-        values = _from_table(scenario, name, profile, table) / profile.per
-        return profile.offset + profile.scale * values
+        values = profile.offset + profile.scale * _from_table(scenario, name, profile, table) / profile.per
+        return np.clip(values, *_possible(scenario, name)) if profile.unit == "share" else values
     if profile.values is not None:
         index = np.arange(len(local_h)) - profiles.FIRST
         return profile.offset + profile.scale * np.asarray(profile.values)[index % len(profile.values)]
@@ -172,6 +172,19 @@ def _from_table(scenario: Scenario, name: str, profile: Profile, table: TimeTabl
     return values / scenario.interval_h if unit == "mwh" else values
 
 
+def _possible(scenario: Scenario, name: str) -> tuple[float, float]:
+    """Bounds that its users put on a profile: capacity, consumption above zero, wholesale prices that orders may name.
+
+    Meters pass them: solar output reads below zero at night, and above an installed capacity that has grown since.
+    """
+    connection, market = scenario.connection, scenario.market
+    if connection and name == connection.wholesale:
+        return market.floor_per_mwh + connection.export_fee_per_mwh, market.cap_per_mwh - connection.import_fee_per_mwh
+    available = name in {unit.availability for unit in scenario.all_generators}
+    consumed = name in {consumer.profile for consumer in scenario.all_consumers}
+    return 0.0 if available or consumed else -np.inf, 1.0 if available else np.inf
+
+
 def _parameters(scenario: Scenario, table: TimeTable | None) -> Float:
     parameters = np.zeros((len(scenario.profiles), profiles.PROFILE_COLUMNS))
     for row, (name, profile) in enumerate(scenario.profiles.items()):
@@ -181,7 +194,9 @@ def _parameters(scenario: Scenario, table: TimeTable | None) -> Float:
         parameters[row, profiles.ABSOLUTE] = profile.deviation_absolute
         parameters[row, profiles.DECAY] = decay
         parameters[row, profiles.INNOVATION] = np.sqrt(1.0 - decay**2)
-        parameters[row, profiles.MINIMUM], parameters[row, profiles.MAXIMUM] = profile.minimum, profile.maximum
+        lowest, highest = _possible(scenario, name)
+        parameters[row, profiles.MINIMUM] = max(profile.minimum, lowest)
+        parameters[row, profiles.MAXIMUM] = min(profile.maximum, highest)
         parameters[row, profiles.DEMAND_MW] = sum(c.load_mw for c in scenario.all_consumers if c.profile == name)
         parameters[row, profiles.RENEWABLE_MW] = sum(
             g.capacity_mw for g in scenario.all_generators if g.renewable and g.availability == name

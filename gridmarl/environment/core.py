@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -185,6 +185,20 @@ class Core:
             mine[...] = theirs
         self.clocks = Clocks(snapshot[1].seed.copy(), snapshot[1].episode.copy())
         self._begun = True
+
+
+def seed_array(seeds: Sequence[int | None]) -> UInt:
+    """Seeds as the kernels read them, (env,).
+
+    Raises
+    ------
+    ScenarioError
+        Where one is negative, too large or no whole number.
+    """
+    for seed in seeds:
+        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+            raise ScenarioError("seed", seed, "a whole number, 0 .. 2**64 - 1", "choose another")
+    return np.array(seeds, np.uint64)
 
 
 def _announce_compilation() -> None:

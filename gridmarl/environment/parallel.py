@@ -11,7 +11,7 @@ from pettingzoo import ParallelEnv
 
 from gridmarl.environment import arrays, fields
 from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
-from gridmarl.environment.core import Core
+from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.fields import Field
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Seating, global_state, observations_of, reward_vector, state_space
@@ -76,6 +76,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         self._rows = [place.row for place in self._places]
         self._packed = np.zeros((1, self.core.width))
         self._outcome: Outcome | None = None
+        self._others_acted = False  # once an interval, even where an action from outside is refused first
 
     @property
     def unwrapped(self) -> MarketEnv:
@@ -122,8 +123,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observations, Infos]:
         """Begin episode 0 of a seed, or the next episode of the seed at hand. Unknown options are ignored."""
-        seeds = None if seed is None else np.array([seed], np.uint64)
+        seeds = None if seed is None else seed_array([seed])
         self._outcome = self.core.reset(seeds)
+        self._others_acted = False
         if self._others:
             self._others.begin(self.core)
         self.agents = list(self.possible_agents)
@@ -146,6 +148,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         """
         self._pack(actions)
         outcome = self._outcome = self.core.step(self._packed)
+        self._others_acted = False
         last = bool(self.core.rows.t[0] >= min(self.max_cycles, self.core.intervals))
         results = outcome.seats[0].tolist()
         rewards = {p.seat: results[p.row][arrays.REWARD] for p in self._places}
@@ -167,8 +170,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
             raise ActionError("step() after the end of the episode", None, "a step of a running episode", "call reset() first")
         if len(actions) != len(self.agents) or any(agent not in actions for agent in self.agents):
             self._refuse_agents(actions)
-        if self._others:
+        if self._others and not self._others_acted:
             self._others.fill(self.latest, self._packed)
+            self._others_acted = True
         for place in self._places:
             place.write(actions[place.seat], row)
 
@@ -182,7 +186,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
 
     def _observations(self, outcome: Outcome) -> Observations:
         parts = {role: observations_of(outcome, role)[0] for role in fields.ROLES}
-        return {p.seat: parts[p.role][p.among] for p in self._places}
+        return {p.seat: parts[p.role][p.among].copy() for p in self._places}  # whoever edits them must not edit state()
 
     def _infos(self, results: list[list[float]], price: float, last: bool) -> Infos:
         infos: Infos = {}

@@ -23,7 +23,11 @@ def register() -> None:
     from gymnasium.envs.registration import registry
 
     if SEAT_ID not in registry:
-        register_environment(id=SEAT_ID, entry_point="gridmarl.agents.seat:SeatEnv")
+        register_environment(
+            id=SEAT_ID,
+            entry_point="gridmarl.agents.seat:SeatEnv",
+            vector_entry_point="gridmarl.agents.seat:SeatVectorEnv",
+        )
 
 
 def register_with_gymnasium() -> None:

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from gridmarl.environment import arrays
 from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
 from gridmarl.environment.codecs import Codec
-from gridmarl.environment.core import Core
+from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Place, Seating, global_state, observations_of, state_space
 from gridmarl.errors import ActionError, ScenarioError
@@ -130,6 +130,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         self.max_cycles = scenario.intervals
         self._packed = np.zeros((num_envs, self.core.width))
         self._outcome: Outcome | None = None
+        self._others_acted = False  # once an interval, even where an action from outside is refused first
 
     def _set_spaces(self, seating: Seating) -> None:
         observed: dict[str, spaces.Space[Any]] = {}
@@ -158,6 +159,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     ) -> tuple[Groups, dict[str, Any]]:
         """Begin episode 0 of seeds s, s + 1, ... (or of a list of seeds), or the next episodes of those at hand."""
         self._outcome = self.core.reset(self._seeds(seed))
+        self._others_acted = False
         if self._others:
             self._others.begin(self.core)
         return self._observe(self._outcome), {}
@@ -166,10 +168,10 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         if seed is None:
             return None
         if isinstance(seed, (int, np.integer)):
-            return np.arange(self.num_envs, dtype=np.uint64) + np.uint64(seed)
-        if len(seed) != self.num_envs or any(s is None for s in seed):
+            return seed_array([int(seed) + row for row in range(self.num_envs)])
+        if len(seed) != self.num_envs:
             raise ScenarioError("seed", seed, f"one number, or a list of {self.num_envs} numbers", "give one per environment")
-        return np.array(seed, np.uint64)
+        return seed_array([*seed])
 
     def step(self, actions: Mapping[str, Any]) -> tuple[Groups, Groups, Bool, Bool, dict[str, Any]]:
         """Advance every market by one interval.
@@ -184,11 +186,13 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         ActionError, OrderError
             Where an action is missing, of the wrong shape, or breaks a rule; nothing has changed then.
         """
-        if self._others:
+        if self._others and not self._others_acted:
             self._others.fill(self.latest, self._packed)
+            self._others_acted = True
         for name, group in self.group_of.items():
             self._write(group, actions.get(name), name)
         outcome = self._outcome = self.core.step(self._packed)
+        self._others_acted = False
         done = self.core.rows.t >= min(self.max_cycles, self.core.intervals)
         rewards: Groups = {n: outcome.seats[:, g.rows, arrays.REWARD] for n, g in self.group_of.items()}
         infos: dict[str, Any] = {"seats": outcome.seats, "market": outcome.market}
@@ -200,24 +204,26 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         wanted = (self.num_envs, len(group.seats)) + (() if group.codec.discrete else (group.codec.width,))
         if action is None:
             raise ActionError("actions", f"none for group {name!r}", ", ".join(self.group_of), "add it")
-        if np.shape(action) != wanted:
-            raise ActionError(f"shape of the actions of group {name!r}", np.shape(action), str(wanted), "reshape them")
         try:
-            self._packed[:, group.columns] = np.reshape(action, (self.num_envs, -1))
+            values = np.asarray(action, np.float64)
         except (TypeError, ValueError):
             raise ActionError(f"actions of group {name!r}", type(action).__name__, "numbers", "pass an array") from None
+        if values.shape != wanted:
+            raise ActionError(f"shape of the actions of group {name!r}", values.shape, str(wanted), "reshape them")
+        self._packed[:, group.columns] = values.reshape(self.num_envs, -1)
 
     def _begin_again(self, outcome: Outcome, done: Bool, infos: dict[str, Any]) -> None:
         """Keep the true last observations and infos, then begin the next episode in the rows that ended."""
         infos["final_obs"] = {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
-        infos["final_info"] = {"seats": outcome.seats.copy(), "market": outcome.market.copy(), "TimeLimit.truncated": done}
+        infos["final_info"] = {"seats": outcome.seats.copy(), "market": outcome.market.copy(), "TimeLimit.truncated": done.copy()}
         infos["_final_obs"] = infos["_final_info"] = done.copy()
         self.core.reset(chosen=done, outcome=outcome)
         if self._others:
             self._others.begin(self.core)
 
     def _observe(self, outcome: Outcome) -> Groups:
-        return {name: group.observed(outcome) for name, group in self.group_of.items()}
+        # copies: whoever edits what it was given must not edit state()
+        return {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
 
     def rewards(self, outcome: Outcome) -> Float:
         """Rewards of all seats, (env, seat), in the order of the layout."""

@@ -69,12 +69,13 @@ class Clearing:
             covers, ``from_mw`` to ``to_mw`` [MW].
         """
         book = self.book
-        columns = self._entries()
-        columns["merit"] = np.where(book.sells, book.price, -book.price)
-        columns["step"] = book.period
-        table = columns.sort_values(["step", "side", "merit"], kind="stable", ascending=[True, False, True])
-        table["to_mw"] = table.groupby(["step", "side"])["quantity"].cumsum()
-        table["from_mw"] = table.groupby(["step", "side"])["to_mw"].shift(fill_value=0.0)
+        table = self._entries()
+        table["merit"] = np.where(book.sells, book.price, -book.price)
+        table["step"] = book.period
+        table = table.sort_values(["step", "side", "merit"], kind="stable", ascending=[True, False, True])
+        to_mw = table.groupby(["step", "side"])["quantity"].cumsum()
+        table["from_mw"] = to_mw.groupby([table["step"], table["side"]]).shift(fill_value=0.0)
+        table["to_mw"] = to_mw
         return table.drop(columns=["merit", "step"]).reset_index(drop=True)
 
     def to_dict(self) -> dict[str, Json]:
@@ -204,7 +205,7 @@ def clear(
     45.0
     """
     if pricing not in PRICING:
-        raise OrderError("pricing", pricing, ", ".join(PRICING), nearest(pricing, PRICING))
+        raise OrderError("pricing", pricing, ", ".join(PRICING), nearest(str(pricing), PRICING))
     limits = Limits(floor, voll if cap is None else cap, voll)
     checked = read_orders(orders, limits=limits, participants=participants)
     book = make_book(checked, demand, voll)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEMAND: Final = "demand"
 """Label and participant of the inelastic demand."""
 
-Demand = float | Mapping[object, float]
+Demand: TypeAlias = "float | Mapping[Any, float] | pd.Series"
 """Inelastic load [MW]: one number, or a mapping or Series of numbers by period."""
 
 
@@ -56,13 +56,13 @@ def _sorted_periods(periods: pd.Index) -> pd.Index:
         raise OrderError("period", kinds, "one kind of period", "write all periods alike") from None
 
 
-def _load_by_period(demand: Mapping[object, float], named: pd.Index | None) -> tuple[pd.Index, Float]:
+def _load_by_period(demand: Mapping[Any, float] | pd.Series, named: pd.Index | None) -> tuple[pd.Index, Float]:
     """Periods and inelastic load [MW] where the demand names its periods; it must name all that have orders."""
     import pandas as pd
 
     if named is None:
         raise OrderError("demand by period", None, "one number", "give the orders a column 'period'")
-    keys = pd.Index(list(demand.keys()))
+    keys = pd.Index(list(demand.keys()), name="period")
     if not keys.is_unique:
         raise OrderError("demand", list(keys[keys.duplicated()]), "one number a period", "add them up first")
     silent = named[keys.get_indexer(named) < 0]

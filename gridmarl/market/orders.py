@@ -123,7 +123,7 @@ def _numbers(frame: pd.DataFrame, names: tuple[str, ...], rows: _Rows) -> Float:
     column = frame.iloc[:, position]
     raw: Labels = column.to_numpy(dtype=object)
     parsed = cast("pd.Series", pd.to_numeric(column, errors="coerce"))
-    numbers: Float = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers: Float = parsed.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     rows.refuse(~np.isfinite(numbers), names[0], raw, "a finite number", "correct the number or drop the row")
     if not str(frame.columns[position]).strip().lower().endswith(("kw", "kwh")):
         return numbers
@@ -210,7 +210,7 @@ def _period(frame: pd.DataFrame) -> pd.Index | None:
     position = _column(frame, ("period",), required=False)
     if position is None or _labels(frame, "period") is None:
         return None
-    return pd.Index(frame.iloc[:, position])
+    return pd.Index(frame.iloc[:, position], name="period")
 
 
 def _no_orders(frame: pd.DataFrame) -> Orders:

@@ -1,15 +1,15 @@
 """Owners keep their problems and agree through a price: the sharing form of ADMM.
 
-``min Σ_i f_i(x_i) + g(Σ_i x_i)`` (Boyd, Parikh, Chu, Peleato & Eckstein 2011, section 7.3), g being the priced coupling.
-Each round, with steps weighed by their hours:
+``min Σ_i f_i(x_i) + g(Σ_i x_i)``, g being the priced coupling (Boyd, Parikh, Chu, Peleato & Eckstein 2011, section
+7.3). Each round, with steps weighed by their hours:
 
 1. every owner answers ``x_i = argmin f_i(x) + rho/2 ‖x - z_i + u‖²``;
 2. answers are over-relaxed, ``x̂_i = a x_i + (1 - a) z_i`` (3.4.3);
-3. the coupling takes ``z̄ = argmin g(N z̄) + N rho/2 ‖z̄ - mean x̂ - u‖²`` in closed form, and ``z_i = x̂_i + z̄ - mean x̂``;
+3. the coupling takes ``z̄ = argmin g(N z̄) + N rho/2 ‖z̄ - mean x̂ - u‖²`` in closed form; ``z_i = x̂_i + z̄ - mean x̂``;
 4. ``u += mean x̂ - z̄``; ``-rho u`` is the coupling's multiplier in $/MWh.
 
-A plan is as good as its residuals say: `sharing.Residuals` defines them, `Plan.converged` tells whether they were met. Linear
-costs converge, but slowly; quadratic ones take tens of rounds.
+A plan is as good as its residuals say: `sharing.Residuals` defines them, `Plan.converged` tells whether they were met.
+Quadratic costs take some tens to a few hundred rounds; linear ones converge too, but slowly.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class AdmmPlanner:
         Returns
         -------
         Plan
-            With ``method`` ``admm``. ``objective`` values the remaining mismatch at the multiplier, so that its error is of
-            second order in the residuals.
+            With ``method`` ``admm``. ``objective`` values the remaining mismatch at the multiplier, so that its error
+            is of second order in the residuals.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def per_step(value: PerStep, steps: int) -> Float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Battery:
-    """A battery behind the owner's meter: ``e_k = e_{k-1} + charge_efficiency c_k Δ_k - d_k Δ_k / discharge_efficiency``.
+    """A battery behind a meter, ``e_k = e_{k-1} + charge_efficiency c_k Δ_k - d_k Δ_k / discharge_efficiency``.
 
     Powers are measured at the grid side; energies are what is stored. Wear costs
     ``Δ (wear_per_mwh (c + d) + wear_per_mw2h (c² + d²))`` dollars a step. The ramp limits the change of ``d - c`` from
@@ -181,7 +181,7 @@ class Terminal:
     """
 
     keep_energy: bool = True
-    stored_energy_price: float = field(default=0.0)
+    stored_energy_price: float = 0.0
 
 
 def check_steps(step_h: Float) -> Float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-from scipy.optimize import linprog  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]  # no stubs
+from scipy.optimize import linprog
 
 from gridmarl.errors import InfeasiblePlanError
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
@@ -74,8 +74,9 @@ def _limits(asset: Asset) -> str:
     match asset:
         case Battery():
             window = f"energy {_span(asset.energy_min_mwh, asset.energy_max_mwh)} MWh"
-            power = f"charge {_span(0.0, asset.charge_limit_mw)} MW, discharge {_span(0.0, asset.discharge_limit_mw)} MW"
-            return f"{window}, {power}, ramp {_span(0.0, asset.ramp_mw_per_h)} MW/h"
+            charge, discharge = _span(0.0, asset.charge_limit_mw), _span(0.0, asset.discharge_limit_mw)
+            ramp = _span(0.0, asset.ramp_mw_per_h)
+            return f"{window}, charge {charge} MW, discharge {discharge} MW, ramp {ramp} MW/h"
         case Generator():
             ramps = f"up {_span(0.0, asset.ramp_up_mw_per_h)}, down {_span(0.0, asset.ramp_down_mw_per_h)} MW/h"
             return f"output {_span(asset.minimum_mw, asset.available_mw)} MW, ramp {ramps}"

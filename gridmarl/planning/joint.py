@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.planning.local import LocalProblem, QuadraticProgram
-from gridmarl.planning.sparse import Sparse, block_diagonal, picker, stack
+from gridmarl.planning.sparse import Sparse, block_diagonal, picker
 from gridmarl.units import Float
 
 

@@ -3,9 +3,9 @@
 ``min 1/2 y' diag(P) y + q'y + const  subject to  A y = b,  G y <= h,  lower <= y <= upper``
 
 The first K entries of y are the net injections x. Power stands in units of ``base.power_mw``, energy in those of
-``base.power_mw`` times one hour, money in those of ``base.money``, so that homes and power plants look alike to a solver.
-The objective is ``wear, fuel and comfort - (1-β) E[R] - β CVaR_α(R) - value of stored energy``. With β = 0 there are no CVaR
-variables; otherwise η and w (S,) follow the assets' variables, with ``w_s >= η - R_s``.
+``base.power_mw`` times one hour, money in those of ``base.money``, so that homes and power plants look alike to a
+solver. The objective is ``wear, fuel and comfort - (1-β) E[R] - β CVaR_α(R) - value of stored energy``. With β = 0
+there are no CVaR variables; otherwise η and w (S,) follow the assets' variables, with ``w_s >= η - R_s``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LocalProblem:
     """An owner's quadratic program and how to read its solution.
 
     ``parts`` holds one slice of y for each asset. Two problems with equal ``key`` have the same matrices, except that
-    prices stand in the first S rows' entries of the CVaR rows.
+    the CVaR rows hold the prices of the day.
     """
 
     owner: Owner
@@ -156,9 +156,7 @@ def local_problem(
     return LocalProblem(owner, step_h, base, program, parts, key)
 
 
-def _skeleton(
-    owner: Owner, step_h: Float, base: Base, scenarios: int
-) -> tuple[QuadraticProgram, tuple[slice, ...]]:
+def _skeleton(owner: Owner, step_h: Float, base: Base, scenarios: int) -> tuple[QuadraticProgram, tuple[slice, ...]]:
     """Matrices and quadratic cost; all other numbers are still empty."""
     k, pieces = len(step_h), [matrices(asset, step_h) for asset in owner.assets]
     ends = k + np.cumsum([piece.net.shape[1] for piece in pieces], dtype=np.int64)

@@ -20,8 +20,11 @@ TIGHT: Final = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
 ACCEPTABLE: Final = {"reduced_tol_gap_abs": 1e-7, "reduced_tol_gap_rel": 1e-7, "reduced_tol_feas": 1e-7}
 """What Clarabel must reach to call an answer almost solved; the scaled problem's numbers are near 1."""
 COMPILE_LIMIT: Final = 12_000_000
-"""CVXPY 1.9 compiles a parametrised quadratic objective through a dense array of variables x parameters. Above this many
-entries each solve compiles the numbers in as constants instead: a few ms slower, and never out of memory."""
+"""CVXPY 1.9 compiles a parametrised quadratic objective through a dense array of variables x parameters. Above this
+many entries each solve compiles the numbers in as constants instead: a few ms slower, and never out of memory."""
+ANSWERS: Final = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.INFEASIBLE, cp.UNBOUNDED, "infeasible_or_unbounded")
+
+Options = dict[str, str | float]
 
 Expression = Any
 """CVXPY's operators are not annotated; nothing of this type leaves the file."""
@@ -94,7 +97,14 @@ class Program:
         return Optimum(status, np.asarray(self._y.value), multiplier, np.asarray(self._slack.value))
 
     def _run(self) -> str:
-        options = {"solver": cp.CLARABEL, **TIGHT, **ACCEPTABLE} if self._quadratic else {"solver": cp.HIGHS}
+        """Solve, with a second solver where the first gives up."""
+        clarabel: Options = {"solver": cp.CLARABEL, **TIGHT, **ACCEPTABLE}
+        first: Options = clarabel if self._quadratic else {"solver": cp.HIGHS}
+        second: Options = {"solver": cp.PIQP} if self._quadratic else clarabel
+        status = self._attempt(first)
+        return status if status in ANSWERS else self._attempt(second)
+
+    def _attempt(self, options: Options) -> str:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")  # the status says it too
             try:

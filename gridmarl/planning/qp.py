@@ -1,7 +1,7 @@
 """A local quadratic program handed to PIQP once, then solved again and again with another linear term.
 
-PIQP is an interior-point method with proximal regularisation (Schwan, Jiang, Kuhn & Jones 2023): fixed variables, as solar
-output at night, and rank-deficient rows do not disturb it.
+PIQP is an interior-point method with proximal regularisation (Schwan, Jiang, Kuhn & Jones 2023): fixed variables, as
+solar output at night, and rank-deficient rows do not disturb it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final, cast
 
 import numpy as np
 import piqp
+from scipy.sparse import csc_matrix
 
 from gridmarl.planning.local import QuadraticProgram
 from gridmarl.planning.sparse import Sparse, diagonal
@@ -88,9 +89,9 @@ class QuadraticSolver:
             status=str(status).rpartition(".")[2],
         )
 
-    def _curved(self, extra: Float) -> piqp.csc_matrix:
+    def _curved(self, extra: Float) -> csc_matrix:
         return _matrix(diagonal(self._program.quadratic + extra))
 
 
-def _matrix(matrix: Sparse) -> object:
-    return cast(object, matrix)
+def _matrix(matrix: Sparse) -> csc_matrix:
+    return cast(csc_matrix, matrix)

@@ -1,7 +1,7 @@
 """Uncertain prices and the risk measure: expectation and CVaR of revenue over scenarios.
 
-``CVaR_α(R) = max_η η - 1/(1-α) Σ_s π_s max(0, η - R_s)`` (Rockafellar & Uryasev 2000, for gains). ``alpha`` is a confidence
-level: the mean of the worst 5 % is ``alpha = 0.95``.
+``CVaR_α(R) = max_η η - 1/(1-α) Σ_s π_s max(0, η - R_s)`` (Rockafellar & Uryasev 2000, for gains). ``alpha`` is a
+confidence level: the mean of the worst 5 % is ``alpha = 0.95``.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ def check_risk(prices: Prices, beta: float) -> None:
 
 
 def warn_of_thin_tail(prices: Prices, averse: int) -> None:
-    """Log where the tail holds less than twice the likeliest scenario's probability (with ``averse`` owners to mind it)."""
+    """Log where the tail holds less than twice the likeliest scenario's probability and ``averse`` owners mind it."""
     largest = float(prices.probability.max())
     if averse and 1 - prices.alpha < TAIL_SCENARIOS * largest - PROBABILITY_TOLERANCE:
         logger.warning(
-            "CVaR's tail of %.3g is less than twice the likeliest scenario's probability, %.3g: few scenarios decide it",
+            "CVaR's tail of %.3g is less than twice the likeliest scenario's probability %.3g: few scenarios decide",
             1 - prices.alpha,
             largest,
         )

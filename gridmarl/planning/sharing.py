@@ -1,7 +1,7 @@
 """The coupling's side of ADMM: from the owners' answers to the next message, and when to stop.
 
-It sees injections only. Symbols are those of `admm`; ρ adapts by residual balancing (Boyd et al. 2011, section 3.4.1) on residuals
-made relative as by Wohlberg (2017), the scaled dual being rescaled with it.
+It sees injections only. Symbols are those of `admm`; rho adapts by residual balancing (Boyd et al. 2011, section 3.4.1)
+on residuals made relative as by Wohlberg (2017), the scaled dual being rescaled with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gridmarl.units import Float
 SHARE_OF_SLACK_PRICE: Final = 0.1
 """First guess of the price scale where the expected price is 0: this share of the cheaper slack price."""
 DUAL_FLOOR: Final = 0.1
-"""The dual residual is relative to the multiplier, or to this share of the price scale where the coupling does not bind."""
+"""The dual residual is relative to the multiplier, or to this share of the price scale where nothing binds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class AdmmSettings:
     rho : float, optional
         First penalty in $/(MW² h); by default the price scale over the largest rating.
     adapt_every, adapt_rounds : int
-        rho may change every so many rounds until so many have passed; from then on it is fixed, which convergence needs.
+        rho may change every so many rounds until so many have passed; from then on it is fixed, as convergence needs.
     balance, factor, span : float
-        rho changes where the relative residuals differ by more than ``balance``, at most by ``factor`` at once, and stays
-        within a factor ``span`` of the first.
+        rho changes where the relative residuals differ by more than ``balance``, at most by ``factor`` at once, and
+        stays within a factor ``span`` of the first.
     """
 
     tolerance: float = 1e-4
@@ -54,7 +54,7 @@ class AdmmSettings:
     max_rounds: int = 500
     relaxation: float = 1.6
     rho: float | None = None
-    adapt_every: int = 5
+    adapt_every: int = 10
     adapt_rounds: int = 150
     balance: float = 3.0
     factor: float = 3.0
@@ -192,7 +192,7 @@ class Sharing:
         return short * self.step_h, np.maximum(self._target - self._upper, 0.0) * self.step_h
 
     def _coupled(self, wish: Float, weight: float) -> Float:
-        """``argmin_t g(t) + weight/2 (t - wish)²``: the bound, or short of it by what the slack price makes worthwhile."""
+        """``argmin_t g(t) + weight/2 (t - wish)²``: the bound, or short of it where slack is worth its price."""
         up = np.minimum(wish + self._shortage / weight, self._lower)
         down = np.maximum(wish - self._surplus / weight, self._upper)
         return np.where(wish < self._lower, up, np.where(wish > self._upper, down, wish))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 import numpy as np
-import scipy.sparse as sp  # pyright: ignore[reportMissingTypeStubs]  # scipy ships no stubs
+import scipy.sparse as sp
 
 from gridmarl.units import Float, Int
 
@@ -43,7 +43,9 @@ def diagonal(values: Float) -> Sparse:
 
 def banded(values: Float, below: Float) -> Sparse:
     """A square matrix with ``values`` (K,) on the diagonal and ``below`` (K - 1,) just under it."""
-    return _columns(sp.diags([values, below], [0, -1], shape=(len(values), len(values)), format="csc"))
+    at = np.arange(len(values))
+    places = np.concatenate([at, at[1:]]), np.concatenate([at, at[:-1]])
+    return _columns(sp.csc_matrix((np.concatenate([values, below]), places), shape=(len(values), len(values))))
 
 
 def rows(matrix: Sparse, chosen: Int) -> Sparse:

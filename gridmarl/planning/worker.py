@@ -1,4 +1,4 @@
-"""One owner's side of ADMM: it holds its own problem only, hears the aggregate message, answers with its net injection."""
+"""One owner's side of ADMM: it holds its own problem, hears the aggregate message, answers with its net injection."""
 
 from __future__ import annotations
 
@@ -124,4 +124,3 @@ class Worker:
         return found or SolverError(
             f"{owner.name}'s local problem", answer.status, "solved", "look for limits or costs of very different size"
         )
-

@@ -1,0 +1,75 @@
+"""A planning horizon whose steps grow with distance, and averages of forecasts over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridmarl.errors import ScenarioError
+from gridmarl.units import Float, Int
+
+Grid = tuple[tuple[float, float], ...]
+"""Pairs (until hour, step hours): ((1, 0), (4, 0.25), (24, 1)) is every interval for an hour, then quarters, then hours."""
+
+EVERY_INTERVAL: Grid = ((np.inf, 0.0),)
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Steps as runs of intervals.
+
+    Attributes
+    ----------
+    lengths : (step,) int array
+        Intervals of each step.
+    interval_h : float
+    """
+
+    lengths: Int
+    interval_h: float
+
+    @property
+    def intervals(self) -> int:
+        """Intervals the horizon spans."""
+        return int(self.lengths.sum())
+
+    @property
+    def step_h(self) -> Float:
+        """Hours of each step."""
+        return self.lengths * self.interval_h
+
+    def average(self, series: Float) -> Float:
+        """Mean of an (interval, ...) series over each step."""
+        starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        sums = np.add.reduceat(series[: self.intervals], starts, axis=0)
+        return sums / self.lengths.reshape(-1, *([1] * (series.ndim - 1)))
+
+    def step_of(self, offset: int) -> int:
+        """Step that holds the interval this many after the first."""
+        return int(np.searchsorted(np.cumsum(self.lengths), offset, side="right"))
+
+
+def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int) -> Horizon:
+    """Cut the remaining intervals, at most ``horizon_h`` of them, into steps.
+
+    Raises
+    ------
+    ScenarioError
+        Where the grid's bounds do not rise.
+    """
+    if any(later[0] <= earlier[0] for earlier, later in zip(grid, grid[1:], strict=False)):
+        raise ScenarioError("planner grid", grid, "pairs (until hour, step hours) with rising hours", "sort them")
+    total = min(remaining, max(round(horizon_h / interval_h), 1))
+    lengths: list[int] = []
+    done = 0
+    for until_h, step_h in grid:
+        step = max(round(step_h / interval_h), 1)
+        while done < total and done * interval_h < until_h - 1e-9:
+            lengths.append(min(step, total - done))
+            done += lengths[-1]
+    step = max(round(grid[-1][1] / interval_h), 1)
+    while done < total:
+        lengths.append(min(step, total - done))
+        done += lengths[-1]
+    return Horizon(np.array(lengths, np.int64), interval_h)

@@ -1,0 +1,200 @@
+"""Optimisers as players: plan over the horizon, bid the schedule as curves, plan again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import yaml
+from pydantic import Field, PositiveFloat
+
+from gridmarl.agents.agent import Information, Sees
+from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
+from gridmarl.errors import ScenarioError, nearest
+from gridmarl.files import write_atomically
+from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
+from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.central import CentralPlanner
+from gridmarl.planning.curves import TICK, bid
+from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
+from gridmarl.planning.outlook import availability, look_ahead
+from gridmarl.planning.plan import Plan
+from gridmarl.planning.risk import Prices
+from gridmarl.planning.selfish import SelfishPlanner
+from gridmarl.scenario.model import Model
+from gridmarl.units import Float, Float32
+
+SEES: dict[str, Sees] = {"central": "team", "admm": "own", "selfish": "own"}
+"""Method -> whose private parameters it needs to know."""
+DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
+
+
+class PlannerSettings(Model):
+    """How a planner plans."""
+
+    method: str = "central"
+    information: Information = "forecast"
+    horizon_h: PositiveFloat = 24.0
+    replan_every_h: PositiveFloat = 1.0
+    grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
+    max_rounds: int = Field(default=500, gt=0)
+    tolerance: PositiveFloat = Field(default=1e-5, description="of ADMM's residuals, over the largest rating")
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiationRecord:
+    """How one plan came about: residuals a round, MW."""
+
+    interval: int
+    primal_mw: Float
+    dual_mw: Float
+    converged: bool
+
+
+class Method(Protocol):
+    """Anything that turns an outlook into a plan."""
+
+    def solve(
+        self,
+        owners: tuple[Owner, ...],
+        step_h: Float,
+        coupling: Coupling,
+        prices: Prices,
+        terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
+    ) -> Plan:
+        """Plan; ``elapsed_h`` after the last time."""
+        ...
+
+
+class CentralByShape:
+    """A compiled program for each shape of horizon: the last hours of an episode are shorter than the others."""
+
+    def __init__(self) -> None:
+        self._programs: dict[tuple[float, ...], CentralPlanner] = {}
+
+    def solve(
+        self,
+        owners: tuple[Owner, ...],
+        step_h: Float,
+        coupling: Coupling,
+        prices: Prices,
+        terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
+    ) -> Plan:
+        """Plan with the program of this shape, compiled once."""
+        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner())
+        return program.solve(owners, step_h, coupling, prices, terminal)
+
+
+class Planner:
+    """Plays any seats by planning them.
+
+    Parameters
+    ----------
+    **settings
+        Fields of :class:`PlannerSettings`. With ``information="perfect"`` the whole episode is planned once, open-loop,
+        on realised data.
+    """
+
+    constant = False
+
+    def __init__(self, **settings: object) -> None:
+        self.settings = PlannerSettings.parse(settings, "planner")
+        if self.settings.method not in SEES:
+            method = self.settings.method
+            raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
+        self.information: Information = self.settings.information
+        self.sees: Sees = SEES[self.settings.method]
+        self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
+        self._method = self._make_method()
+        self._seats: Seats | None = None
+
+    def begin(self, seats: Seats, seed: int) -> None:
+        """An episode begins."""
+        self._seats = seats
+        self._planned_at = -1
+        self.negotiations: list[NegotiationRecord] = []
+        self.plans_made = 0
+
+    def act(self, observations: Mapping[str, Float32]) -> dict[str, Float]:
+        """Bid the plan; plan anew where it is time."""
+        seats = self._seats
+        if seats is None:
+            raise ScenarioError("planner", "not begun", "act() after begin()", "call begin() first")
+        if self._planned_at < 0 or seats.interval >= self._replan_at:
+            self._plan(seats)
+        offset = seats.interval - self._planned_at
+        step = self._outlook.horizon.step_of(offset)
+        prices = self.plan.price_per_mwh
+        actions: dict[str, Float] = {}
+        for owner, names in seats.owners.items():
+            own = seats.for_owner(owner)
+            for seat in names:
+                actions[seat] = self._bid(own, owner, seat, step, offset, prices)
+        return actions
+
+    def _plan(self, seats: Seats) -> None:
+        facts, s = seats.facts, self.settings
+        perfect = s.information == "perfect"
+        horizon_h = np.inf if perfect else s.horizon_h
+        remaining = facts.intervals - seats.interval
+        grid = EVERY_INTERVAL if perfect else s.grid
+        horizon = make_horizon(grid, facts.interval_h, min(horizon_h, remaining * facts.interval_h), remaining)
+        self._outlook = look_ahead(seats, horizon)
+        terminal = Terminal(keep_energy=False, stored_energy_price=facts.stored_energy_price_per_mwh)
+        elapsed_h = (seats.interval - self._planned_at) * facts.interval_h if self._planned_at >= 0 else 0.0
+        o = self._outlook
+        self.plan = self._method.solve(o.owners, horizon.step_h, o.coupling, o.prices, terminal, elapsed_h)
+        self._planned_at = seats.interval
+        every = remaining if perfect else max(round(s.replan_every_h / facts.interval_h), 1)
+        self._replan_at = seats.interval + every
+        self._available = self._forecast_availability(seats, horizon)
+        self.plans_made += 1
+        if self.plan.rounds:
+            history = self.plan.history
+            record = NegotiationRecord(seats.interval, history.primal_mw, history.dual_mw, self.plan.converged)
+            self.negotiations.append(record)
+
+    def _make_method(self) -> Method:
+        match self.settings.method:
+            case "admm":
+                return AdmmPlanner(AdmmSettings(max_rounds=self.settings.max_rounds, tolerance=self.settings.tolerance))
+            case "selfish":
+                return SelfishPlanner()
+            case _:
+                return CentralByShape()
+
+    def _forecast_availability(self, seats: Seats, horizon: Horizon) -> dict[str, Float]:
+        feed = seats.forecast(horizon.intervals)
+        found: dict[str, Float] = {}
+        for owner, names in seats.owners.items():
+            own = seats.for_owner(owner)
+            for seat in names:
+                if seats.roles[seat] == "generator":
+                    unit = own.own(seat)
+                    assert isinstance(unit, GeneratorSeat)
+                    found[seat] = horizon.average(availability(own, unit, feed, horizon.intervals))
+        return found
+
+    def _bid(self, own: Seats, owner: str, seat: str, step: int, offset: int, prices: Float) -> Float:
+        rules, connection = own.facts.rules, own.facts.connection
+        fee = max(connection.import_fee_per_mwh, connection.export_fee_per_mwh) if connection else 0.0
+        unit = own.own(seat)
+        ahead = 0
+        if isinstance(unit, ConsumerSeat):
+            ahead = max(
+                self._outlook.horizon.step_of(offset + round(unit.parameters.rebound_h / own.facts.interval_h)) - step,
+                0,
+            )
+        available = float(self._available[seat][step]) if seat in self._available else 0.0
+        floor, cap = rules.floor_per_mwh, rules.cap_per_mwh
+        return bid(unit, self.plan.asset(owner, seat), step, prices, available, ahead, TICK + fee, floor, cap)
+
+    def save(self, folder: Path) -> None:
+        """Write the settings as YAML."""
+        settings = {"kind": "planner", **self.settings.model_dump(mode="json", exclude_unset=True)}
+        write_atomically(folder / "agent.yaml", yaml.safe_dump(settings))

@@ -1,0 +1,77 @@
+"""Every owner alone against the price forecast: no coupling, no messages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridmarl.errors import SolverError
+from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.local import LocalProblem, local_problem, steady_base
+from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.qp import QuadraticSolver
+from gridmarl.planning.request import check_request
+from gridmarl.planning.risk import Prices
+from gridmarl.units import Float
+
+
+class SelfishPlanner:
+    """Solves each owner's own problem at the expected price; what the others do is not its concern."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, LocalProblem] = {}
+
+    def solve(
+        self,
+        owners: tuple[Owner, ...],
+        step_h: Float,
+        coupling: Coupling,
+        prices: Prices,
+        terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
+    ) -> Plan:
+        """Plan each owner alone; ``coupling`` and ``elapsed_h`` are ignored.
+
+        Raises
+        ------
+        SolverError
+            Where a local solver stopped without a usable answer.
+        """
+        steps, end = check_request(owners, step_h, prices), terminal or Terminal()
+        problems = [self._problem(owner, steps, prices, end) for owner in owners]
+        answers = [_solve(problem) for problem in problems]
+        objectives = np.array([problem.objective(y) for problem, y in zip(problems, answers, strict=True)])
+        injections = np.stack([problem.injection_mw(y) for problem, y in zip(problems, answers, strict=True)])
+        nothing = np.zeros(len(steps))
+        return Plan(
+            owners=tuple(owner.name for owner in owners),
+            step_h=steps,
+            injection_mw=injections,
+            assets=tuple(problem.read(y) for problem, y in zip(problems, answers, strict=True)),
+            multiplier_per_mwh=nothing,
+            price_per_mwh=prices.expected_per_mwh,
+            objective=float(objectives.sum()),
+            owner_objective=objectives,
+            shortage_mwh=nothing,
+            surplus_mwh=nothing,
+            rounds=0,
+            primal_residual_mw=float(np.linalg.norm(injections.sum(axis=0))),
+            dual_residual_mw=0.0,
+            converged=True,
+            method="selfish",
+            history=Rounds.none(),
+        )
+
+    def _problem(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> LocalProblem:
+        old = self._known.get(owner.name)
+        base = steady_base((owner,), prices, old.base if old else None)
+        problem = local_problem(owner, step_h, prices, terminal, base, old)
+        self._known[owner.name] = problem
+        return problem
+
+
+def _solve(problem: LocalProblem) -> Float:
+    program = problem.program
+    answer = QuadraticSolver(program, np.zeros(len(program.linear))).solve(program.linear)
+    if not answer.usable:
+        raise SolverError(f"plan of {problem.owner.name!r} alone", answer.status, "solved", "check its limits")
+    return answer.y

@@ -1,0 +1,80 @@
+"""The three homes: an answer known to nine digits, found centrally and by messages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gridmarl.planning.admm import solve_admm
+from gridmarl.planning.central import solve_central
+from gridmarl.planning.plan import BatteryPlan, Plan
+from gridmarl.planning.sharing import AdmmSettings
+
+LINEAR_WELFARE = -0.608019112
+QUADRATIC_WELFARE = -0.682019901
+WELFARE_TOLERANCE = 1e-6
+AGREEMENT_TOLERANCE = 1e-6
+RESIDUAL_MW = 1e-7  # 1e-4 kW
+DUST_MW = 1e-9
+EFFICIENCY = 0.95
+
+
+def central(homes) -> Plan:
+    return solve_central(homes.owners, homes.step_h, homes.coupling, homes.prices)
+
+
+def test_the_data_have_the_published_checksums(linear_homes):
+    assert linear_homes.price_per_kwh.sum() == pytest.approx(34.28873561630776, abs=1e-12)
+    assert linear_homes.solar.sum() == pytest.approx(6.681447102371175, abs=1e-12)
+
+
+def test_central_finds_the_known_welfare_with_linear_wear(linear_homes):
+    plan = central(linear_homes)
+    assert plan.converged
+    assert -plan.objective == pytest.approx(LINEAR_WELFARE, abs=WELFARE_TOLERANCE)
+
+
+def test_central_finds_the_known_welfare_with_quadratic_wear(quadratic_homes):
+    plan = central(quadratic_homes)
+    assert plan.converged
+    assert -plan.objective == pytest.approx(QUADRATIC_WELFARE, abs=WELFARE_TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["linear_homes", "quadratic_homes"])
+def test_no_home_charges_and_discharges_at_once(name, request):
+    plan = central(request.getfixturevalue(name))
+    assert plan.overlap_mwh < DUST_MW
+    assert np.abs(plan.injection_mw.sum(axis=0)).max() < DUST_MW
+
+
+def test_stored_energy_rebuilt_from_the_plan_has_no_residual(quadratic_homes):
+    plan = central(quadratic_homes)
+    for owner in quadratic_homes.owners:
+        battery = plan.asset(owner.name, "battery")
+        assert isinstance(battery, BatteryPlan)
+        start = owner.assets[0].energy_now_mwh
+        flow = EFFICIENCY * battery.charge_mw - battery.discharge_mw / EFFICIENCY
+        assert np.abs(start + np.cumsum(flow) - battery.energy_mwh).max() < DUST_MW
+        assert battery.energy_mwh[-1] > start - DUST_MW
+
+
+def test_messages_alone_agree_with_the_central_plan(quadratic_homes):
+    homes = quadratic_homes
+    settings = AdmmSettings(tolerance_mw=RESIDUAL_MW)
+    plan = solve_admm(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=settings)
+    reference = central(homes)
+    assert plan.converged
+    assert plan.primal_residual_mw <= RESIDUAL_MW
+    assert plan.dual_residual_mw <= RESIDUAL_MW
+    assert plan.objective == pytest.approx(reference.objective, rel=AGREEMENT_TOLERANCE)
+    assert plan.injection_mw == pytest.approx(reference.injection_mw, abs=1e-5)
+    assert plan.price_per_mwh == pytest.approx(reference.price_per_mwh, abs=0.05)
+    assert plan.rounds == len(plan.history.rho) <= 400
+
+
+def test_linear_wear_comes_close_and_says_that_it_has_not_converged(linear_homes):
+    homes = linear_homes
+    settings = AdmmSettings(tolerance_mw=RESIDUAL_MW, max_rounds=300)
+    plan = solve_admm(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=settings)
+    assert not plan.converged
+    assert plan.objective == pytest.approx(-LINEAR_WELFARE, rel=1e-3)
