@@ -47,6 +47,8 @@ class QuadraticSolver:
         self._program = program
         self._solver = piqp.SparseSolver()
         self._solver.settings.eps_abs = 1e-9
+        # PIQP 0.6 rescales the already scaled matrices at every update: after some hundred updates solves stall.
+        self._solver.settings.preconditioner_reuse_on_update = True
         self._solver.setup(
             self._curved(extra),
             program.linear,

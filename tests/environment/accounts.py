@@ -1,0 +1,195 @@
+"""Every number of a step, rebuilt from its orders and the settings of the world, in plain Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gridmarl.assets import battery, generator, load
+from gridmarl.environment import arrays
+from gridmarl.environment.arrays import Outcome, Rows
+from gridmarl.environment.core import Core
+from tests.environment.worlds import MONEY_TOLERANCE, POWER_TOLERANCE, Settings, market, seat
+
+ENERGY_TOLERANCE = 1e-9
+CROSSING = 1e-7  # $/MWh
+
+
+class Interval:
+    """One row's interval: what was before, what came of it, and the same again by hand."""
+
+    def __init__(self, core: Core, before: Rows, outcome: Outcome, row: int = 0) -> None:
+        self.core, self.before, self.after, self.outcome, self.row = core, before, core.rows, outcome, row
+        self.scenario = core.compiled.scenario
+        self.hours = self.scenario.interval_h
+        self.market = market(outcome, row)
+        self.price = self.market["price_per_mwh"]
+        self.seats = {name: seat(core, outcome, name, row) for name in core.compiled.layout.seats}
+        self.scale = max(1.0, self.market["volume_mw"])
+        self.public = dict(zip(core.compiled.series.names, core.realised(row)[int(before.t[row])], strict=True))
+
+    def near(self, value: float, what: str, scale: float = 1.0) -> None:
+        """Fail unless the residual vanishes beside ``scale``."""
+        assert abs(value) <= POWER_TOLERANCE * max(1.0, scale), f"{what}: residual {value:g}"
+
+    def check(self) -> None:
+        """Everything."""
+        self.check_book()
+        self.check_generators()
+        self.check_storage()
+        self.check_consumers()
+        self.check_power()
+        self.check_money()
+        self.check_cost()
+
+    def check_book(self) -> None:
+        """The price is one at which every order gets what it asked for, and both sides trade the volume."""
+        rules, offers = self.scenario.market, arrays.book_sizes(self.core.compiled.world)[0]
+        book = self.outcome.book[self.row]
+        price, mw, accepted = book[:, 0], book[:, 1], book[:, 2]
+        dust = POWER_TOLERANCE * self.scale * 10
+        assert (mw >= -1e-12).all() and (accepted <= mw + dust).all(), "0 <= accepted <= ordered"
+        assert (price >= rules.floor_per_mwh).all() and (price[:offers] <= rules.cap_per_mwh).all(), "floor, cap"
+        sells, buys = slice(None, offers), slice(offers, None)
+        for side in (sells, buys):
+            self.near(accepted[side].sum() - self.market["volume_mw"], "a side and the volume", self.scale)
+        if self.market["volume_mw"] > POWER_TOLERANCE:
+            some, rest = accepted > dust, mw - accepted > dust
+            assert (price[sells][some[sells]] <= self.price + CROSSING).all(), "an accepted offer asks no more"
+            assert (price[sells][rest[sells]] >= self.price - CROSSING).all(), "a rejected offer asks no less"
+            assert (price[buys][some[buys]] >= self.price - CROSSING).all(), "an accepted bid pays no less"
+            assert (price[buys][rest[buys]] <= self.price + CROSSING).all(), "a rejected bid pays no more"
+
+    def check_generators(self) -> None:
+        """Output within availability and ramps, never below must-run but at the floor; fuel, carbon, profit."""
+        adder = self.market["carbon_adder_per_t"]
+        for g, unit in enumerate(self.scenario.all_generators):
+            was = self.before.generator[self.row, g]
+            own = self.seats[unit.name]
+            share = float(was[generator.ONLINE]) * (self.public[unit.availability] if unit.availability else 1.0)
+            ceiling = unit.capacity_mw * share
+            ramp = np.inf if unit.ramp_mw_per_h is None else unit.ramp_mw_per_h * self.hours
+            low = min(max(unit.minimum_mw, was[generator.OUTPUT] - ramp), ceiling)
+            high = max(low, min(ceiling, was[generator.OUTPUT] + ramp))
+            output = own["output_mw"]
+            assert output <= high + POWER_TOLERANCE * self.scale, f"{unit.name}: {output} above {high}"
+            if self.price > self.scenario.market.floor_per_mwh:
+                assert output >= low - POWER_TOLERANCE * self.scale, f"{unit.name}: {output} below must-run {low}"
+            self.near(own["available_mw"] - high, f"{unit.name}: available", high)
+            self.near(own["must_run_mw"] - low, f"{unit.name}: must-run", low)
+            fuel = (unit.cost_per_mwh * output + unit.cost_per_mw2h * output**2) * self.hours
+            carbon = adder * unit.co2_kg_per_mwh / 1000 * output * self.hours
+            revenue = self.price * output * self.hours
+            turnover = abs(fuel) + abs(carbon) + abs(revenue) + 1
+            self.near(own["fuel_cost"] - fuel, f"{unit.name}: fuel", turnover)
+            self.near(own["carbon_payment"] - carbon, f"{unit.name}: carbon", turnover)
+            self.near(own["reward"] - (revenue - fuel - carbon - own["start_cost"]), f"{unit.name}: profit", turnover)
+
+    def check_storage(self) -> None:
+        """Stored energy from the power alone, its window, the rating and the ramp; wear and arbitrage."""
+        for s, unit in enumerate(self.scenario.all_storage):
+            was, own = self.before.battery[self.row, s], self.seats[unit.name]
+            power = own["power_mw"]
+            assert abs(power) <= unit.power_mw * (1 + POWER_TOLERANCE), f"{unit.name}: rating"
+            change = -power * self.hours * (1 / unit.discharge_efficiency if power > 0 else unit.charge_efficiency)
+            energy = was[battery.ENERGY] + change
+            self.near(own["energy_mwh"] - energy, f"{unit.name}: stored energy", unit.capacity_mwh)
+            low, high = unit.soc_min * unit.capacity_mwh, unit.soc_max * unit.capacity_mwh
+            assert low - 1e-12 <= own["energy_mwh"] <= high + 1e-12, f"{unit.name}: {own['energy_mwh']} out of its window"
+            if unit.ramp_mw_per_h is not None:
+                ramp = unit.ramp_mw_per_h * self.hours
+                lowest, highest = min(was[battery.POWER] - ramp, 0), max(was[battery.POWER] + ramp, 0)
+                assert lowest - 1e-9 <= power <= highest + 1e-9, f"{unit.name}: ramp"
+            wear = (unit.wear_per_mwh * abs(power) + unit.wear_per_mw2h * power**2) * self.hours
+            payment = self.price * power * self.hours
+            self.near(own["degradation"] - wear, f"{unit.name}: wear", wear)
+            self.near(own["reward"] - (payment - wear), f"{unit.name}: arbitrage", abs(payment) + wear)
+
+    def check_consumers(self) -> None:
+        """Load with what comes back, reduction and shed within it; saving, comfort, bill; owed energy."""
+        voll = self.scenario.market.voll_per_mwh
+        for c, unit in enumerate(self.scenario.all_consumers):
+            was, own = self.before.load[self.row, c], self.seats[unit.name]
+            back = was[load.DEBT] / max(unit.rebound_h, self.hours)
+            uncontrolled = unit.load_mw * self.public[unit.profile]
+            baseline, reduction, shed = own["baseline_mw"], own["reduction_mw"], own["unserved_mw"]
+            self.near(baseline - uncontrolled - back, f"{unit.name}: baseline", baseline)
+            assert reduction <= unit.flexible_share * uncontrolled + POWER_TOLERANCE * self.scale, f"{unit.name}: flexible"
+            assert reduction + shed <= baseline + POWER_TOLERANCE * self.scale, f"{unit.name}: reduced and shed twice"
+            owed = max(was[load.DEBT] + (unit.rebound_share * reduction - back) * self.hours, 0.0)
+            self.near(float(self.after.load[self.row, c, load.DEBT]) - owed, f"{unit.name}: owed energy", owed)
+            saving, comfort = self.price * reduction * self.hours, unit.true_cost_per_mwh * reduction * self.hours
+            lost, repaid = voll * shed * self.hours, self.price * back * self.hours
+            turnover = abs(saving) + abs(repaid) + comfort + lost + 1
+            self.near(own["reward"] - (saving - repaid - comfort - lost), f"{unit.name}: reward", turnover)
+            self.near(own["bill"] - self.price * (baseline - shed) * self.hours, f"{unit.name}: bill", turnover)
+
+    def total(self, role: str, name: str) -> float:
+        """Sum of a column over the seats of a role."""
+        members = self.core.compiled.layout.of_role(role)
+        return sum(self.seats[member][name] for member in members)
+
+    def check_power(self) -> None:
+        """Generation + discharge + import = load - reduction - shed + charge + export."""
+        into = self.total("generator", "output_mw") + self.total("storage", "power_mw") + self.market["import_mw"]
+        out = self.market["demand_mw"] - self.market["unserved_mw"] - self.total("consumer", "reduction_mw")
+        self.near(into - out, "energy balance", self.scale)
+        self.near(self.total("consumer", "baseline_mw") - self.market["demand_mw"], "demand", self.scale)
+
+    def wholesale(self) -> tuple[float, float, float]:
+        """What the outside grid is paid for the net import, the fees, and the CO2 cost of imports, in $."""
+        connection = self.scenario.connection
+        if connection is None:
+            return 0.0, 0.0, 0.0
+        offers = arrays.book_sizes(self.core.compiled.world)[0]
+        bought, sold = self.outcome.book[self.row, offers - 1, 2], self.outcome.book[self.row, -1, 2]
+        net = bought - sold
+        assert abs(net) <= connection.limit_mw * (1 + POWER_TOLERANCE), "the transformer's limit"
+        fees = (connection.import_fee_per_mwh * bought + connection.export_fee_per_mwh * sold) * self.hours
+        rate = self.public[connection.co2] if connection.co2 else connection.co2_kg_per_mwh
+        carbon = self.market["carbon_adder_per_t"] * rate / 1000 * max(net, 0) * self.hours
+        return self.public[connection.wholesale] * net * self.hours, fees, carbon
+
+    def check_money(self) -> None:
+        """Nothing is lost and nothing is made: seats, the outside grid, its fees and the operator's account."""
+        outside, fees, carbon = self.wholesale()
+        account = self.seats["operator"]["account"]
+        sellers = self.total("generator", "revenue") - self.total("generator", "carbon_payment")
+        loads = self.total("consumer", "saving") - self.total("consumer", "bill")
+        parts = [sellers, self.total("storage", "arbitrage"), loads, outside, fees, account]
+        turnover = 1 + sum(abs(part) for part in parts)
+        assert abs(sum(parts)) <= MONEY_TOLERANCE * turnover, f"money: {sum(parts):g} of {turnover:g} is unaccounted for"
+        rent, collected = self.market["congestion_rent"], self.market["carbon_collected"]
+        self.near(account - rent - collected, "operator's account", turnover)
+        self.near(collected - self.total("generator", "carbon_payment") - carbon, "carbon collected", turnover)
+        if self.scenario.connection:
+            assert rent >= -MONEY_TOLERANCE * turnover, "congestion rent is never negative"
+
+    def check_cost(self) -> None:
+        """Resource cost at true cost, without transfers; the operator's reward."""
+        m, operator = self.market, self.seats["operator"]
+        outside, _, _ = self.wholesale()
+        lost = self.scenario.market.voll_per_mwh * m["unserved_mw"] * self.hours
+        fuel, start = self.total("generator", "fuel_cost"), self.total("generator", "start_cost")
+        wear, comfort = self.total("storage", "degradation"), self.total("consumer", "comfort")
+        cost = fuel + start + wear + comfort + lost + outside
+        self.near(m["resource_cost"] - cost, "resource cost", abs(fuel) + lost + abs(outside) + start + wear + comfort)
+        weights = self.scenario.operator
+        reward = -(weights.stability_weight * lost + weights.cost_weight * (cost - lost))
+        reward -= weights.emissions_weight * m["emissions_kg"]
+        assert operator["reward"] == pytest.approx(reward, rel=1e-9, abs=1e-6)
+
+
+def check_episode(core: Core, seed: int, choose: np.random.Generator, intervals: int) -> Settings:
+    """Play at random and check every interval of every row."""
+    from tests.environment.worlds import random_actions
+
+    core.reset(np.arange(seed, seed + core.count, dtype=np.uint64))
+    seen: Settings = {"prices": set()}
+    for _ in range(intervals):
+        before = core.snapshot()[0]
+        outcome = core.step(random_actions(core, choose))
+        for row in range(core.count):
+            Interval(core, before, outcome, row).check()
+            seen["prices"].add(round(float(outcome.market[row, arrays.PRICE]), 3))
+    return seen

@@ -1,0 +1,45 @@
+"""Energy, money and physics, rebuilt from what a step returns; the residual is zero whatever anybody bids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridmarl import catalogue
+from gridmarl.environment.core import Core
+from gridmarl.scenario.scenario import Scenario
+from tests.environment.accounts import check_episode
+from tests.environment.worlds import TRADERS, codecs_of, scenarios, spoken
+
+INTERVALS = 12
+BIG = 40
+"""Seats from which on fewer intervals are rebuilt."""
+
+
+@st.composite
+def spoken_worlds(draw: st.DrawFn) -> tuple[Scenario, Mapping[str, str]]:
+    scenario = draw(scenarios())
+    return scenario, draw(codecs_of(scenario))
+
+
+@settings(max_examples=150)
+@given(spoken_worlds(), st.integers(0, 2**63), st.integers(0, 1000))
+def test_nothing_is_lost_in_any_small_world(chosen: tuple[Scenario, Mapping[str, str]], seed: int, choices: int) -> None:
+    scenario, codecs = chosen
+    core = Core(scenario, 2, codecs, record=True)
+    check_episode(core, seed, np.random.default_rng(choices), INTERVALS)
+
+
+@pytest.mark.parametrize("name", catalogue.names("envs"))
+@settings(max_examples=5)
+@given(codecs=st.fixed_dictionaries({role: spoken(role) for role in TRADERS}), seed=st.integers(0, 10_000))
+def test_nothing_is_lost_in_a_shipped_world(name: str, codecs: Mapping[str, str], seed: int) -> None:
+    scenario = Scenario.load(name)
+    core = Core(scenario, 1, codecs, record=True)
+    intervals = min(scenario.intervals, 24 if len(scenario.seats) < BIG else 4)
+    seen = check_episode(core, seed, np.random.default_rng(seed), intervals)
+    assert len(seen["prices"]) > 1
