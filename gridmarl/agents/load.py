@@ -30,7 +30,9 @@ def load_agent(name_or_path: str | Path) -> Agent:
     if (folder / "agent.yaml").is_file():
         return make_agent(yaml.safe_load((folder / "agent.yaml").read_text("utf-8")), str(name_or_path))
     known = policy_names()
-    raise CatalogueError("agent", str(name_or_path), ", ".join(known) or "none shipped", nearest(str(name_or_path), known))
+    raise CatalogueError(
+        "agent", str(name_or_path), ", ".join(known) or "none shipped", nearest(str(name_or_path), known)
+    )
 
 
 def policy_names() -> list[str]:

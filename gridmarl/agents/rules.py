@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 import yaml
@@ -17,6 +17,8 @@ from gridmarl.files import write_atomically
 from gridmarl.scenario.model import Model
 from gridmarl.units import Float, Float32
 
+ZERO_INTELLIGENCE: Final = "zero-intelligence"
+"""A kind of its own: it draws, so it is not constant."""
 RULE_CODECS: dict[str, dict[str, str]] = {
     "truthful": {"generator": "markup", "consumer": "markup"},
     "markup": {"generator": "markup", "consumer": "markup"},
@@ -26,7 +28,7 @@ RULE_CODECS: dict[str, dict[str, str]] = {
     "threshold": {"storage": "curve"},
     "peak-shaving": {"consumer": "order"},
     "passive": {"operator": "levels"},
-    "zero-intelligence": {"generator": "order"},
+    ZERO_INTELLIGENCE: {"generator": "order"},
 }
 """Rule -> role it serves -> codec it speaks."""
 
@@ -35,11 +37,11 @@ class RuleSettings(Model):
     """One role's rule and its numbers."""
 
     rule: str
-    factor: float = Field(1.3, ge=0, description="markup: offered over true marginal cost")
-    price_per_mwh: float = Field(80.0, description="fixed and peak-shaving: the asked price")
-    charge_below_per_mwh: float = Field(40.0, description="threshold: bids to charge at this price")
-    discharge_above_per_mwh: float = Field(55.0, description="threshold: offers to discharge at this price")
-    highest_per_mwh: float = Field(200.0, description="zero-intelligence: draws between true cost and this")
+    factor: float = Field(default=1.3, ge=0, description="markup: offered over true marginal cost")
+    price_per_mwh: float = Field(default=80.0, description="fixed and peak-shaving: the asked price")
+    charge_below_per_mwh: float = Field(default=40.0, description="threshold: bids to charge at this price")
+    discharge_above_per_mwh: float = Field(default=55.0, description="threshold: offers to discharge at this price")
+    highest_per_mwh: float = Field(default=200.0, description="zero-intelligence: draws between true cost and this")
 
 
 class Rule:
@@ -61,13 +63,17 @@ class Rule:
     def __init__(self, rule: str, **numbers: float) -> None:
         if rule not in RULE_CODECS:
             raise ScenarioError("rule", rule, ", ".join(RULE_CODECS), nearest(rule, RULE_CODECS))
+        if rule == ZERO_INTELLIGENCE and type(self) is Rule:
+            raise ScenarioError("rule", rule, "a rule whose actions are constant", f"write kind: {ZERO_INTELLIGENCE}")
         self.settings = RuleSettings.parse({"rule": rule, **numbers}, f"rule {rule!r}")
         self.codecs: Mapping[str, str] = RULE_CODECS[rule]
         self._actions: dict[str, Float] = {}
 
     def begin(self, seats: Seats, seed: int) -> None:
         """Look once at the played seats."""
-        self._actions = {seat: self._action(seats.for_owner(owner), seat) for owner, s in seats.owners.items() for seat in s}
+        self._actions = {
+            seat: self._action(seats.for_owner(owner), seat) for owner, s in seats.owners.items() for seat in s
+        }
 
     def act(self, observations: Mapping[str, Float32]) -> dict[str, Float]:
         """The same actions every interval."""
@@ -77,14 +83,19 @@ class Rule:
         rule, s, rules = self.settings.rule, self.settings, seats.facts.rules
         if seats.roles[seat] not in self.codecs:
             raise ScenarioError(
-                f"rule {rule!r} for the {seats.roles[seat]} {seat!r}", None, ", ".join(self.codecs), "choose another rule"
+                f"rule {rule!r} for the {seats.roles[seat]} {seat!r}",
+                None,
+                ", ".join(self.codecs),
+                "choose another rule",
             )
         match rule:
             case "truthful" | "markup":
                 return np.array([1.0 if rule == "truthful" else s.factor])
             case "threshold":
                 limit = _most_mw(seats, seat)
-                return np.array([s.charge_below_per_mwh, -limit, s.discharge_above_per_mwh, limit, s.discharge_above_per_mwh, 0.0])
+                return np.array(
+                    [s.charge_below_per_mwh, -limit, s.discharge_above_per_mwh, limit, s.discharge_above_per_mwh, 0.0]
+                )
             case "maximum":
                 return np.array([rules.cap_per_mwh, _most_mw(seats, seat)])
             case "fixed" | "peak-shaving":
@@ -115,7 +126,7 @@ class ZeroIntelligence(Rule):
     constant: ClassVar[bool] = False
 
     def __init__(self, highest_per_mwh: float = 200.0) -> None:
-        super().__init__("zero-intelligence", highest_per_mwh=highest_per_mwh)
+        super().__init__(ZERO_INTELLIGENCE, highest_per_mwh=highest_per_mwh)
         self._limits: dict[str, tuple[float, float, float]] = {}
         self._rng = np.random.default_rng(0)
 
@@ -138,6 +149,11 @@ class ZeroIntelligence(Rule):
             seat: np.array([self._rng.uniform(self._limits[seat][0], self._limits[seat][1]), self._limits[seat][2]])
             for seat in observations
         }
+
+    def save(self, folder: Path) -> None:
+        """Write the limit as YAML."""
+        settings = {"kind": ZERO_INTELLIGENCE, "highest_per_mwh": self.settings.highest_per_mwh}
+        write_atomically(folder / "agent.yaml", yaml.safe_dump(settings))
 
     def act_batch(
         self, observations: Mapping[str, Float32], rng: np.random.Generator, explore: bool

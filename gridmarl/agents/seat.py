@@ -47,13 +47,17 @@ class SeatEnv(gymnasium.Env[Float32, Any]):
     ) -> None:
         self.market = parallel_env(scenario, seats=seat, others=others, **arguments)
         if self.market.possible_agents != [seat]:
-            raise ScenarioError("seat", seat, ", ".join(chosen_seats(self.market.core.compiled.layout, None)), "name one seat")
+            raise ScenarioError(
+                "seat", seat, ", ".join(chosen_seats(self.market.core.compiled.layout, None)), "name one seat"
+            )
         self.seat = seat
         self.render_mode = self.market.render_mode
-        self.observation_space = self.market.observation_space(seat)
-        self.action_space = self.market.action_space(seat)
+        self.observation_space: spaces.Space[Float32] = self.market.observation_space(seat)
+        self.action_space: spaces.Space[Any] = self.market.action_space(seat)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
         """Begin episode 0 of a seed, or the next episode."""
         super().reset(seed=seed)
         observations, infos = self.market.reset(seed=seed, options=options)

@@ -54,10 +54,14 @@ class Team:
         """
         unknown = sorted(set(settings) - TEAM_KEYS)
         if unknown:
-            raise ScenarioError(f"team {name!r}: key", unknown[0], ", ".join(sorted(TEAM_KEYS)), nearest(unknown[0], TEAM_KEYS))
+            raise ScenarioError(
+                f"team {name!r}: key", unknown[0], ", ".join(sorted(TEAM_KEYS)), nearest(unknown[0], TEAM_KEYS)
+            )
         seats = settings.get("seats")
         if not isinstance(seats, Mapping) or not seats:
-            raise ScenarioError(f"team {name!r}: seats", seats, "role, seat or pattern -> {kind: ..., ...}", "add entries")
+            raise ScenarioError(
+                f"team {name!r}: seats", seats, "role, seat or pattern -> {kind: ..., ...}", "add entries"
+            )
         agents = {str(key): make_agent(entry, f"team {name!r}, seats.{key}") for key, entry in seats.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # raw YAML
         return cls(agents, name, str(settings.get("description", "")))
 
@@ -96,7 +100,9 @@ def make_agent(entry: object, where: str) -> Agent:
     try:
         return kind(**settings)
     except TypeError as error:
-        raise ScenarioError(f"{where}: settings of kind {entry['kind']!r}", settings, str(error), "correct them") from error  # pyright: ignore[reportUnknownMemberType]
+        raise ScenarioError(
+            f"{where}: settings of kind {entry['kind']!r}", settings, str(error), "correct them"
+        ) from error  # pyright: ignore[reportUnknownMemberType]
 
 
 def load_team(name_or_path: str | Path | Team) -> Team:
@@ -181,7 +187,9 @@ class SeatedTeam:
         chosen = agent.act({s: observations_of(outcome, self._places[s].role)[0, self._places[s].among] for s in names})
         for seat in names:
             if seat not in chosen:
-                raise ActionError(f"{type(agent).__name__}.act()", f"no action for {seat!r}", "one for each seat", "add it")
+                raise ActionError(
+                    f"{type(agent).__name__}.act()", f"no action for {seat!r}", "one for each seat", "add it"
+                )
             self._places[seat].write(chosen[seat], row)
 
     def _fill_rows(self, agent: Agent, names: tuple[str, ...], outcome: Outcome, actions: Float) -> None:

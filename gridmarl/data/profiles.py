@@ -1,8 +1,8 @@
 """Public time series of a world: realised values and the forecasts issued before them.
 
 The deviation d follows a first-order autoregression, so the forecast k + 1 steps after the last realised value is its
-conditional expectation, with d shrunk by decay^(k + 1) (Box, Jenkins & Reinsel, "Time Series Analysis", ch. 5). With data,
-the base of an interval is the value a day earlier and d the last realised difference from it.
+conditional expectation, with d shrunk by decay^(k + 1) (Box, Jenkins & Reinsel, "Time Series Analysis", ch. 5). With
+data, the base of an interval is the value a day earlier and d the last realised difference from it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def realised(profile: Float, series: Float, p: int, origin: int, t: int, deviati
 
 @kernel
 def forecast(profile: Float, series: Float, p: int, origin: int, t: int, ahead: int, shrunk: float) -> float:
-    """Expectation at the gate closure of t for interval t + ahead; ``shrunk`` is decay^(ahead + 1) x the last deviation."""
+    """Expectation, at the gate closure of t, of interval t + ahead; ``shrunk`` is decay^(ahead + 1) x the deviation."""
     index = origin + t + ahead
     if profile[p, FROM_DATA] > 0.0:
         day = int(profile[p, DAY])

@@ -1,7 +1,7 @@
 """Counter-based randomness: a number is a pure function of (key, stream, interval), never of who asked before.
 
-Two rounds of the splitmix64 finaliser (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators") mix the
-counter into the key; Box & Muller (1958) turns two uniforms into a normal.
+Two rounds of the splitmix64 finaliser (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators") mix
+the counter into the key; Box & Muller (1958) turns two uniforms into a normal.
 """
 
 from __future__ import annotations

@@ -102,7 +102,9 @@ def _span(scenario: Scenario, table: TimeTable | None) -> tuple[datetime, int, d
         start = _first_start(scenario) - step
         return start, profiles.FIRST + scenario.intervals + _forecast_intervals(scenario), _everywhere(splits)
     count = round(len(next(iter(table.columns.values()))) * table.interval_h / scenario.interval_h)
-    origins = {s: np.array([_origin(scenario, table, when, count) for when in scenario.window_starts(s)]) for s in splits}
+    origins: dict[Split, Int] = {
+        s: np.array([_origin(scenario, table, when, count) for when in scenario.window_starts(s)]) for s in splits
+    }
     return table.start_utc, count, origins
 
 
@@ -215,7 +217,7 @@ def _check_prices(scenario: Scenario, series: Series) -> None:
     lowest, highest = series.values[row].min(), series.values[row].max()
     if lowest - connection.export_fee_per_mwh < floor or highest + connection.import_fee_per_mwh > cap:
         raise DataError(
-            f"{series.source}: wholesale profile {connection.wholesale!r} in scenario {scenario.name!r} plus and minus fees",
+            f"{series.source}: wholesale profile {connection.wholesale!r} of {scenario.name!r}, plus and minus fees",
             f"{lowest - connection.export_fee_per_mwh:g} .. {highest + connection.import_fee_per_mwh:g} $/MWh",
             f"floor {floor:g} .. cap {cap:g} $/MWh",
             "widen market.floor_per_mwh or market.cap_per_mwh",

@@ -19,7 +19,9 @@ RULE_COLUMNS = 23
 
 # Columns of ``Rows.market``: what the public remembers of the past.
 LAST_PRICE, LAG_2, LAG_3, MEAN_HOUR, MEAN_DAY, LAST_SHORTAGE, LAST_DEMAND, LAST_RENEWABLE = range(8)
-LAST_CURTAILED, LAST_EMISSIONS, LAST_IMPORT, LAST_RESERVE_LEVEL, LAST_ADDER, LAST_NET_LOAD, LAST_TEMPERATURE = range(8, 15)
+LAST_CURTAILED, LAST_EMISSIONS, LAST_IMPORT, LAST_RESERVE_LEVEL, LAST_ADDER, LAST_NET_LOAD, LAST_TEMPERATURE = range(
+    8, 15
+)
 LAST_IRRADIANCE = 15
 MEMORY_COLUMNS = 16
 
@@ -196,6 +198,21 @@ def empty_rows(world: World, rows: int) -> Rows:
         load=np.zeros((rows, len(world.load), LOAD_STATE)),
         market=np.zeros((rows, MEMORY_COLUMNS)),
         classes=np.zeros((rows, CLASS_SLOTS, CLASS_COLUMNS)),
+    )
+
+
+def copy_rows(rows: Rows) -> Rows:
+    """A copy that later steps do not touch."""
+    return Rows(
+        rows.key.copy(),
+        rows.t.copy(),
+        rows.origin.copy(),
+        rows.deviation.copy(),
+        rows.generator.copy(),
+        rows.battery.copy(),
+        rows.load.copy(),
+        rows.market.copy(),
+        rows.classes.copy(),
     )
 
 

@@ -7,6 +7,7 @@ import math
 from gridmarl.assets import battery, generator, load
 from gridmarl.environment.arrays import (
     ACTION_AT,
+    BID_AT,
     CAP,
     CO2_PROFILE,
     CODEC,
@@ -30,7 +31,6 @@ from gridmarl.environment.arrays import (
     STEP_PRICE,
     VOLL,
     WHOLESALE,
-    BID_AT,
     Book,
     Rows,
     World,
@@ -97,7 +97,9 @@ def read_pairs(action: Float, codec: int, floor: float, cap: float, steps: Float
 
 
 @kernel
-def read_generator(action: Float, codec: int, unit: Float, high: float, room: int, rules: Float, grid: Float, steps: Float) -> int:
+def read_generator(
+    action: Float, codec: int, unit: Float, high: float, room: int, rules: Float, grid: Float, steps: Float
+) -> int:
     """Steps a generator offers, from zero output up; how many. ``room`` is how many slots it has for them."""
     floor, cap = rules[FLOOR], rules[CAP]
     if codec in (ORDER, CURVE):
@@ -114,7 +116,9 @@ def read_generator(action: Float, codec: int, unit: Float, high: float, room: in
 
 
 @kernel
-def offer_generator(seat: Int, low: float, high: float, carbon: float, count: int, rules: Float, steps: Float, offers: Float, index: Int) -> None:
+def offer_generator(
+    seat: Int, low: float, high: float, carbon: float, count: int, rules: Float, steps: Float, offers: Float, index: Int
+) -> None:
     """Must-run at the floor, then the steps above it, cheapest capacity first taken as must-run."""
     slot = seat[OFFER_AT]
     place(offers, index, slot, rules[FLOOR], low, MUST_RUN)
@@ -141,7 +145,9 @@ def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: fl
         low, high = generator.deliverable(unit, available, rows.generator[b, g, generator.OUTPUT])
         book.limits[g, 0], book.limits[g, 1] = low, high
         action = actions[b, seat[ACTION_AT] :]
-        count = read_generator(action, seat[CODEC], unit, high, seat[OFFERS] - 1, world.rules, world.price_grid, book.steps)
+        count = read_generator(
+            action, seat[CODEC], unit, high, seat[OFFERS] - 1, world.rules, world.price_grid, book.steps
+        )
         carbon = adder * unit[generator.CO2] / KG_PER_T
         offer_generator(seat, low, high, carbon, count, world.rules, book.steps, book.offers, book.offer_index)
 

@@ -11,6 +11,8 @@ from gymnasium import spaces
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.units import Float
 
+ActionSpace = spaces.Discrete | spaces.Box
+
 PRICE_GRID, ORDER, CURVE, MARKUP, POWER, SHARE, LEVELS = range(7)
 CURVE_STEPS: Final = 3
 MAXIMUM_MARKUP: Final = 20.0
@@ -76,11 +78,13 @@ def codec_of(name: str, role: str) -> Codec:
     """
     allowed = [codec.name for codec in CODECS.values() if role in codec.roles]
     if name not in allowed:
-        raise ScenarioError(f"codec of a {role}", name, ", ".join(allowed), nearest(name, allowed) or "choose one of them")
+        raise ScenarioError(
+            f"codec of a {role}", name, ", ".join(allowed), nearest(name, allowed) or "choose one of them"
+        )
     return CODECS[name]
 
 
-def action_space(codec: Codec, floor: float, cap: float, most_mw: float) -> spaces.Space[np.ndarray] | spaces.Space[np.int64]:
+def action_space(codec: Codec, floor: float, cap: float, most_mw: float) -> ActionSpace:
     """Space of one seat's action.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy as np
 from gridmarl.data.profiles import forecast_path, realised_path
 from gridmarl.data.random import SPLIT_CODE
 from gridmarl.environment import arrays, fields
-from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, empty_book, empty_rows
+from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, copy_rows, empty_book, empty_rows
 from gridmarl.environment.step import reset_rows, step_rows
 from gridmarl.environment.world import Compiled, compile_world
 from gridmarl.errors import ActionError, OrderError, ScenarioError
@@ -73,6 +73,7 @@ class Core:
         self.book: Book = empty_book(self.compiled.world)
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
+        self._shapes = self._outcome_shapes()
 
     @property
     def count(self) -> int:
@@ -91,17 +92,26 @@ class Core:
 
     def empty_outcome(self) -> Outcome:
         """Fresh arrays for a step."""
-        world, count = self.compiled.world, self.count
-        sizes = fields.SIZES
-        return Outcome(
-            seats=np.empty((count, len(world.seat) - 1, arrays.SEAT_COLUMNS)),
-            market=np.empty((count, len(arrays.MARKET_NAMES))),
-            generator=np.empty((count, len(world.generator), sizes["generator"]), np.float32),
-            storage=np.empty((count, len(world.battery), sizes["storage"]), np.float32),
-            consumer=np.empty((count, len(world.load), sizes["consumer"]), np.float32),
-            operator=np.empty((count, 1, sizes["operator"]), np.float32),
-            book=np.empty((count if self.record else 0, sum(book_sizes(world)), 4)),
+        wide, narrow = self._shapes
+        seats, market, book = (np.empty(shape) for shape in wide)
+        generator, storage, consumer, operator = (np.empty(shape, np.float32) for shape in narrow)
+        return Outcome(seats, market, generator, storage, consumer, operator, book)
+
+    def _outcome_shapes(self) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
+        """Shapes of a step's results and of its observations."""
+        world, count, sizes = self.compiled.world, self.count, fields.SIZES
+        wide = (
+            (count, len(world.seat) - 1, arrays.SEAT_COLUMNS),
+            (count, len(arrays.MARKET_NAMES)),
+            (count if self.record else 0, sum(book_sizes(world)), 4),
         )
+        seats = {
+            "generator": len(world.generator),
+            "storage": len(world.battery),
+            "consumer": len(world.load),
+            "operator": 1,
+        }
+        return wide, tuple((count, seats[role], sizes[role]) for role in fields.ROLES)
 
     def reset(self, seeds: UInt | None = None, chosen: Bool | None = None, outcome: Outcome | None = None) -> Outcome:
         """Begin an episode: the first of the given seeds, or the next of the seeds at hand.
@@ -156,7 +166,9 @@ class Core:
         value = float(actions[row, self.compiled.world.seat[seat, arrays.ACTION_AT] + component])
         allowed, remedy = FAULTS[rule]
         kind = OrderError if rule == arrays.FAULT_PRICE else ActionError
-        return kind(f"action of {name!r} (codec {codec.name}, component {component}, row {row})", value, allowed, remedy)
+        return kind(
+            f"action of {name!r} (codec {codec.name}, component {component}, row {row})", value, allowed, remedy
+        )
 
     def realised(self, row: int = 0) -> Float:
         """Everything the row's episode realises, (interval, profile); for ``perfect`` information only."""
@@ -177,7 +189,7 @@ class Core:
     def snapshot(self) -> tuple[Rows, Clocks]:
         """A copy of all that changes."""
         clocks = Clocks(self.clocks.seed.copy(), self.clocks.episode.copy())
-        return Rows(*(array.copy() for array in self.rows)), clocks
+        return copy_rows(self.rows), clocks
 
     def restore(self, snapshot: tuple[Rows, Clocks]) -> None:
         """Go back to a snapshot."""

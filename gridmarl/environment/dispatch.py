@@ -215,7 +215,12 @@ def account_operator(rules: Float, market: Float, row: Float, level: int, chosen
 @kernel
 def dispatch(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
     """Settle and deliver one row at its clearing outcome."""
-    market[PRICE], market[LOW], market[HIGH], market[VOLUME] = book.outcome[0], book.outcome[1], book.outcome[2], book.outcome[3]
+    market[PRICE], market[LOW], market[HIGH], market[VOLUME] = (
+        book.outcome[0],
+        book.outcome[1],
+        book.outcome[2],
+        book.outcome[3],
+    )
     classes = rows.classes[b]
     classes[:, :] = 0.0
     dispatch_generators(world, rows.generator[b], classes, book, seats, market)

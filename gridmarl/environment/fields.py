@@ -1,7 +1,7 @@
 """The names behind every number an agent observes. Names, order, scaling and size are fixed; the version says so.
 
-Each observation is the seat's own block followed by a prefix of the public block, so seats that share a prefix share the
-same numbers. Fields of physics that a world does not have read their nominal value.
+Each observation is the seat's own block followed by a prefix of the public block, so seats that share a prefix share
+the same numbers. Fields of physics that a world does not have read their nominal value.
 """
 
 from __future__ import annotations
@@ -60,9 +60,17 @@ def _nominal(name: str, unit: str, description: str) -> Field:
     return Field(name, unit, -2.0, 2.0, description)
 
 
-def _ahead(prefix: str, make: str, what: str) -> tuple[Field, ...]:
-    makers = {"price": _price, "share": lambda n, d: _share(n, d, "peak demand"), "net": lambda n, d: _signed(n, d, "peak demand")}
-    return tuple(makers[make](f"{prefix}_{lead + 1}", f"{what}, {hours:g} h ahead") for lead, hours in enumerate(LEAD_HOURS))
+def _of_peak(name: str, description: str) -> Field:
+    return _share(name, description, "peak demand")
+
+
+def _signed_of_peak(name: str, description: str) -> Field:
+    return _signed(name, description, "peak demand")
+
+
+def _ahead(prefix: str, kind: str, what: str) -> tuple[Field, ...]:
+    make = {"price": _price, "share": _of_peak, "net": _signed_of_peak}[kind]
+    return tuple(make(f"{prefix}_{lead}", f"{what}, {hours:g} h ahead") for lead, hours in enumerate(LEAD_HOURS, 1))
 
 
 PUBLIC: Final = (
@@ -157,7 +165,10 @@ OPERATOR_GLOBALS: Final = (
     _price("price_mean_hour", "exponential mean of prices over an hour"),
     _price("price_mean_day", "exponential mean of prices over a day"),
     _share("demand_last", "demand of the last interval", "peak demand"),
-    *(_signed(f"net_demand_forecast_{k}", f"net demand, {LEAD_HOURS[k - 1]:g} h ahead", "peak demand") for k in (1, 3, 5, 7)),
+    *(
+        _signed(f"net_demand_forecast_{k}", f"net demand, {LEAD_HOURS[k - 1]:g} h ahead", "peak demand")
+        for k in (1, 3, 5, 7)
+    ),
     _share("renewable_last", "renewable output of the last interval", "peak demand"),
     _share("renewable_forecast_1", "renewable output of the next interval", "peak demand"),
     _share("unserved_last", "load shed in the last interval", "demand"),

@@ -131,7 +131,9 @@ def observe_public(rules: Float, memory: Float, clock: Float32, index: int, publ
 
 
 @kernel
-def observe_generators(world: World, states: Float, deviation: Float, origin: int, t: int, public: Float32, outs: Float32) -> None:
+def observe_generators(
+    world: World, states: Float, deviation: Float, origin: int, t: int, public: Float32, outs: Float32
+) -> None:
     """Each unit's 20 own numbers, then 44 public ones."""
     price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]
     for g in range(world.generator.shape[0]):
@@ -203,7 +205,14 @@ def observe_storage(world: World, states: Float, t: int, public: Float32, outs: 
 
 @kernel
 def observe_consumers(
-    world: World, states: Float, deviation: Float, origin: int, t: int, irradiance: float, public: Float32, outs: Float32
+    world: World,
+    states: Float,
+    deviation: Float,
+    origin: int,
+    t: int,
+    irradiance: float,
+    public: Float32,
+    outs: Float32,
 ) -> None:
     """Each load's 14 own numbers, then 26 public ones."""
     price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]

@@ -51,7 +51,9 @@ def chosen_seats(layout: Layout, pattern: str | tuple[str, ...] | list[str] | No
     for one in patterns:
         if not any(matches(one, s, r) for s, r in zip(layout.seats, layout.roles, strict=True)):
             known = (*ROLES, *layout.seats)
-            raise ScenarioError("seats", one, ", ".join(known), nearest(one, known) or "choose a role, a seat or a pattern")
+            raise ScenarioError(
+                "seats", one, ", ".join(known), nearest(one, known) or "choose a role, a seat or a pattern"
+            )
     pairs = zip(layout.seats, layout.roles, strict=True)
     return tuple(s for s, r in pairs if any(matches(one, s, r) for one in patterns))
 

@@ -23,6 +23,12 @@ from gridmarl.units import Float32
 Observations = dict[str, Float32]
 Infos = dict[str, dict[str, Any]]  # PettingZoo's own type of an info
 RENDER_MODES = ("rgb_array", "ansi")
+METADATA: dict[str, Any] = {
+    "name": "gridmarl_market_v0",
+    "render_modes": list(RENDER_MODES),
+    "is_parallelizable": True,
+    "render_fps": 4,
+}
 
 
 class MarketEnv(ParallelEnv[str, Float32, Any]):
@@ -46,7 +52,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
     Rewards are dollars of one interval. Infos hold the named components, all of the seat's own.
     """
 
-    metadata = {"name": "gridmarl_market_v0", "render_modes": list(RENDER_MODES), "is_parallelizable": True, "render_fps": 4}  # noqa: RUF012  # PettingZoo's own form
+    metadata = METADATA
 
     def __init__(
         self,
@@ -72,6 +78,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         self._others = others
         self._seating = Seating(self.core.compiled)
         self._state_space = state_space(self.core.compiled)
+        seen, done = self._seating.observation_spaces, self._seating.action_spaces
+        self.observation_spaces: dict[str, spaces.Space[Any]] = {agent: seen[agent] for agent in self.possible_agents}
+        self.action_spaces: dict[str, spaces.Space[Any]] = {agent: done[agent] for agent in self.possible_agents}
         self._places = [self._seating.places[agent] for agent in self.possible_agents]
         self._rows = [place.row for place in self._places]
         self._packed = np.zeros((1, self.core.width))
@@ -83,17 +92,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         """This environment itself."""
         return self
 
-    @property
-    def observation_spaces(self) -> dict[str, spaces.Space[Any]]:
-        """Seat -> space, for clients that ask for all at once."""
-        return {agent: self._seating.observation_spaces[agent] for agent in self.possible_agents}
-
-    @property
-    def action_spaces(self) -> dict[str, spaces.Space[Any]]:
-        """Seat -> space, for clients that ask for all at once."""
-        return {agent: self._seating.action_spaces[agent] for agent in self.possible_agents}
-
-    def observation_space(self, agent: str) -> spaces.Box:
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Space of a seat's observations, the same object at every call."""
         return self._seating.observation_spaces[agent]
 
@@ -144,7 +143,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         Raises
         ------
         ActionError, OrderError
-            Where an action is missing, for an unknown seat, of the wrong shape or breaks a rule; nothing has changed then.
+            Where an action is missing, for an unknown seat, misshapen or against a rule; nothing has changed then.
         """
         self._pack(actions)
         outcome = self._outcome = self.core.step(self._packed)
@@ -167,7 +166,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
     def _pack(self, actions: Mapping[str, Any]) -> None:
         row = self._packed[0]
         if not self.agents:
-            raise ActionError("step() after the end of the episode", None, "a step of a running episode", "call reset() first")
+            raise ActionError(
+                "step() after the end of the episode", None, "a step of a running episode", "call reset() first"
+            )
         if len(actions) != len(self.agents) or any(agent not in actions for agent in self.agents):
             self._refuse_agents(actions)
         if self._others and not self._others_acted:
@@ -185,8 +186,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         raise ActionError("actions", f"none for {missing[0]!r}", "one for each of env.agents", "add it")
 
     def _observations(self, outcome: Outcome) -> Observations:
-        parts = {role: observations_of(outcome, role)[0] for role in fields.ROLES}
-        return {p.seat: parts[p.role][p.among].copy() for p in self._places}  # whoever edits them must not edit state()
+        # copies, since whoever edits them must not edit state()
+        parts = {role: list(observations_of(outcome, role)[0].copy()) for role in fields.ROLES}
+        return {p.seat: parts[p.role][p.among] for p in self._places}
 
     def _infos(self, results: list[list[float]], price: float, last: bool) -> Infos:
         infos: Infos = {}

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from gridmarl.environment import arrays, fields
 from gridmarl.environment.arrays import Outcome
-from gridmarl.environment.codecs import Codec, action_space
+from gridmarl.environment.codecs import ActionSpace, Codec, action_space
 from gridmarl.environment.world import Compiled
 from gridmarl.errors import ActionError
 from gridmarl.units import Float, Float32
@@ -26,6 +26,7 @@ class Place:
     among: int  # in the role's observations
     start: int  # of its action in the packed row
     stop: int
+    shape: tuple[int, ...]  # of its action
 
     def write(self, action: object, row: Float) -> None:
         """Put an action into the packed row.
@@ -35,14 +36,26 @@ class Place:
         ActionError
             Where its shape or type is wrong.
         """
-        wanted: tuple[int, ...] = () if self.codec.discrete else (self.codec.width,)
+        # the common cases first: this is called for every seat of every step
+        if isinstance(action, np.ndarray) and action.shape == self.shape and action.dtype.kind in "fi":
+            row[self.start : self.stop] = action
+        elif self.codec.discrete and isinstance(action, (int, np.integer)):
+            row[self.start] = action
+        else:
+            self._write_checked(action, row)
+
+    def _write_checked(self, action: object, row: Float) -> None:
+        """Put an unusual, perhaps unusable, action into the packed row."""
         try:
             value = np.asarray(action, np.float64)
         except (TypeError, ValueError):
             raise ActionError(f"action of {self.seat!r}", action, "numbers", "pass an array or a number") from None
-        if value.shape != wanted and not (self.codec.discrete and value.size == 1):
+        if isinstance(action, str) or (value.shape != self.shape and not (self.codec.discrete and value.size == 1)):
             raise ActionError(
-                f"shape of the action of {self.seat!r} (codec {self.codec.name})", value.shape, str(wanted), "reshape it"
+                f"shape of the action of {self.seat!r} (codec {self.codec.name})",
+                value.shape,
+                str(self.shape),
+                "reshape it",
             )
         row[self.start : self.stop] = value
 
@@ -55,32 +68,19 @@ class Seating:
         market = compiled.scenario.market
         among: dict[str, int] = {}
         self.places: dict[str, Place] = {}
-        shared: dict[tuple[str, str], spaces.Space[np.ndarray] | spaces.Space[np.int64]] = {}
         observed = {role: spaces.Box(*fields.bounds(role), dtype=np.float32) for role in fields.ROLES}
         self.observation_spaces: dict[str, spaces.Box] = {}
-        self.action_spaces: dict[str, spaces.Space[np.ndarray] | spaces.Space[np.int64]] = {}
+        self.action_spaces: dict[str, ActionSpace] = {}
         for row, (seat, role, codec) in enumerate(zip(layout.seats, layout.roles, layout.codecs, strict=True)):
             start, stop = (int(at) for at in world.seat[row : row + 2, arrays.ACTION_AT])
-            self.places[seat] = Place(seat, role, codec, row, among.get(role, 0), start, stop)
+            self.places[seat] = Place(
+                seat, role, codec, row, among.get(role, 0), start, stop, () if codec.discrete else (codec.width,)
+            )
             among[role] = among.get(role, 0) + 1
             self.observation_spaces[seat] = observed[role]
-            key = (role, codec.name)
-            if key not in shared:
-                shared[key] = action_space(codec, market.floor_per_mwh, market.cap_per_mwh, layout.most_mw[role])
-            # a copy per seat: each agent samples from its own stream
-            space = shared[key]
-            self.action_spaces[seat] = type(space)(**_arguments(space))
-
-    def state_parts(self) -> tuple[tuple[str, int], ...]:
-        """Role and own-block size of each observation in the global state."""
-        return tuple((role, fields.OWN_SIZES[role]) for role in fields.ROLES)
-
-
-def _arguments(space: spaces.Space[np.ndarray] | spaces.Space[np.int64]) -> dict[str, object]:
-    if isinstance(space, spaces.Discrete):
-        return {"n": space.n}
-    assert isinstance(space, spaces.Box)
-    return {"low": space.low, "high": space.high, "dtype": space.dtype}
+            # a space of its own: each agent samples from its own stream
+            most_mw = layout.most_mw[role]
+            self.action_spaces[seat] = action_space(codec, market.floor_per_mwh, market.cap_per_mwh, most_mw)
 
 
 def observations_of(outcome: Outcome, role: str) -> Float32:

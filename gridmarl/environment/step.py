@@ -221,7 +221,13 @@ def remember_before(world: World, memory: Float, deviation: Float, origin: int, 
     price = reference_price(world.stack, demand - renewable)
     if wholesale >= 0:
         price = expected(world, deviation, wholesale, 0, origin, 0)
-    memory[LAST_PRICE], memory[LAG_2], memory[LAG_3], memory[MEAN_HOUR], memory[MEAN_DAY] = price, price, price, price, price
+    memory[LAST_PRICE], memory[LAG_2], memory[LAG_3], memory[MEAN_HOUR], memory[MEAN_DAY] = (
+        price,
+        price,
+        price,
+        price,
+        price,
+    )
     remember_world(world.rules, memory, values, demand, renewable)
 
 

@@ -95,7 +95,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     Notes
     -----
     Observations, actions and rewards are dictionaries by group. Rewards are dollars, (env, seat) float64. Row i of
-    ``reset(seed=s)`` has seed s + i. Episodes end together and begin anew in the same step (``AutoresetMode.SAME_STEP``).
+    ``reset(seed=s)`` has seed s + i. Episodes end together and begin anew in the same step (SAME_STEP).
     ``infos["seats"]`` and ``infos["market"]`` hold every named component (see ``seat_columns``, ``market_columns``).
     """
 
@@ -170,7 +170,9 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         if isinstance(seed, (int, np.integer)):
             return seed_array([int(seed) + row for row in range(self.num_envs)])
         if len(seed) != self.num_envs:
-            raise ScenarioError("seed", seed, f"one number, or a list of {self.num_envs} numbers", "give one per environment")
+            raise ScenarioError(
+                "seed", seed, f"one number, or a list of {self.num_envs} numbers", "give one per environment"
+            )
         return seed_array([*seed])
 
     def step(self, actions: Mapping[str, Any]) -> tuple[Groups, Groups, Bool, Bool, dict[str, Any]]:
@@ -215,7 +217,11 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     def _begin_again(self, outcome: Outcome, done: Bool, infos: dict[str, Any]) -> None:
         """Keep the true last observations and infos, then begin the next episode in the rows that ended."""
         infos["final_obs"] = {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
-        infos["final_info"] = {"seats": outcome.seats.copy(), "market": outcome.market.copy(), "TimeLimit.truncated": done.copy()}
+        infos["final_info"] = {
+            "seats": outcome.seats.copy(),
+            "market": outcome.market.copy(),
+            "TimeLimit.truncated": done.copy(),
+        }
         infos["_final_obs"] = infos["_final_info"] = done.copy()
         self.core.reset(chosen=done, outcome=outcome)
         if self._others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
     low, high = bound_table()
     decay = series.table[:, profiles.DECAY]
     lead = _leads(scenario)
-    world = World(
+    return World(
         rules=_rules(scenario, series),
         generator=_generators(scenario, series),
         battery=_batteries(scenario),
@@ -165,7 +166,6 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         low=low,
         high=high,
     )
-    return World(*(np.ascontiguousarray(array) for array in world))
 
 
 def _leads(scenario: Scenario) -> Int:
@@ -182,7 +182,10 @@ def _rules(scenario: Scenario, series: Series) -> Float:
     rules[arrays.WHOLESALE] = rules[arrays.CO2_PROFILE] = -1
     if connection:
         rules[arrays.LIMIT], rules[arrays.WHOLESALE] = connection.limit_mw, series.names.index(connection.wholesale)
-        rules[arrays.IMPORT_FEE], rules[arrays.EXPORT_FEE] = connection.import_fee_per_mwh, connection.export_fee_per_mwh
+        rules[arrays.IMPORT_FEE], rules[arrays.EXPORT_FEE] = (
+            connection.import_fee_per_mwh,
+            connection.export_fee_per_mwh,
+        )
         rules[arrays.IMPORT_CO2] = connection.co2_kg_per_mwh
         rules[arrays.CO2_PROFILE] = series.names.index(connection.co2) if connection.co2 else -1
     rules[arrays.PRICE_SCALE] = scenario.reference_price_per_mwh
@@ -267,16 +270,10 @@ def _loads(scenario: Scenario, series: Series) -> Float:
 
 def _clock(scenario: Scenario, series: Series) -> Float32:
     """Sine and cosine of the local time of day and of the week, (index, 4)."""
-    first = series.start_utc.astimezone(_zone(scenario)).weekday()
+    first = series.start_utc.astimezone(ZoneInfo(scenario.timezone)).weekday()
     day = 2 * np.pi * series.local_h / HOURS_PER_DAY
     week = 2 * np.pi * (series.local_h / HOURS_PER_DAY + first) / 7.0
     return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)], axis=1).astype(np.float32)
-
-
-def _zone(scenario: Scenario):  # noqa: ANN202  # ZoneInfo
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo(scenario.timezone)
 
 
 def _maintenance(scenario: Scenario) -> Int:

@@ -26,9 +26,9 @@ Progress = Callable[[int], None]
 class _Recording:
     """What accumulates while the episode runs."""
 
-    market: list[Float] = field(default_factory=lambda: [])
-    results: list[Float] = field(default_factory=lambda: [])
-    book: list[Float] = field(default_factory=lambda: [])
+    market: list[Float] = field(default_factory=list)
+    results: list[Float] = field(default_factory=list)
+    book: list[Float] = field(default_factory=list)
 
 
 def rollout(
@@ -75,7 +75,9 @@ def rollout(
     return _trajectory(core, seated, seed, kept, float(before), time.perf_counter() - began)
 
 
-def _trajectory(core: Core, seated: SeatedTeam, seed: int, kept: _Recording, before: float, wall_s: float) -> Trajectory:
+def _trajectory(
+    core: Core, seated: SeatedTeam, seed: int, kept: _Recording, before: float, wall_s: float
+) -> Trajectory:
     compiled, layout, scenario = core.compiled, core.compiled.layout, core.compiled.scenario
     origin = int(core.rows.origin[0])
     return Trajectory(

@@ -133,7 +133,7 @@ def _plan(sharing: Sharing, workers: list[Worker], prices: Prices, trail: list[R
     last = trail[-1]
     converged = sharing.agrees(last) and all(worker.accurate for worker in workers)
     if not converged:
-        logger.warning(
+        logger.info(
             "ADMM stopped after %d rounds at a mismatch of %.3g MW and a movement of %.3g MW, asked for %.3g MW",
             len(trail),
             last.primal_mw,

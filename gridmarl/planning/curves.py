@@ -1,7 +1,7 @@
 """A schedule becomes bids: the scheduled quantity at its opportunity value, all that remains at its own cost.
 
-At the plan's price of energy every scheduled quantity must clear and nothing else may, so scheduled offers stand a shade
-below it and the rest a shade above. Across a grid connection the shade covers the fees.
+At the plan's price of energy every scheduled quantity must clear and nothing else may, so scheduled offers stand a
+shade below it and the rest a shade above. Across a grid connection the shade covers the fees.
 """
 
 from __future__ import annotations

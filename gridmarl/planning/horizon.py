@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from gridmarl.errors import ScenarioError
 from gridmarl.units import Float, Int
 
 Grid = tuple[tuple[float, float], ...]
-"""Pairs (until hour, step hours): ((1, 0), (4, 0.25), (24, 1)) is every interval for an hour, then quarters, then hours."""
+"""Pairs (until hour, step hours): ((1, 0), (4, 0.25), (24, 1)) is every interval for an hour, then quarters, hours."""
 
 EVERY_INTERVAL: Grid = ((np.inf, 0.0),)
 
@@ -42,8 +43,9 @@ class Horizon:
     def average(self, series: Float) -> Float:
         """Mean of an (interval, ...) series over each step."""
         starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
-        sums = np.add.reduceat(series[: self.intervals], starts, axis=0)
-        return sums / self.lengths.reshape(-1, *([1] * (series.ndim - 1)))
+        sums: Float = np.add.reduceat(series[: self.intervals], starts, axis=0)
+        lengths = self.lengths.astype(np.float64)
+        return sums / lengths.reshape(-1, *([1] * (series.ndim - 1)))
 
     def step_of(self, offset: int) -> int:
         """Step that holds the interval this many after the first."""
@@ -58,7 +60,7 @@ def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int
     ScenarioError
         Where the grid's bounds do not rise.
     """
-    if any(later[0] <= earlier[0] for earlier, later in zip(grid, grid[1:], strict=False)):
+    if any(later[0] <= earlier[0] for earlier, later in pairwise(grid)):
         raise ScenarioError("planner grid", grid, "pairs (until hour, step hours) with rising hours", "sort them")
     total = min(remaining, max(round(horizon_h / interval_h), 1))
     lengths: list[int] = []

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, cast
 
+import clarabel
 import numpy as np
 import piqp
-from scipy.sparse import csc_matrix
+from scipy.sparse import csc_matrix, diags_array, eye_array, vstack
 
 from gridmarl.planning.local import QuadraticProgram
 from gridmarl.planning.sparse import Sparse, diagonal
@@ -46,9 +47,7 @@ class QuadraticSolver:
     def __init__(self, program: QuadraticProgram, extra: Float) -> None:
         self._program = program
         self._solver = piqp.SparseSolver()
-        self._solver.settings.eps_abs = 1e-9
-        # PIQP 0.6 rescales the already scaled matrices at every update: after some hundred updates solves stall.
-        self._solver.settings.preconditioner_reuse_on_update = True
+        _tune(self._solver.settings)
         self._solver.setup(
             self._curved(extra),
             program.linear,
@@ -93,6 +92,50 @@ class QuadraticSolver:
 
     def _curved(self, extra: Float) -> csc_matrix:
         return _matrix(diagonal(self._program.quadratic + extra))
+
+
+def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answer:
+    """Solve with Clarabel, slower and sturdier: for the rare program on which PIQP stops early.
+
+    Parameters
+    ----------
+    program : QuadraticProgram
+    extra : array (n,)
+        Added to the diagonal of P.
+    linear : array (n,)
+        The linear term.
+    """
+    bounded, capped = np.isfinite(program.lower), np.isfinite(program.upper)
+    unit = eye_array(len(linear), format="csr")
+    rows = vstack([program.equality, program.inequality, unit[capped], -unit[bounded]], format="csc")
+    right = np.concatenate(
+        [program.equality_rhs, program.inequality_rhs, program.upper[capped], -program.lower[bounded]]
+    )
+    equalities = len(program.equality_rhs)
+    cones = [clarabel.ZeroConeT(equalities), clarabel.NonnegativeConeT(len(right) - equalities)]
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    curved = csc_matrix(diags_array(program.quadratic + extra, format="csc"))
+    solution = clarabel.DefaultSolver(curved, linear, csc_matrix(rows), right, cones, settings).solve()
+    status = str(solution.status)
+    solved = status == "Solved"
+    return Answer(
+        y=np.array(solution.x),
+        solved=solved,
+        usable=solved or status == "AlmostSolved",
+        infeasible=status == "PrimalInfeasible",
+        status=status,
+    )
+
+
+def _tune(settings: piqp.Settings) -> None:
+    """Accuracy for a method that feeds answers back: where costs are flat, an objective within ε leaves √ε in y."""
+    settings.eps_abs = settings.eps_rel = 1e-10
+    settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = 1e-12
+    # PIQP 0.6 rescales the already scaled matrices at every update: after some hundred updates solves stall.
+    settings.preconditioner_reuse_on_update = True
+    # Weaker regularisation than this makes the last digits of programs with CVaR rows unreachable.
+    settings.reg_lower_limit, settings.reg_finetune_lower_limit = 1e-8, 1e-10
 
 
 def _matrix(matrix: Sparse) -> csc_matrix:

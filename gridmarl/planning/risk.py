@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -96,11 +97,17 @@ def warn_of_thin_tail(prices: Prices, averse: int) -> None:
     """Log where the tail holds less than twice the likeliest scenario's probability and ``averse`` owners mind it."""
     largest = float(prices.probability.max())
     if averse and 1 - prices.alpha < TAIL_SCENARIOS * largest - PROBABILITY_TOLERANCE:
-        logger.warning(
-            "CVaR's tail of %.3g is less than twice the likeliest scenario's probability %.3g: few scenarios decide",
-            1 - prices.alpha,
-            largest,
-        )
+        _say_thin_tail(round(1 - prices.alpha, 9), round(largest, 9))
+
+
+@cache
+def _say_thin_tail(tail: float, largest: float) -> None:
+    """Once a process for the same numbers: planners plan every hour."""
+    logger.warning(
+        "CVaR's tail of %.3g is less than twice the likeliest scenario's probability %.3g: few scenarios decide",
+        tail,
+        largest,
+    )
 
 
 def revenue(injection_mw: Float, step_h: Float, prices: Prices) -> Float:

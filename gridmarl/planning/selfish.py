@@ -8,7 +8,7 @@ from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.local import LocalProblem, local_problem, steady_base
 from gridmarl.planning.plan import Plan, Rounds
-from gridmarl.planning.qp import QuadraticSolver
+from gridmarl.planning.qp import QuadraticSolver, solve_afresh
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
 from gridmarl.units import Float
@@ -72,6 +72,8 @@ class SelfishPlanner:
 def _solve(problem: LocalProblem) -> Float:
     program = problem.program
     answer = QuadraticSolver(program, np.zeros(len(program.linear))).solve(program.linear)
+    if not answer.solved and not answer.infeasible:
+        answer = solve_afresh(program, np.zeros(len(program.linear)), program.linear)
     if not answer.usable:
         raise SolverError(f"plan of {problem.owner.name!r} alone", answer.status, "solved", "check its limits")
     return answer.y

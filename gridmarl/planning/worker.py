@@ -11,7 +11,7 @@ from gridmarl.planning.assets import Owner, Terminal
 from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.local import local_problem, steady_base
 from gridmarl.planning.plan import AssetPlan
-from gridmarl.planning.qp import Answer, QuadraticSolver
+from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.planning.risk import Prices
 from gridmarl.units import Float
 
@@ -107,6 +107,8 @@ class Worker:
         if not answer.solved and not answer.infeasible:  # a fresh start without the scaling of earlier numbers
             self._solver = QuadraticSolver(self._problem.program, proximal)
             answer = self._solver.solve(linear)
+        if not answer.solved and not answer.infeasible:
+            answer = solve_afresh(self._problem.program, proximal, linear)
         if not answer.solved and not answer.usable:
             raise self._refusal(answer)
         return answer

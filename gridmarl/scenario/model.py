@@ -1,4 +1,4 @@
-"""The base of every configuration class: frozen, unknown keys refused with a suggestion, kW and kWh accepted as twins."""
+"""The base of every configuration class: frozen, unknown keys refused with a suggestion, kW and kWh as twins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TWINS: tuple[tuple[str, str, float], ...] = (
     ("_kwh", "_mwh", 1 / KW_PER_MW),
     ("_kw", "_mw", 1 / KW_PER_MW),
 )
-"""Suffix on input, suffix inside, factor. A price per kWh is 1,000 times as much per MWh; per (kW² h) a million times."""
+"""Suffix on input, suffix inside, factor. A price per kWh is 1,000 times that per MWh; per (kW² h) a million times."""
 
 
 def _in_megawatts(value: object, factor: float) -> object:

@@ -20,17 +20,17 @@ class Neighbourhood(Model):
     seed: NonNegativeInt = 1
     load_mw: Range = (0.003, 0.006)
     load_profiles: tuple[str, ...] = ("home_load",)
-    flexible_share: float = Field(0.1, ge=0, le=1)
+    flexible_share: float = Field(default=0.1, ge=0, le=1)
     dr_price_per_mwh: float = 250.0
-    rebound_share: float = Field(1.0, ge=0, le=1)
-    rebound_h: float = Field(2.0, gt=0)
+    rebound_share: float = Field(default=1.0, ge=0, le=1)
+    rebound_h: float = Field(default=2.0, gt=0)
     solar_mw: Range = (0.004, 0.008)
     solar_profile: str = "solar"
     battery_mwh: Range = (0.010, 0.0135)
-    battery_h: float = Field(2.7, gt=0, description="hours from empty to full at full power")
-    efficiency: float = Field(0.95, gt=0, le=1)
-    wear_per_mwh: float = Field(10.0, ge=0)
-    wear_per_mw2h: float = Field(0.0, ge=0)
+    battery_h: float = Field(default=2.7, gt=0, description="hours from empty to full at full power")
+    efficiency: float = Field(default=0.95, gt=0, le=1)
+    wear_per_mwh: float = Field(default=10.0, ge=0)
+    wear_per_mw2h: float = Field(default=0.0, ge=0)
     beta: Range = (0.0, 0.0)
 
     def seats(self) -> tuple[list[Generator], list[Battery], list[Load], dict[str, OwnerSettings]]:

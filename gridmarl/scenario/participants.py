@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from gridmarl.scenario.model import Model
@@ -14,7 +16,7 @@ class Participant(Model):
     """What every seat has: a name and an owner."""
 
     name: str = Field(pattern=NAME)
-    owner: str | None = Field(None, description="who owns the seat; by default the seat itself")
+    owner: str | None = Field(default=None, description="who owns the seat; by default the seat itself")
 
     @property
     def owned_by(self) -> str:
@@ -28,14 +30,18 @@ class Generator(Participant):
     technology: str = "gas"
     capacity_mw: PositiveFloat
     minimum_mw: NonNegativeFloat = 0.0
-    cost_per_mwh: float = Field(0.0, description="true marginal cost at zero output (fuel price over efficiency)")
-    cost_per_mw2h: NonNegativeFloat = Field(0.0, description="$/(MW² h): cost = a p + b p² an hour")
+    cost_per_mwh: float = Field(
+        default=0.0, description="true marginal cost at zero output (fuel price over efficiency)"
+    )
+    cost_per_mw2h: NonNegativeFloat = Field(default=0.0, description="$/(MW² h): cost = a p + b p² an hour")
     co2_kg_per_mwh: NonNegativeFloat = 0.0
-    ramp_mw_per_h: PositiveFloat | None = Field(None, description="both ways; none: no limit")
-    start_cost: NonNegativeFloat = Field(0.0, description="$ for coming back from maintenance")
+    ramp_mw_per_h: PositiveFloat | None = Field(default=None, description="both ways; none: no limit")
+    start_cost: NonNegativeFloat = Field(default=0.0, description="$ for coming back from maintenance")
     initial_mw: NonNegativeFloat = 0.0
-    availability: str | None = Field(None, description="profile of the available share; none: all of it")
-    maintenance_h: tuple[tuple[float, float], ...] = Field((), description="windows (from, to) in hours of the episode")
+    availability: str | None = Field(default=None, description="profile of the available share; none: all of it")
+    maintenance_h: tuple[tuple[float, float], ...] = Field(
+        default=(), description="windows (from, to) in hours of the episode"
+    )
     renewable: bool = False
 
     @model_validator(mode="after")
@@ -50,27 +56,40 @@ class Generator(Participant):
         return self
 
 
+def _one_way(round_trip: object) -> float:
+    """The square root each way."""
+    if not isinstance(round_trip, (int, float)) or not 0 < round_trip <= 1:
+        raise ValueError(f"round_trip_efficiency {round_trip!r} must lie within 0 .. 1, above 0")
+    return float(round_trip) ** 0.5
+
+
 class Battery(Participant):
     """One signed power; one-way efficiencies; a window of allowed stored energy; wear by throughput."""
 
     technology: str = "battery"
     capacity_mwh: PositiveFloat
     power_mw: PositiveFloat = Field(description="limit of both charging and discharging, grid side")
-    charge_efficiency: float = Field(0.95, gt=0, le=1)
-    discharge_efficiency: float = Field(0.95, gt=0, le=1)
-    soc_min: float = Field(0.1, ge=0, le=1)
-    soc_max: float = Field(0.9, ge=0, le=1)
-    soc_initial: float = Field(0.5, ge=0, le=1)
-    wear_per_mwh: NonNegativeFloat = Field(0.0, description="$ per MWh charged and per MWh discharged, grid side")
-    wear_per_mw2h: NonNegativeFloat = Field(0.0, description="$/(MW² h) on charging² + discharging²")
-    ramp_mw_per_h: PositiveFloat | None = Field(None, description="away from zero; returning to zero is always allowed")
+    charge_efficiency: float = Field(default=0.95, gt=0, le=1)
+    discharge_efficiency: float = Field(default=0.95, gt=0, le=1)
+    soc_min: float = Field(default=0.1, ge=0, le=1)
+    soc_max: float = Field(default=0.9, ge=0, le=1)
+    soc_initial: float = Field(default=0.5, ge=0, le=1)
+    wear_per_mwh: NonNegativeFloat = Field(
+        default=0.0, description="$ per MWh charged and per MWh discharged, grid side"
+    )
+    wear_per_mw2h: NonNegativeFloat = Field(default=0.0, description="$/(MW² h) on charging² + discharging²")
+    ramp_mw_per_h: PositiveFloat | None = Field(
+        default=None, description="away from zero; returning to zero is always allowed"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _split_round_trip(cls, data: object) -> object:
         if isinstance(data, dict) and "round_trip_efficiency" in data:
             rest = {str(k): v for k, v in data.items() if k != "round_trip_efficiency"}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # raw YAML
-            one_way = float(data["round_trip_efficiency"]) ** 0.5  # pyright: ignore[reportUnknownArgumentType]
+            if twice := rest.keys() & {"charge_efficiency", "discharge_efficiency"}:
+                raise ValueError(f"round_trip_efficiency and {min(twice)} are both given; keep one")
+            one_way = _one_way(cast("object", data["round_trip_efficiency"]))
             return {**rest, "charge_efficiency": one_way, "discharge_efficiency": one_way}
         return data  # pyright: ignore[reportUnknownVariableType]
 
@@ -90,11 +109,11 @@ class Load(Participant):
     technology: str = "load"
     load_mw: PositiveFloat = Field(description="times the profile's value: the uncontrolled load")
     profile: str = "demand"
-    flexible_share: Share = Field(0.0, ge=0, le=1)
-    dr_price_per_mwh: float = Field(80.0, description="asked for a reduction by the default codec")
-    comfort_cost_per_mwh: NonNegativeFloat | None = Field(None, description="true cost; none: dr_price_per_mwh")
-    rebound_share: Share = Field(0.0, ge=0, le=1, description="of the reduced energy comes back")
-    rebound_h: PositiveFloat = Field(2.0, description="time constant of coming back")
+    flexible_share: Share = Field(default=0.0, ge=0, le=1)
+    dr_price_per_mwh: float = Field(default=80.0, description="asked for a reduction by the default codec")
+    comfort_cost_per_mwh: NonNegativeFloat | None = Field(default=None, description="true cost; none: dr_price_per_mwh")
+    rebound_share: Share = Field(default=0.0, ge=0, le=1, description="of the reduced energy comes back")
+    rebound_h: PositiveFloat = Field(default=2.0, description="time constant of coming back")
 
     @property
     def true_cost_per_mwh(self) -> float:
@@ -103,11 +122,11 @@ class Load(Participant):
 
 
 class GridConnection(Model):
-    """A participant without a seat: sells at wholesale + import fee, buys at wholesale - export fee, up to its limit."""
+    """A participant without a seat: sells at wholesale + import fee, buys at wholesale - export fee, within a limit."""
 
     limit_mw: PositiveFloat
-    wholesale: str = Field("price", description="profile of the wholesale price, $/MWh")
+    wholesale: str = Field(default="price", description="profile of the wholesale price, $/MWh")
     import_fee_per_mwh: NonNegativeFloat = 1.0
     export_fee_per_mwh: NonNegativeFloat = 1.0
-    co2: str | None = Field(None, description="profile of the imports' CO2 rate, kg/MWh")
-    co2_kg_per_mwh: NonNegativeFloat = Field(0.0, description="a constant rate instead")
+    co2: str | None = Field(default=None, description="profile of the imports' CO2 rate, kg/MWh")
+    co2_kg_per_mwh: NonNegativeFloat = Field(default=0.0, description="a constant rate instead")

@@ -15,23 +15,27 @@ class Profile(Model):
     """Base series plus a first-order autoregressive deviation; or a column of a table where data is given.
 
     The realised value is ``clip(base (1 + deviation_relative d) + deviation_absolute d, minimum, maximum)`` where d has
-    unit variance and correlation ``exp(-dt / correlation_h)``; its forecast is the conditional expectation given the last
-    realised d. With data, the base of an interval is the value one day earlier and d its difference.
+    unit variance and correlation ``exp(-dt / correlation_h)``; its forecast is the conditional expectation given the
+    last realised d. With data, the base of an interval is the value one day earlier and d its difference.
     """
 
     unit: Unit = "share"
-    shape: str = Field("constant", description="a name from gridmarl.data.synthetic, unless values are given")
-    values: tuple[float, ...] | None = Field(None, description="one value per interval instead of a shape, repeated")
+    shape: str = Field(default="constant", description="a name from gridmarl.data.synthetic, unless values are given")
+    values: tuple[float, ...] | None = Field(
+        default=None, description="one value per interval instead of a shape, repeated"
+    )
     scale: float = 1.0
     offset: float = 0.0
-    shift_h: float = Field(0.0, description="the shape's clock runs this many hours late")
+    shift_h: float = Field(default=0.0, description="the shape's clock runs this many hours late")
     deviation_relative: NonNegativeFloat = 0.0
     deviation_absolute: NonNegativeFloat = 0.0
     correlation_h: PositiveFloat = 4.0
     minimum: float = 0.0
     maximum: float = 1.0e6
-    column: str | None = Field(None, description="the column that replaces the shape when a table is given")
-    per: PositiveFloat = Field(1.0, description="the column's values are divided by this, e.g. its installed MW")
+    column: str | None = Field(default=None, description="the column that replaces the shape when a table is given")
+    per: PositiveFloat = Field(
+        default=1.0, description="the column's values are divided by this, e.g. its installed MW"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Profile:

@@ -18,9 +18,9 @@ class MarketRules(Model):
 
     floor_per_mwh: float = -100.0
     cap_per_mwh: float = 1000.0
-    voll_per_mwh: float = Field(10_000.0, description="value of lost load: the bid of inelastic load")
+    voll_per_mwh: float = Field(default=10_000.0, description="value of lost load: the bid of inelastic load")
     pricing: Pricing = "lower"
-    carbon_price_per_t: NonNegativeFloat = Field(0.0, description="adder on offers, collected by the operator")
+    carbon_price_per_t: NonNegativeFloat = Field(default=0.0, description="adder on offers, collected by the operator")
 
     @model_validator(mode="after")
     def _check(self) -> MarketRules:
@@ -37,7 +37,7 @@ class OperatorSettings(Model):
     stability_weight: NonNegativeFloat = 1.0
     cost_weight: NonNegativeFloat = 1.0
     emissions_weight: NonNegativeFloat = 0.05
-    carbon_step_per_t: NonNegativeFloat = Field(10.0, description="intervention k adds k times this to offers")
+    carbon_step_per_t: NonNegativeFloat = Field(default=10.0, description="intervention k adds k times this to offers")
 
 
 class PriceScenarios(Model):
@@ -45,7 +45,7 @@ class PriceScenarios(Model):
 
     prices_per_mwh: tuple[tuple[float, ...], ...]
     probabilities: tuple[PositiveFloat, ...]
-    alpha: float = Field(0.8, gt=0, lt=1, description="confidence level of CVaR: 0.95 is the worst 5 %")
+    alpha: float = Field(default=0.8, gt=0, lt=1, description="confidence level of CVaR: 0.95 is the worst 5 %")
 
     @model_validator(mode="after")
     def _check(self) -> PriceScenarios:
@@ -61,4 +61,4 @@ class PriceScenarios(Model):
 class OwnerSettings(Model):
     """How an owner weighs risk: 0 plans for the mean, 1 for the worst tail only."""
 
-    beta: float = Field(0.0, ge=0, le=1)
+    beta: float = Field(default=0.0, ge=0, le=1)

@@ -31,7 +31,7 @@ class Scenario(Model):
 
     name: str
     description: str = ""
-    start: datetime = Field(datetime(2025, 7, 1), description="local time of the first interval, without data")  # noqa: DTZ001  # local by definition
+    start: datetime = Field(default=datetime(2025, 7, 1), description="local time of the first interval, without data")
     timezone: str = "UTC"
     interval_min: PositiveFloat = 60.0
     intervals: PositiveInt = 24
@@ -45,10 +45,12 @@ class Scenario(Model):
     connection: GridConnection | None = None
     owners: Mapping[str, OwnerSettings] = {}
     price_scenarios: PriceScenarios | None = None
-    stored_energy_price_per_mwh: float = Field(0.0, description="credits a change in stored energy, and owed energy")
-    reference_price_per_mwh: PositiveFloat = Field(50.0, description="observed prices are divided by this")
+    stored_energy_price_per_mwh: float = Field(
+        default=0.0, description="credits a change in stored energy, and owed energy"
+    )
+    reference_price_per_mwh: PositiveFloat = Field(default=50.0, description="observed prices are divided by this")
     codecs: Mapping[str, str] = Field(default_factory=dict, description="role or seat -> codec")
-    data: Path | None = Field(None, description="a tidy CSV or Parquet for the profiles that name a column")
+    data: Path | None = Field(default=None, description="a tidy CSV or Parquet for the profiles that name a column")
     windows: Mapping[Split, tuple[datetime, ...]] = Field(
         default_factory=dict, description="with data: local starts of the episodes of each split"
     )
@@ -89,8 +91,8 @@ class Scenario(Model):
         for user, profile in used.items():
             if profile not in self.profiles:
                 raise ValueError(
-                    f"{user} uses profile {profile!r}, which is not defined; known: {', '.join(self.profiles) or 'none'}"
-                    f". {nearest(profile, self.profiles)}"
+                    f"{user} uses profile {profile!r}, which is not defined; "
+                    f"known: {', '.join(self.profiles) or 'none'}. {nearest(profile, self.profiles)}"
                 )
 
     def _check_codecs(self) -> None:
@@ -177,7 +179,10 @@ class Scenario(Model):
         for name in columns:
             if name not in self.profiles:
                 raise ScenarioError(
-                    f"--map of scenario {self.name!r}: profile", name, ", ".join(self.profiles), nearest(name, self.profiles)
+                    f"--map of scenario {self.name!r}: profile",
+                    name,
+                    ", ".join(self.profiles),
+                    nearest(name, self.profiles),
                 )
         profiles = {n: p.model_dump(exclude_unset=True) for n, p in self.profiles.items()}
         for name, column in columns.items():

@@ -1,0 +1,1 @@
+"""Learning: recipes, replay, learners, and the trainer that feeds them."""

@@ -1,0 +1,53 @@
+"""What seats earn over whole episodes, many seeds side by side: the yardstick of learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gridmarl.agents.agent import BatchAgent
+from gridmarl.agents.team import SeatedTeam, Team
+from gridmarl.environment.arrays import REWARD
+from gridmarl.environment.core import Core
+from gridmarl.scenario.rules import Split
+from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Float
+
+
+def episode_profits(scenario: Scenario, team: Team, seats: Sequence[str], split: Split, seeds: Sequence[int]) -> Float:
+    """Sum of the rewards of each episode, (seed, seat) $.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    team : Team
+        Plays every seat. Seeds run side by side where all its agents can, else one after the other.
+    seats : sequence of str
+        Whose rewards.
+    split : {"train", "select", "test"}
+    seeds : sequence of int
+        One episode each.
+    """
+    side_by_side = all(_can_batch(agent) for agent, _ in SeatedTeam(team, scenario).players)
+    chunks = [seeds] if side_by_side else [[seed] for seed in seeds]
+    return np.concatenate([_profits(scenario, team, seats, split, chunk) for chunk in chunks])
+
+
+def _can_batch(agent: object) -> bool:
+    return isinstance(agent, BatchAgent) or bool(getattr(agent, "constant", False))
+
+
+def _profits(scenario: Scenario, team: Team, seats: Sequence[str], split: Split, seeds: Sequence[int]) -> Float:
+    seated = SeatedTeam(team, scenario)
+    core = Core(scenario, len(seeds), seated.codecs, split)
+    rows = [core.compiled.layout.index(seat) for seat in seats]
+    outcome = core.reset(np.array(seeds, np.uint64))
+    seated.begin(core)
+    actions = np.zeros((len(seeds), core.width))
+    profits = np.zeros((len(seeds), len(seats)))
+    for _ in range(core.intervals):
+        seated.fill(outcome, actions)
+        outcome = core.step(actions)
+        profits += outcome.seats[:, rows, REWARD]
+    return profits
