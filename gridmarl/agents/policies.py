@@ -1,4 +1,4 @@
-"""Policies on disk: weights as safetensors, everything about them as JSON, and the player that reads both."""
+"""Stored policies: weights as safetensors beside a JSON card, and the player that reads both."""
 
 from __future__ import annotations
 
@@ -13,100 +13,17 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from pydantic import JsonValue
 from safetensors import SafetensorError
 
-from gridmarl import catalogue
 from gridmarl.agents.agent import Information, Sees
+from gridmarl.agents.cards import CARD, PolicyCard, find_policy, read_card
 from gridmarl.agents.networks import ValueNetwork
 from gridmarl.agents.seats import Seats
-from gridmarl.environment import fields
-from gridmarl.environment.codecs import GRID_PRICES
-from gridmarl.errors import PolicyError, ScenarioError, nearest
+from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
-from gridmarl.scenario.model import Model
 from gridmarl.units import Float, Float32
 
-FORMAT: Final = 1
-WEIGHTS, CARD = "policy.safetensors", "policy.json"
-ACTIONS: Final[Mapping[str, int]] = {"price-grid": len(GRID_PRICES)}
-"""Codec -> number of actions, of the codecs that a greedy policy can speak."""
-
-
-class Standing(Model):
-    """What a policy earned, playing greedily.
-
-    Attributes
-    ----------
-    first_seed, episodes : int
-        Seeds of the episodes: ``episodes`` of them, counted up from ``first_seed``.
-    batch_size : int
-        How many were played side by side; a matrix product rounds differently for another number.
-    profit : mapping
-        Seat -> mean over the episodes, $ per episode.
-    scaled : float
-        Mean over episodes and seats of the profit divided by the seat's reward scale.
-    """
-
-    first_seed: int
-    episodes: int
-    batch_size: int
-    profit: Mapping[str, float]
-    scaled: float
-
-
-class CurvePoint(Model):
-    """One periodic evaluation on the select split; profit and scaled as in :class:`Standing`."""
-
-    step: int
-    updates: int
-    epsilon: float
-    loss: float | None
-    profit: Mapping[str, float]
-    scaled: float
-
-
-class PolicyCard(Model):
-    """Everything about stored weights that the weights do not say.
-
-    Attributes
-    ----------
-    observation_version : int
-        Of the fields the network reads, :data:`gridmarl.environment.fields.VERSION`.
-    sizes : tuple of int
-        Observation fields, hidden layers, actions.
-    weights_sha256 : str
-        Of the file with the weights.
-    reward_scale : mapping
-        Seat -> the dollars that its rewards were divided by.
-    tolerance : float
-        Share by which a repeated evaluation may differ from ``metrics``: machines round differently.
-    metrics : mapping
-        Split -> what the chosen weights earned there.
-    """
-
-    format: int = FORMAT
-    algorithm: str
-    observation_version: int
-    role: str
-    codec: str
-    sizes: tuple[int, ...]
-    weights_sha256: str
-    seats: tuple[str, ...]
-    others: str
-    reward_scale: Mapping[str, float]
-    recipe: Mapping[str, JsonValue]
-    seed: int
-    scenario: str
-    digest: str
-    split: str
-    torch: str
-    threads: int
-    tolerance: float
-    chosen_step: int
-    wall_s: float
-    curve: tuple[CurvePoint, ...]
-    metrics: Mapping[str, Standing]
+WEIGHTS: Final = "policy.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +54,6 @@ def write_policy(folder: Path, stored: Stored) -> None:
     write_atomically(folder / CARD, json.dumps(stored.card.model_dump(mode="json"), indent=1) + "\n")
 
 
-def find_policy(name_or_path: str | Path) -> Path:
-    """Folder of a shipped policy by name, or of your own by path.
-
-    Raises
-    ------
-    PolicyError
-        Where there is none.
-    """
-    shipped = catalogue.shipped("training") / "policies"
-    for folder in (Path(name_or_path), shipped / str(name_or_path)):
-        if (folder / CARD).is_file():
-            return folder
-    known = sorted(card.parent.name for card in shipped.glob(f"*/{CARD}"))
-    remedy = nearest(str(name_or_path), known) or f"pass a folder that holds {CARD}, or train one"
-    raise PolicyError("policy", str(name_or_path), ", ".join(known) or f"a folder with {CARD}", remedy)
-
-
 def read_policy(name_or_path: str | Path) -> Stored:
     """Read a policy and check that it can be played with this version of gridmarl.
 
@@ -163,8 +63,7 @@ def read_policy(name_or_path: str | Path) -> Stored:
         Where a file is missing, corrupted or foreign, or belongs to other observations, sizes or roles.
     """
     folder = find_policy(name_or_path)
-    card = _read_card(folder / CARD)
-    _check(card, str(folder / CARD))
+    card = read_card(folder / CARD)
     file = folder / WEIGHTS
     if not file.is_file():
         raise PolicyError(f"weights of policy {folder.name!r}", str(file), "a file that exists", "train it again")
@@ -177,36 +76,6 @@ def read_policy(name_or_path: str | Path) -> Stored:
             "restore both files",
         )
     return Stored(folder.name, card, weights)
-
-
-def _read_card(path: Path) -> PolicyCard:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise PolicyError(f"{path}: {error}", allowed="JSON", remedy="restore the file or train again") from None
-    version = content.get("format") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownMemberType]  # raw JSON
-    if version != FORMAT:
-        raise PolicyError(
-            f"{path}: format", version, str(FORMAT), "train the policy again with this version of gridmarl"
-        )
-    try:
-        return PolicyCard.parse(content, str(path))  # pyright: ignore[reportUnknownArgumentType]  # raw JSON
-    except ScenarioError as error:
-        raise PolicyError(error.thing, error.value, error.allowed, "restore the file or train again") from None
-
-
-def _check(card: PolicyCard, where: str) -> None:
-    again = "train the policy again"
-    if card.role not in fields.ROLES:
-        raise PolicyError(f"{where}: role", card.role, ", ".join(fields.ROLES), again)
-    if card.observation_version != fields.VERSION:
-        raise PolicyError(f"{where}: version of the observations", card.observation_version, str(fields.VERSION), again)
-    if card.codec not in ACTIONS:
-        raise PolicyError(f"{where}: codec", card.codec, ", ".join(ACTIONS), nearest(card.codec, ACTIONS) or again)
-    wanted = fields.SIZES[card.role], ACTIONS[card.codec]
-    if len(card.sizes) < 2 or (card.sizes[0], card.sizes[-1]) != wanted:
-        allowed = f"{wanted[0]} fields of a {card.role} first, {wanted[1]} actions of {card.codec!r} last"
-        raise PolicyError(f"{where}: sizes of the network", card.sizes, allowed, again)
 
 
 def _network(stored: Stored) -> ValueNetwork:

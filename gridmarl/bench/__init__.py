@@ -1,1 +1,1 @@
-"""Comparisons: who does how well in which world, with statistics, tables and plots."""
+"""Comparisons: who does how well in which world, with intervals, tables, pictures and a report."""

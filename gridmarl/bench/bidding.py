@@ -67,10 +67,10 @@ def bidding_table(
     Returns
     -------
     DataFrame
-        One row a player: ``player``, ``offer``, mean ``profit`` ($ per episode, test), ``train_profit`` (chosen constant
-        offers only), and the paired differences ``less_best_fixed`` and ``less_best_price`` ($ per episode) with the
-        ends of their 95 % bootstrap intervals (``_low``, ``_high``); then information, sees, seat, others, scenario,
-        digest, split and number of seeds.
+        One row a player: ``player``, ``offer``, mean ``profit`` ($ per episode, test), ``train_profit`` (of the chosen
+        constant offers), and the paired differences ``less_best_fixed`` and ``less_best_price`` ($ per episode) with
+        the ends of their 95 % bootstrap intervals (``_low``, ``_high``); then whether the row is the best fixed bid,
+        information, sees, seat, others, scenario, digest, split and number of seeds.
 
     Raises
     ------

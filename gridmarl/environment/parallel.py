@@ -213,8 +213,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
             return None
         from gridmarl.environment.render import draw_merit_order, write_merit_order
 
+        stepped = bool(self.core.rows.t[0] > 0)  # a reset leaves the book unwritten
         draw = draw_merit_order if self.render_mode == "rgb_array" else write_merit_order
-        return draw(self.core.compiled, self.latest)
+        return draw(self.core.compiled, self.latest, stepped=stepped)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gridmarl.agents.cards import ACTIONS, CurvePoint, PolicyCard, Standing
 from gridmarl.agents.make import vector_env
-from gridmarl.agents.policies import (
-    ACTIONS,
-    CurvePoint,
-    PolicyCard,
-    Standing,
-    Stored,
-    StoredPolicy,
-    digest_of,
-    weights_of,
-    write_policy,
-)
+from gridmarl.agents.policies import Stored, StoredPolicy, digest_of, weights_of, write_policy
 from gridmarl.agents.team import Team, load_team, roles_of
 from gridmarl.environment import fields
 from gridmarl.environment.others import matches
-from gridmarl.errors import ScenarioError
+from gridmarl.errors import PolicyError, ScenarioError
 from gridmarl.learning.dqn import DQN
+from gridmarl.learning.progress import DRAW_EVERY, progress_bar
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.replay import Replay
+from gridmarl.learning.replay import Replay, Transitions
 from gridmarl.learning.returns import episode_profits
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
@@ -41,8 +31,6 @@ log = logging.getLogger(__name__)
 
 CODEC = "price-grid"
 ROLE = "generator"
-DRAW_EVERY = 50
-"""Steps between two looks at the bar; drawing is slower than a step."""
 
 
 def train(
@@ -120,7 +108,9 @@ class Training:
         self.scale = reward_scale(scenario, self.seats)
         self.others = load_team(recipe.others)
         codecs = dict.fromkeys(self.seats, CODEC)
-        self.markets = vector_env(scenario, recipe.num_envs, seats=self.seats, others=self.others, codecs=codecs)
+        self.markets = vector_env(
+            scenario, recipe.num_envs, seats=self.seats, others=self.others, codecs=codecs, split="train"
+        )
         (self.group,) = self.markets.groups
         count = len(self.seats)
         self.learner = DQN(recipe, fields.SIZES[ROLE], ACTIONS[CODEC])
@@ -134,13 +124,13 @@ class Training:
 
     def run(self, progress: bool = False) -> Stored:
         """All steps, the evaluations between them, and the test at the end; returns the best policy."""
-        with _bar(progress, self.recipe) as advance:
+        with progress_bar(progress, self.recipe) as advance:
             for step in range(self.recipe.steps):
                 self._step(step)
                 if (step + 1) % self.recipe.evaluate_every == 0 or step + 1 == self.recipe.steps:
                     self._evaluate(step + 1)
                 if (step + 1) % DRAW_EVERY == 0:
-                    advance(DRAW_EVERY, self.curve)
+                    advance(DRAW_EVERY, self.curve[-1].scaled if self.curve else None)
         assert self.best is not None
         return self._report(self.best)
 
@@ -156,17 +146,32 @@ class Training:
         seats = len(self.seats)
         if self.replay.size * seats >= recipe.learn_from and step % recipe.learn_every == 0:
             batch = self.replay.sample(-(-recipe.batch_size // seats), self.rng)
-            self._losses.append(learner.learn(batch, step / recipe.steps))
+            self._losses.append(self._learn(batch, step))
+
+    def _learn(self, batch: Transitions, step: int) -> float:
+        """One update; where it fails, what was good until then is in the folder."""
+        try:
+            return self.learner.learn(batch, step / self.recipe.steps)
+        except PolicyError as error:
+            if self.best is None:
+                write_policy(self.folder, self._stored(step, {}))
+            remedy = f"{error.remedy}; the last good weights are in {self.folder}"
+            raise PolicyError(error.thing, error.value, error.allowed, remedy) from None
 
     def _evaluate(self, step: int) -> None:
         """Greedy on the select split; the first policy, and every better one, is written at once."""
-        candidate = self._stored(step, {})
-        standing = self._standing(candidate, "select", self.recipe.select_seeds)
+        standing = self._standing(self._stored(step, {}), "select", self.recipe.select_seeds)
         loss = float(np.mean(self._losses)) if self._losses else None
         self._losses.clear()
-        epsilon = self.recipe.epsilon(step)
         self.curve.append(
-            CurvePoint(step=step, updates=self.learner.updates, epsilon=epsilon, loss=loss, select=standing)
+            CurvePoint(
+                step=step,
+                updates=self.learner.updates,
+                epsilon=self.recipe.epsilon(step),
+                loss=loss,
+                profit=standing.profit,
+                scaled=standing.scaled,
+            )
         )
         log.info("step %d: %.4f scaled on the select split, loss %s", step, standing.scaled, loss)
         if self.best is None or standing.scaled > self.best.card.metrics["select"].scaled:
@@ -266,26 +271,3 @@ def _threads(count: int) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _bar(wanted: bool, recipe: Recipe) -> Generator[Callable[[int, list[CurvePoint]], None]]:
-    """Draw steps, steps a second, the return on the select split and the time left, on standard error."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:,.0f} intervals/s"),
-        TextColumn("return {task.fields[earned]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as bar:
-        task = bar.add_task(recipe.algorithm, total=recipe.steps, speed=0.0, earned="-")
-
-        def advance(steps: int, curve: list[CurvePoint]) -> None:
-            speed = (bar.tasks[task].speed or 0.0) * recipe.num_envs
-            earned = f"{curve[-1].scaled:.3f}" if curve else "-"
-            bar.update(task, advance=steps, speed=speed, earned=earned)
-
-        yield advance

@@ -45,7 +45,8 @@ class Horizon:
         starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         sums: Float = np.add.reduceat(series[: self.intervals], starts, axis=0)
         lengths = self.lengths.astype(np.float64)
-        return sums / lengths.reshape(-1, *([1] * (series.ndim - 1)))
+        each = lengths.reshape(-1, *([1] * (series.ndim - 1)))
+        return np.true_divide(sums, each, dtype=np.float64)
 
     def step_of(self, offset: int) -> int:
         """Step that holds the interval this many after the first."""

@@ -7,12 +7,12 @@ solar output at night, and rank-deficient rows do not disturb it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import clarabel
 import numpy as np
 import piqp
-from scipy.sparse import csc_matrix, diags_array, eye_array, vstack
+from scipy.sparse import csc_matrix, csr_matrix, diags_array, eye_array, vstack
 
 from gridmarl.planning.local import QuadraticProgram
 from gridmarl.planning.sparse import Sparse, diagonal
@@ -106,17 +106,18 @@ def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answ
         The linear term.
     """
     bounded, capped = np.isfinite(program.lower), np.isfinite(program.upper)
-    unit = eye_array(len(linear), format="csr")
+    unit = csr_matrix(eye_array(len(linear)))
     rows = vstack([program.equality, program.inequality, unit[capped], -unit[bounded]], format="csc")
     right = np.concatenate(
         [program.equality_rhs, program.inequality_rhs, program.upper[capped], -program.lower[bounded]]
     )
     equalities = len(program.equality_rhs)
-    cones = [clarabel.ZeroConeT(equalities), clarabel.NonnegativeConeT(len(right) - equalities)]
-    settings = clarabel.DefaultSettings()
+    solver: Any = clarabel  # compiled, without types
+    cones = [solver.ZeroConeT(equalities), solver.NonnegativeConeT(len(right) - equalities)]
+    settings = solver.DefaultSettings()
     settings.verbose = False
     curved = csc_matrix(diags_array(program.quadratic + extra, format="csc"))
-    solution = clarabel.DefaultSolver(curved, linear, csc_matrix(rows), right, cones, settings).solve()
+    solution = solver.DefaultSolver(curved, linear, csc_matrix(rows), right, cones, settings).solve()
     status = str(solution.status)
     solved = status == "Solved"
     return Answer(

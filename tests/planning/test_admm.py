@@ -79,7 +79,7 @@ def test_an_agreement_moves_forward_in_time():
 
 
 def test_too_few_rounds_are_marked_and_logged(caplog):
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         plan = solve_admm(owners(), STEPS, BALANCE, PRICES, settings=AdmmSettings(max_rounds=3))
     assert not plan.converged
     assert plan.rounds == len(plan.history.primal_mw) == 3

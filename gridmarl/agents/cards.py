@@ -1,0 +1,153 @@
+"""What is known about stored weights beside the weights: a JSON card, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from gridmarl import catalogue
+from gridmarl.environment import fields
+from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.errors import PolicyError, ScenarioError, nearest
+from gridmarl.scenario.model import Model
+
+FORMAT: Final = 1
+CARD: Final = "policy.json"
+ACTIONS: Final[Mapping[str, int]] = {"price-grid": len(GRID_PRICES)}
+"""Codec -> number of actions, of the codecs that a greedy policy can speak."""
+
+
+class Standing(Model):
+    """What a policy earned, playing greedily.
+
+    Attributes
+    ----------
+    first_seed, episodes : int
+        Seeds of the episodes: ``episodes`` of them, counted up from ``first_seed``.
+    batch_size : int
+        How many were played side by side; a matrix product rounds differently for another number.
+    profit : mapping
+        Seat -> mean over the episodes, $ per episode.
+    scaled : float
+        Mean over episodes and seats of the profit divided by the seat's reward scale.
+    """
+
+    first_seed: int
+    episodes: int
+    batch_size: int
+    profit: Mapping[str, float]
+    scaled: float
+
+
+class CurvePoint(Model):
+    """One periodic evaluation on the select split; profit and scaled as in :class:`Standing`."""
+
+    step: int
+    updates: int
+    epsilon: float
+    loss: float | None
+    profit: Mapping[str, float]
+    scaled: float
+
+
+class PolicyCard(Model):
+    """Everything about stored weights that the weights do not say.
+
+    Attributes
+    ----------
+    observation_version : int
+        Of the fields the network reads, :data:`gridmarl.environment.fields.VERSION`.
+    sizes : tuple of int
+        Observation fields, hidden layers, actions.
+    weights_sha256 : str
+        Of the file with the weights.
+    reward_scale : mapping
+        Seat -> the dollars that its rewards were divided by.
+    tolerance : float
+        Share by which a repeated evaluation may differ from ``metrics``: machines round differently.
+    metrics : mapping
+        Split -> what the chosen weights earned there.
+    """
+
+    format: int = FORMAT
+    algorithm: str
+    observation_version: int
+    role: str
+    codec: str
+    sizes: tuple[int, ...]
+    weights_sha256: str
+    seats: tuple[str, ...]
+    others: str
+    reward_scale: Mapping[str, float]
+    recipe: Mapping[str, JsonValue]
+    seed: int
+    scenario: str
+    digest: str
+    split: str
+    torch: str
+    threads: int
+    tolerance: float
+    chosen_step: int
+    wall_s: float
+    curve: tuple[CurvePoint, ...]
+    metrics: Mapping[str, Standing]
+
+
+def find_policy(name_or_path: str | Path) -> Path:
+    """Folder of a shipped policy by name, or of your own by path.
+
+    Raises
+    ------
+    PolicyError
+        Where there is none.
+    """
+    shipped = catalogue.shipped("training") / "policies"
+    for folder in (Path(name_or_path), shipped / str(name_or_path)):
+        if (folder / CARD).is_file():
+            return folder
+    known = sorted(card.parent.name for card in shipped.glob(f"*/{CARD}"))
+    remedy = nearest(str(name_or_path), known) or f"pass a folder that holds {CARD}, or train one"
+    raise PolicyError("policy", str(name_or_path), ", ".join(known) or f"a folder with {CARD}", remedy)
+
+
+def read_card(path: Path) -> PolicyCard:
+    """Read a card and check that this version of gridmarl can play what it describes.
+
+    Raises
+    ------
+    PolicyError
+        Where it is not JSON, of another format or version of the observations, or of sizes that do not fit.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise PolicyError(f"{path}: {error}", allowed="JSON", remedy="restore the file or train again") from None
+    version = content.get("format") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownMemberType]  # raw JSON
+    if version != FORMAT:
+        raise PolicyError(
+            f"{path}: format", version, str(FORMAT), "train the policy again with this version of gridmarl"
+        )
+    try:
+        card = PolicyCard.parse(content, str(path))  # pyright: ignore[reportUnknownArgumentType]  # raw JSON
+    except ScenarioError as error:
+        raise PolicyError(error.thing, error.value, error.allowed, "restore the file or train again") from None
+    _check(card, str(path))
+    return card
+
+
+def _check(card: PolicyCard, where: str) -> None:
+    again = "train the policy again"
+    if card.role not in fields.ROLES:
+        raise PolicyError(f"{where}: role", card.role, ", ".join(fields.ROLES), again)
+    if card.observation_version != fields.VERSION:
+        raise PolicyError(f"{where}: version of the observations", card.observation_version, str(fields.VERSION), again)
+    if card.codec not in ACTIONS:
+        raise PolicyError(f"{where}: codec", card.codec, ", ".join(ACTIONS), nearest(card.codec, ACTIONS) or again)
+    wanted = fields.SIZES[card.role], ACTIONS[card.codec]
+    if len(card.sizes) < 2 or (card.sizes[0], card.sizes[-1]) != wanted:
+        allowed = f"{wanted[0]} fields of a {card.role} first, {wanted[1]} actions of {card.codec!r} last"
+        raise PolicyError(f"{where}: sizes of the network", card.sizes, allowed, again)

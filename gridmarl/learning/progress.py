@@ -1,0 +1,47 @@
+"""The bar that shows how far a training has come, on standard error and only where somebody can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gridmarl.learning.recipe import Recipe
+
+DRAW_EVERY: Final = 50
+"""Steps between two looks at the bar; looking costs as much as a step."""
+
+Advance = Callable[[int, float | None], None]
+"""Called with the steps done since, and the latest scaled return on the select split."""
+
+
+@contextmanager
+def progress_bar(wanted: bool, recipe: Recipe) -> Generator[Advance]:
+    """Draw steps, market intervals a second, the return on the select split and the time left.
+
+    Parameters
+    ----------
+    wanted : bool
+        Nothing is drawn where this is False or standard error is no terminal.
+    recipe : Recipe
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:,.0f} intervals/s"),
+        TextColumn("return {task.fields[earned]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as bar:
+        task = bar.add_task(recipe.algorithm, total=recipe.steps, speed=0.0, earned="-")
+
+        def advance(steps: int, earned: float | None) -> None:
+            speed = (bar.tasks[task].speed or 0.0) * recipe.num_envs
+            bar.update(task, advance=steps, speed=speed, earned="-" if earned is None else f"{earned:.3f}")
+
+        yield advance
