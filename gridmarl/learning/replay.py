@@ -42,7 +42,7 @@ class Replay:
             d=np.zeros(capacity, np.float32),
         )
 
-    def add(self, s: Float32, a: Int | Float32, r: Float32, s_next: Float32, d: Bool) -> Int:
+    def add(self, s: Float32, a: Int | Float32, r: Float32, s_next: Float32, d: Bool | Float32) -> Int:
         """Keep a row for each environment, over the oldest ones.
 
         Returns

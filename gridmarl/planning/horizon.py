@@ -38,7 +38,7 @@ class Horizon:
     @property
     def step_h(self) -> Float:
         """Hours of each step."""
-        return self.lengths * self.interval_h
+        return self.lengths.astype(np.float64) * self.interval_h
 
     def average(self, series: Float) -> Float:
         """Mean of an (interval, ...) series over each step."""

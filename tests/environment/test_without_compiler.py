@@ -19,8 +19,6 @@ RUN = """
 import json
 import numpy as np
 from gridmarl.environment.core import Core
-from gridmarl.kernels import cache_folder
-from gridmarl.market.auction import clear
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.worlds import random_actions
 import numba

@@ -1,54 +1,28 @@
-"""A market whose best price is known by trying all twenty, and a recipe that learns it in seconds."""
+"""A market whose best price is known by trying all twenty, and a recipe that learns it in a second."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from gridmarl.learning.recipe import Recipe
+from gridmarl.learning.trainer import train
 from gridmarl.scenario.scenario import Scenario
+from tests.learning.worlds import duopoly_world, quick_recipe
 
 
 @pytest.fixture(scope="session")
 def duopoly() -> Scenario:
-    """60 MW of flat demand; a cheap unit of 40 MW that learns, and a rival of 100 MW at $100/MWh.
-
-    The rival is always marginal or just below it, so the cheap unit sells 40 MW at any price under $100 and 0 MW above:
-    its best price of the grid is the highest below the rival's, yet all below earn the same, for the rival sets the price.
-    With 30 MW of demand it would set the price itself; so demand is 30 MW.
-    """
-    return Scenario.parse(
-        {
-            "name": "duopoly",
-            "interval_min": 60,
-            "intervals": 8,
-            "profiles": {"demand": {"shape": "constant"}},
-            "generators": [
-                {"name": "cheap", "capacity_mw": 40, "cost_per_mwh": 30},
-                {"name": "rival", "capacity_mw": 100, "cost_per_mwh": 100},
-            ],
-            "consumers": [{"name": "town", "load_mw": 30}],
-        },
-        "duopoly",
-    )
+    return duopoly_world()
 
 
 @pytest.fixture(scope="session")
 def quick() -> Recipe:
-    """Learns `duopoly` in a few seconds."""
-    return Recipe.parse(
-        {
-            "seats": "cheap",
-            "num_envs": 16,
-            "steps": 600,
-            "hidden": [32, 32],
-            "discount": 0.0,
-            "batch_size": 64,
-            "learn_from": 500,
-            "epsilon_steps": 300,
-            "target_every": 50,
-            "evaluate_every": 200,
-            "select_seeds": 4,
-            "test_seeds": 4,
-        },
-        "quick",
-    )
+    return quick_recipe()
+
+
+@pytest.fixture(scope="session")
+def trained(duopoly: Scenario, quick: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a policy that learned the duopoly."""
+    return train(quick, env=duopoly, out=tmp_path_factory.mktemp("policy") / "quick", progress=False)
