@@ -68,6 +68,15 @@ def kernel(function: F) -> F:
     return cast(F, numba.njit(**OPTIONS, forceinline=True)(function))
 
 
+def inner_kernel(function: F) -> F:
+    """Compile a function that only other kernels call.
+
+    It gets no wrapper for Python: unpacking dozens of arrays would take longer to compile than the function itself.
+    """
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, numba.njit(**OPTIONS, **wrappers, forceinline=True)(function))
+
+
 def entry_kernel(function: F) -> F:
     """Compile a function called from Python and keep its machine code on disk."""
     with _cached_in(cache_folder()):

@@ -36,7 +36,7 @@ from gridmarl.environment.arrays import (
     World,
 )
 from gridmarl.environment.codecs import CURVE, INTERVENTIONS, LEVELS, MARKUP, MAXIMUM_MARKUP, ORDER, POWER, PRICE_GRID
-from gridmarl.kernels import kernel
+from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Int
 
 MUST_RUN, GENERATION, STORAGE, RESPONSE = range(4)
@@ -47,7 +47,7 @@ DISCRETE_ACTIONS = 20.0
 OPERATOR_ACTIONS = 25.0
 
 
-@kernel
+@inner_kernel
 def fault_of(codec: int, value: float, component: int, floor: float, cap: float) -> int:
     """Which rule a number of an action breaks, if any."""
     if not math.isfinite(value):
@@ -63,7 +63,7 @@ def fault_of(codec: int, value: float, component: int, floor: float, cap: float)
     return FAULT_NONE if low - SLACK <= value <= high + SLACK else FAULT_RANGE
 
 
-@kernel
+@inner_kernel
 def actions_are_sound(seats: Int, rules: Float, actions: Float, fault: Int) -> bool:
     """Look at every number of every row before anything changes; the first fault is written down."""
     floor, cap = rules[FLOOR], rules[CAP]
@@ -78,7 +78,7 @@ def actions_are_sound(seats: Int, rules: Float, actions: Float, fault: Int) -> b
     return True
 
 
-@kernel
+@inner_kernel
 def place(orders: Float, index: Int, slot: int, price: float, mw: float, rank: int) -> None:
     """Write one order."""
     orders[ORDER_PRICE, slot] = price
@@ -86,7 +86,7 @@ def place(orders: Float, index: Int, slot: int, price: float, mw: float, rank: i
     index[ORDER_RANK, slot] = rank
 
 
-@kernel
+@inner_kernel
 def read_pairs(action: Float, codec: int, floor: float, cap: float, steps: Float) -> int:
     """Read the (price, MW) pairs of an ``order`` or ``curve``; how many."""
     count = 1 if codec == ORDER else 3
@@ -96,7 +96,7 @@ def read_pairs(action: Float, codec: int, floor: float, cap: float, steps: Float
     return count
 
 
-@kernel
+@inner_kernel
 def read_generator(
     action: Float, codec: int, unit: Float, high: float, room: int, rules: Float, grid: Float, steps: Float
 ) -> int:
@@ -115,7 +115,7 @@ def read_generator(
     return room
 
 
-@kernel
+@inner_kernel
 def offer_generator(
     seat: Int, low: float, high: float, carbon: float, count: int, rules: Float, steps: Float, offers: Float, index: Int
 ) -> None:
@@ -133,7 +133,7 @@ def offer_generator(
         place(offers, index, slot + 1 + k, price, mw, GENERATION)
 
 
-@kernel
+@inner_kernel
 def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: float, book: Book) -> None:
     """All units: what they can deliver, what they ask for it."""
     for g in range(world.generator.shape[0]):
@@ -152,7 +152,7 @@ def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: fl
         offer_generator(seat, low, high, carbon, count, world.rules, book.steps, book.offers, book.offer_index)
 
 
-@kernel
+@inner_kernel
 def offer_storage(world: World, rows: Rows, b: int, actions: Float, book: Book) -> None:
     """All batteries: discharging on the supply side, charging on the demand side, within what they can do."""
     hours, floor, cap = world.rules[HOURS], world.rules[FLOOR], world.rules[CAP]
@@ -177,7 +177,7 @@ def offer_storage(world: World, rows: Rows, b: int, actions: Float, book: Book) 
             place(book.bids, book.bid_index, seat[BID_AT] + k, price, buy, CHARGING)
 
 
-@kernel
+@inner_kernel
 def read_consumer(action: Float, codec: int, unit: Float, flexible: float, rules: Float, steps: Float) -> int:
     """Steps of reduction a consumer offers; how many."""
     floor, cap = rules[FLOOR], rules[CAP]
@@ -189,7 +189,7 @@ def read_consumer(action: Float, codec: int, unit: Float, flexible: float, rules
     return 1
 
 
-@kernel
+@inner_kernel
 def offer_consumers(world: World, rows: Rows, b: int, actions: Float, book: Book) -> None:
     """All loads: reductions on the supply side, the whole baseline as inelastic demand.
 
@@ -215,14 +215,14 @@ def offer_consumers(world: World, rows: Rows, b: int, actions: Float, book: Book
         place(book.bids, book.bid_index, seat[BID_AT] + 1, voll, baseline - offered, OTHER_LOAD)
 
 
-@kernel
+@inner_kernel
 def import_co2(rules: Float, values: Float) -> float:
     """CO2 rate of imports now, kg/MWh."""
     profile = int(rules[CO2_PROFILE])
     return values[profile] if profile >= 0 else rules[IMPORT_CO2]
 
 
-@kernel
+@inner_kernel
 def offer_connection(rules: Float, adder: float, book: Book) -> None:
     """The larger grid sells at wholesale plus fee (and carbon), buys at wholesale less fee, up to the transformer."""
     profile = int(rules[WHOLESALE])
@@ -236,7 +236,7 @@ def offer_connection(rules: Float, adder: float, book: Book) -> None:
     place(book.bids, book.bid_index, bid, max(wholesale - rules[EXPORT_FEE], rules[FLOOR]), rules[LIMIT], EXPORT)
 
 
-@kernel
+@inner_kernel
 def write_orders(world: World, rows: Rows, b: int, actions: Float, adder: float, book: Book) -> None:
     """All orders of one row."""
     offer_generators(world, rows, b, actions, adder, book)
@@ -245,13 +245,13 @@ def write_orders(world: World, rows: Rows, b: int, actions: Float, adder: float,
     offer_connection(world.rules, adder, book)
 
 
-@kernel
+@inner_kernel
 def intervention(action: float) -> int:
     """The operator's intervention: 0 is none."""
     return int(action) % INTERVENTIONS
 
 
-@kernel
+@inner_kernel
 def reserve_level(action: float) -> int:
     """The operator's reserve level, 0 to 4."""
     return int(action) // INTERVENTIONS

@@ -58,11 +58,11 @@ from gridmarl.environment.arrays import (
     World,
 )
 from gridmarl.environment.bidding import KG_PER_T, import_co2
-from gridmarl.kernels import kernel
+from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Int
 
 
-@kernel
+@inner_kernel
 def accepted_mw(orders: Float, first: int, count: int) -> float:
     """Accepted MW of a run of order slots."""
     total = 0.0
@@ -71,7 +71,7 @@ def accepted_mw(orders: Float, first: int, count: int) -> float:
     return total
 
 
-@kernel
+@inner_kernel
 def tally_class(classes: Float, seat: Int, offers: Float, accepted: float) -> float:
     """Add a seat's offers to its class; its offered MW."""
     offered, value = 0.0, 0.0
@@ -84,7 +84,7 @@ def tally_class(classes: Float, seat: Int, offers: Float, accepted: float) -> fl
     return offered
 
 
-@kernel
+@inner_kernel
 def mean_price(offers: Float, first: int, count: int, otherwise: float) -> float:
     """Quantity-weighted price of a run of offers."""
     mw, value = 0.0, 0.0
@@ -94,7 +94,7 @@ def mean_price(offers: Float, first: int, count: int, otherwise: float) -> float
     return value / mw if mw > 0.0 else otherwise
 
 
-@kernel
+@inner_kernel
 def dispatch_generators(world: World, states: Float, classes: Float, book: Book, seats: Float, market: Float) -> None:
     """Output, revenue, fuel, carbon and profit of every unit."""
     hours, price = world.rules[HOURS], market[PRICE]
@@ -122,7 +122,7 @@ def dispatch_generators(world: World, states: Float, classes: Float, book: Book,
         state[generator.OFFER_PRICE], state[generator.PROFIT] = asked, profit
 
 
-@kernel
+@inner_kernel
 def dispatch_storage(world: World, states: Float, classes: Float, book: Book, seats: Float, market: Float) -> None:
     """Power, arbitrage, wear and stored energy of every battery."""
     hours, price = world.rules[HOURS], market[PRICE]
@@ -148,7 +148,7 @@ def dispatch_storage(world: World, states: Float, classes: Float, book: Book, se
         market[WEAR] += wear
 
 
-@kernel
+@inner_kernel
 def dispatch_consumers(world: World, states: Float, classes: Float, book: Book, seats: Float, market: Float) -> None:
     """Reduction, shed load, saving, comfort and bill of every load."""
     hours, price = world.rules[HOURS], market[PRICE]
@@ -177,7 +177,7 @@ def dispatch_consumers(world: World, states: Float, classes: Float, book: Book, 
         market[COMFORT] += comfort
 
 
-@kernel
+@inner_kernel
 def dispatch_connection(rules: Float, book: Book, market: Float) -> None:
     """Import (+) or export (-), what it is paid, and the congestion rent that is left for the operator."""
     profile = int(rules[WHOLESALE])
@@ -197,7 +197,7 @@ def dispatch_connection(rules: Float, book: Book, market: Float) -> None:
     market[CARBON_COLLECTED] += carbon
 
 
-@kernel
+@inner_kernel
 def account_operator(rules: Float, market: Float, row: Float, level: int, chosen: int) -> None:
     """The operator's own row: its account, the system's cost and its reward."""
     hours = rules[HOURS]
@@ -212,7 +212,7 @@ def account_operator(rules: Float, market: Float, row: Float, level: int, chosen
     row[NINTH], row[TENTH] = lost, market[CARBON_ADDER]
 
 
-@kernel
+@inner_kernel
 def dispatch(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
     """Settle and deliver one row at its clearing outcome."""
     market[PRICE], market[LOW], market[HIGH], market[VOLUME] = (

@@ -35,7 +35,7 @@ from gridmarl.environment.arrays import (
     Rows,
     World,
 )
-from gridmarl.kernels import kernel
+from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32
 
 FORECAST_AT = 10
@@ -56,14 +56,14 @@ LEAST_MW = 1e-9
 NOMINAL_AT, NOMINAL_SIZE = 26, 5
 
 
-@kernel
+@inner_kernel
 def expected(world: World, deviation: Float, p: int, lead: int, origin: int, t: int) -> float:
     """Forecast of a profile at an observed lead."""
     shrunk = world.shrink[p, lead] * deviation[p]
     return profiles.forecast(world.profile, world.series, p, origin, t, world.lead[lead], shrunk)
 
 
-@kernel
+@inner_kernel
 def reference_price(stack: Float, net_demand_mw: float) -> float:
     """Price at which the public stack of class-average costs meets a net demand."""
     last = stack.shape[0] - 1
@@ -73,21 +73,21 @@ def reference_price(stack: Float, net_demand_mw: float) -> float:
     return stack[last, 0]
 
 
-@kernel
+@inner_kernel
 def clamp(values: Float32, count: int, low: Float32, high: Float32) -> None:
     """Clip the first numbers to their bounds."""
     for i in range(count):
         values[i] = min(max(values[i], low[i]), high[i])
 
 
-@kernel
+@inner_kernel
 def append(out: Float32, at: int, public: Float32, count: int) -> None:
     """Copy a prefix of the public block behind a seat's own numbers."""
     for i in range(count):
         out[at + i] = public[i]
 
 
-@kernel
+@inner_kernel
 def observe_forecasts(world: World, deviation: Float, origin: int, t: int, public: Float32) -> None:
     """Price, net demand and renewable output at each lead."""
     price_scale, mw_scale = world.rules[PRICE_SCALE], world.rules[MW_SCALE]
@@ -108,7 +108,7 @@ def observe_forecasts(world: World, deviation: Float, origin: int, t: int, publi
         public[RENEWABLE_AT + lead] = renewable / mw_scale
 
 
-@kernel
+@inner_kernel
 def observe_public(rules: Float, memory: Float, clock: Float32, index: int, public: Float32) -> None:
     """The past and the clock, in the block every seat shares a prefix of."""
     price_scale, mw_scale = rules[PRICE_SCALE], rules[MW_SCALE]
@@ -130,7 +130,7 @@ def observe_public(rules: Float, memory: Float, clock: Float32, index: int, publ
     public[35] = (memory[LAST_TEMPERATURE] - MILD_C) / MILD_C
 
 
-@kernel
+@inner_kernel
 def observe_generators(
     world: World, states: Float, deviation: Float, origin: int, t: int, public: Float32, outs: Float32
 ) -> None:
@@ -172,7 +172,7 @@ def observe_generators(
         append(out, GENERATOR_OWN, public, PUBLIC_SIZE)
 
 
-@kernel
+@inner_kernel
 def observe_storage(world: World, states: Float, t: int, public: Float32, outs: Float32) -> None:
     """Each battery's 16 own numbers, then 32 public ones."""
     price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]
@@ -203,7 +203,7 @@ def observe_storage(world: World, states: Float, t: int, public: Float32, outs: 
         append(out, STORAGE_OWN, public, STORAGE_PUBLIC)
 
 
-@kernel
+@inner_kernel
 def observe_consumers(
     world: World,
     states: Float,
@@ -238,7 +238,7 @@ def observe_consumers(
         append(out, CONSUMER_OWN, public, CONSUMER_PUBLIC)
 
 
-@kernel
+@inner_kernel
 def observe_operator(world: World, memory: Float, classes: Float, public: Float32, out: Float32) -> None:
     """Twenty globals, then five numbers for each class of participants."""
     mw_scale, price_scale = world.rules[MW_SCALE], world.rules[PRICE_SCALE]
@@ -266,7 +266,7 @@ def observe_operator(world: World, memory: Float, classes: Float, public: Float3
     clamp(out, OPERATOR_OWN, world.low[3], world.high[3])
 
 
-@kernel
+@inner_kernel
 def observe(world: World, rows: Rows, b: int, public: Float32, outcome: Outcome) -> None:
     """All observations of one row, at the gate closure of its next interval."""
     origin, t, deviation, memory = rows.origin[b], rows.t[b], rows.deviation[b], rows.market[b]

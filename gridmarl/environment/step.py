@@ -55,12 +55,12 @@ from gridmarl.environment.arrays import (
 from gridmarl.environment.bidding import actions_are_sound, intervention, reserve_level, write_orders
 from gridmarl.environment.dispatch import account_operator, dispatch
 from gridmarl.environment.observe import MILD_C, expected, observe, reference_price
-from gridmarl.kernels import entry_kernel, kernel
+from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.market.clearing import clear_book
 from gridmarl.units import Bool, Float, Int, UInt
 
 
-@kernel
+@inner_kernel
 def realise(world: World, deviation: Float, origin: int, t: int, key: np.uint64, values: Float) -> None:
     """The public series of this interval become real."""
     for p in range(world.profile.shape[0]):
@@ -69,7 +69,7 @@ def realise(world: World, deviation: Float, origin: int, t: int, key: np.uint64,
         values[p] = profiles.realised(world.profile, world.series, p, origin, t, deviation[p])
 
 
-@kernel
+@inner_kernel
 def commit(maintenance: Int, units: Float, t: int) -> None:
     """Units in maintenance at t are off; the default owner keeps the others on."""
     for g in range(units.shape[0]):
@@ -79,7 +79,7 @@ def commit(maintenance: Int, units: Float, t: int) -> None:
             units[maintenance[w, 0], generator.ONLINE] = 0.0
 
 
-@kernel
+@inner_kernel
 def start_units(maintenance: Int, parameters: Float, units: Float, t: int, seats: Float) -> None:
     """A unit whose maintenance ended with the last interval starts, and pays for it."""
     for w in range(maintenance.shape[0]):
@@ -88,7 +88,7 @@ def start_units(maintenance: Int, parameters: Float, units: Float, t: int, seats
             seats[g, FIFTH] = parameters[g, generator.START_COST]
 
 
-@kernel
+@inner_kernel
 def clear(book: Book, pricing: int) -> None:
     """One auction."""
     clear_book(
@@ -109,7 +109,7 @@ def clear(book: Book, pricing: int) -> None:
     )
 
 
-@kernel
+@inner_kernel
 def remember(rules: Float, memory: Float, values: Float, market: Float, level: int) -> None:
     """What the public keeps of this interval."""
     price, demand = market[PRICE], market[DEMAND]
@@ -122,7 +122,7 @@ def remember(rules: Float, memory: Float, values: Float, market: Float, level: i
     remember_world(rules, memory, values, demand, market[RENEWABLE_MWH] / rules[HOURS])
 
 
-@kernel
+@inner_kernel
 def remember_world(rules: Float, memory: Float, values: Float, demand: float, renewable: float) -> None:
     """What the public keeps of realised demand, renewables and weather."""
     memory[LAST_DEMAND], memory[LAST_RENEWABLE] = demand, renewable
@@ -132,7 +132,7 @@ def remember_world(rules: Float, memory: Float, values: Float, demand: float, re
     memory[LAST_TEMPERATURE] = values[temperature] if temperature >= 0 else MILD_C
 
 
-@kernel
+@inner_kernel
 def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
     """Keep one side of the book."""
     for i in range(orders.shape[1]):
@@ -140,7 +140,7 @@ def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
         record[first + i, 2], record[first + i, 3] = orders[ORDER_ACCEPTED, i], index[ORDER_RANK, i]
 
 
-@kernel
+@inner_kernel
 def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outcome: Outcome) -> None:
     """Orders, clearing, dispatch and settlement, assets, observation: one interval of one row."""
     seats, market = outcome.seats[b], outcome.market[b]
@@ -188,7 +188,7 @@ def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Out
     return True
 
 
-@kernel
+@inner_kernel
 def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> None:
     """State before the first interval of an episode, and its first observation."""
     origin, key, deviation = rows.origin[b], rows.key[b], rows.deviation[b]
@@ -210,7 +210,7 @@ def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) ->
     observe(world, rows, b, book.public, outcome)
 
 
-@kernel
+@inner_kernel
 def remember_before(world: World, memory: Float, deviation: Float, origin: int, values: Float) -> None:
     """The public's memory begins at the reference price and the values last realised."""
     demand, renewable = 0.0, 0.0

@@ -28,12 +28,14 @@ def small() -> Scenario:
             {"name": "rest", "capacity_mw": 60, "cost_per_mwh": 60},
         ],
         storage=[{"name": "battery", "capacity_mwh": 100, "power_mw": 20}],
-        consumers=[{"name": "load", "load_mw": 100, "flexible_share": 0.1, "dr_price_per_mwh": 80, "comfort_cost_per_mwh": 70}],
+        consumers=[
+            {"name": "load", "load_mw": 100, "flexible_share": 0.1, "dr_price_per_mwh": 80, "comfort_cost_per_mwh": 70}
+        ],
     )
 
 
 def played(**rules: Rule) -> Trajectory:
-    return rollout(small(), Team({name: rule for name, rule in rules.items()}, "test"))
+    return rollout(small(), Team(dict(rules), "test"))
 
 
 def orders(trajectory: Trajectory, seat: str) -> tuple[Orders, Orders]:
@@ -114,7 +116,7 @@ def test_zero_intelligence_follows_its_seed() -> None:
 def test_zero_intelligence_stays_within_the_cap_and_never_below_its_cost(limit: float, highest: float) -> None:
     trajectory = rollout(small().but(intervals=50), Team({"generator": ZeroIntelligence(limit)}, "zi"))
     prices = trajectory.of_seat("rest", "offer_price_per_mwh")
-    assert 60 <= prices.min()
+    assert prices.min() >= 60
     assert prices.max() <= highest
 
 

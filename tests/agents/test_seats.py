@@ -47,12 +47,12 @@ def test_a_seat_that_is_not_played_is_private(homes: Core, sees: str, seat: str)
 
 def test_who_sees_its_own_asks_one_owner_at_a_time(homes: Core) -> None:
     seats = Seats(homes, 0, HOMES, "public", "own")
-    with pytest.raises(PrivacyError, match="2 owners.*for_owner"):
+    with pytest.raises(PrivacyError, match=r"2 owners.*for_owner"):
         seats.own("baker.pv")
     baker = seats.for_owner("baker")
     assert isinstance(baker.own("baker.pv"), GeneratorSeat)
     assert isinstance(baker.own("baker.load"), ConsumerSeat)
-    with pytest.raises(PrivacyError, match="family.battery"):
+    with pytest.raises(PrivacyError, match=r"family.battery"):
         baker.own("family.battery")
     with pytest.raises(PrivacyError, match="'family'"):
         baker.for_owner("family")
@@ -72,12 +72,12 @@ def test_a_team_sees_all_it_plays_and_all_sees_everything(homes: Core) -> None:
 def test_a_risk_weight_is_private_too(homes: Core) -> None:
     seats = Seats(homes, 0, HOMES, "public", "own")
     assert (seats.beta("baker"), seats.beta("family")) == (0.1, 0.7)
-    with pytest.raises(PrivacyError, match="'school'.*baker, family"):
+    with pytest.raises(PrivacyError, match=r"'school'.*baker, family"):
         seats.beta("school")
 
 
 def test_public_information_has_no_forecast(auction: Core) -> None:
-    with pytest.raises(PrivacyError, match="forecasts.*'forecast' or 'perfect'"):
+    with pytest.raises(PrivacyError, match=r"forecasts.*'forecast' or 'perfect'"):
         Seats(auction, 0, ("gas_1",), "public", "all").forecast(4)
 
 
@@ -123,7 +123,7 @@ def test_quantiles_follow_the_normal_and_the_profiles_bounds(auction: Core) -> N
     assert high == pytest.approx(np.minimum(feed.mean[:, column] + feed.spread[:, column], 1.3), rel=1e-9)
     assert (feed.quantile("wind", 0.999) <= 1.0).all()
     assert (feed.quantile("wind", 0.001) >= 0.0).all()
-    with pytest.raises(DataError, match="'demnd'.*did you mean 'demand'"):
+    with pytest.raises(DataError, match=r"'demnd'.*did you mean 'demand'"):
         feed.of("demnd")
 
 

@@ -125,7 +125,7 @@ def test_seeds_of_players_differ_by_seed_and_by_player() -> None:
 
 
 def test_who_forgets_a_seat_is_told_which() -> None:
-    with pytest.raises(ActionError, match="Recorder.*'gas_2'"):
+    with pytest.raises(ActionError, match=r"Recorder.*'gas_2'"):
         rollout(SHORT, Team({"generator": Recorder(forgets="gas_2")}))
 
 
@@ -141,7 +141,9 @@ def test_who_forgets_a_seat_is_told_which() -> None:
         ({"seats": {"generator": {"kind": "zero-intelligence", "highest": 3}}}, ScenarioError, "highest"),
     ],
 )
-def test_a_team_file_that_cannot_be_meant_is_refused(settings: dict[str, Any], kind: type[Exception], said: str) -> None:
+def test_a_team_file_that_cannot_be_meant_is_refused(
+    settings: dict[str, Any], kind: type[Exception], said: str
+) -> None:
     with pytest.raises(kind, match=said):
         Team.from_mapping(settings, "mine")
 
@@ -173,7 +175,7 @@ def test_a_shipped_team_is_loaded_by_name_a_file_by_path(tmp_path: Path) -> None
 
 def test_a_player_with_memory_is_refused_in_many_markets_at_once_before_it_can_mix_them_up() -> None:
     env = gridmarl.vector_env(SHORT, 2, seats="battery_1", others=Team({"gas_1": Recorder()}))
-    with pytest.raises(ScenarioError, match="Recorder in 2 environments at once.*parallel_env"):
+    with pytest.raises(ScenarioError, match=r"Recorder in 2 environments at once.*parallel_env"):
         env.reset(seed=0)
 
 

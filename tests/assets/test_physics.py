@@ -40,7 +40,9 @@ def test_discharging_is_bounded_by_rating_and_energy(energy: float, limit: float
 
 
 @pytest.mark.parametrize("power, charge, discharge", [(0, 6, 6), (10, 0, 16), (-10, 16, 0), (4, 2, 10)])
-def test_a_ramp_bounds_the_way_away_from_zero_and_never_the_way_back(power: float, charge: float, discharge: float) -> None:
+def test_a_ramp_bounds_the_way_away_from_zero_and_never_the_way_back(
+    power: float, charge: float, discharge: float
+) -> None:
     unit = store(RAMP=6.0)
     assert battery.charge_limit(unit, 50.0, power, HOURS) == charge
     assert battery.discharge_limit(unit, 50.0, power, HOURS) == discharge
@@ -49,7 +51,9 @@ def test_a_ramp_bounds_the_way_away_from_zero_and_never_the_way_back(power: floa
 @given(st.floats(10, 90), st.floats(-40, 40))
 def test_stored_energy_moves_by_power_times_efficiency_within_its_window(energy: float, power: float) -> None:
     unit = store()
-    power = min(max(power, -battery.charge_limit(unit, energy, 0.0, HOURS)), battery.discharge_limit(unit, energy, 0.0, HOURS))
+    power = min(
+        max(power, -battery.charge_limit(unit, energy, 0.0, HOURS)), battery.discharge_limit(unit, energy, 0.0, HOURS)
+    )
     after = battery.stored_energy(unit, energy, power, HOURS)
     assert 10 <= after <= 90
     wanted = energy - power * HOURS / 0.8 if power > 0 else energy - power * HOURS * 0.9
@@ -89,7 +93,9 @@ def test_what_a_unit_can_deliver(available: float, output: float, low: float, hi
 
 
 @given(st.floats(0, 1), st.floats(0, 100), st.floats(0, 100), st.floats(0.1, 200))
-def test_must_run_never_exceeds_what_is_deliverable_or_available(a: float, output: float, minimum: float, ramp: float) -> None:
+def test_must_run_never_exceeds_what_is_deliverable_or_available(
+    a: float, output: float, minimum: float, ramp: float
+) -> None:
     low, high = generator.deliverable(plant(MINIMUM=minimum, RAMP=ramp), a, output)
     assert 0 <= low <= high <= 100 * a + EXACT
 

@@ -1,4 +1,4 @@
-"""Steps a second on one core, beside a bare market of ten sellers: ratios within one run can be compared, seconds cannot.
+"""Steps a second on one core, beside a bare market of ten sellers: compare the ratios of one run, not its seconds.
 
 Run by ``make bench``, which prints the table.
 """
@@ -139,7 +139,13 @@ def test_speed_of_the_vector_view(benchmark: Any, name: str, rows: int) -> None:
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(8)]
     turn = iter(range(10**9))
-    record(benchmark, f"vector, {name}", rows, len(env.core.compiled.layout.seats), lambda: env.step(actions[next(turn) % 8]))
+    record(
+        benchmark,
+        f"vector, {name}",
+        rows,
+        len(env.core.compiled.layout.seats),
+        lambda: env.step(actions[next(turn) % 8]),
+    )
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -181,7 +187,9 @@ print(time.perf_counter() - t)
 def run(code: str, cache: Path | None = None) -> float:
     """Seconds that a fresh process says it took."""
     environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 

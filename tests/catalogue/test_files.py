@@ -1,4 +1,4 @@
-"""Every YAML in ``envs/``, ``baselines/`` and ``training/`` loads, says what it is, and survives the way out and back."""
+"""Every YAML in ``envs/``, ``baselines/`` and ``training/`` loads, says what it is, and comes back as it went out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Software that nobody here wrote drives the markets: PettingZoo, SuperSuit with Stable-Baselines3, TorchRL, Gymnasium."""
+"""Software that nobody here wrote drives the markets: PettingZoo, SuperSuit, Stable-Baselines3, TorchRL, Gymnasium."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ BY_ID = ("--id", "gridmarl:gridmarl/Seat-v0", "--num-envs", "4")
 
 RUNS = {
     "pettingzoo, auction": ("check_pettingzoo.py", "pettingzoo", MARKET, DAY, ("--cycles", "20")),
-    "pettingzoo, three homes": ("check_pettingzoo.py", "pettingzoo", MARKET, {"scenario": "three-homes"}, ("--cycles", "20")),
+    "pettingzoo, three homes": (
+        "check_pettingzoo.py",
+        "pettingzoo",
+        MARKET,
+        {"scenario": "three-homes"},
+        ("--cycles", "20"),
+    ),
     "supersuit and sb3, one role": (
         "check_supersuit_sb3.py",
         "supersuit",
@@ -32,7 +38,13 @@ RUNS = {
     "gymnasium, vector entry point": ("check_vector.py", "gymnasium", MARKET, {}, BY_ID),
     "gymnasium, synchronous vector": ("check_vector.py", "gymnasium", MARKET, {}, (*BY_ID, "--mode", "sync")),
     "sb3, one seat": ("check_gym_sb3_single.py", "stable_baselines3", SEAT, BATTERY, ("--gym",)),
-    "sb3, one seat among random ones": ("check_gym_sb3_single.py", "stable_baselines3", MARKET, DAY, ("--agent", "gas_1")),
+    "sb3, one seat among random ones": (
+        "check_gym_sb3_single.py",
+        "stable_baselines3",
+        MARKET,
+        DAY,
+        ("--agent", "gas_1"),
+    ),
 }
 
 

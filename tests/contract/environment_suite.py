@@ -1,7 +1,7 @@
 """What every market promises to its clients, as checks that any factory can be given; messages state the broken rule.
 
-A factory takes keyword overrides and returns a fresh environment: ``lambda **k: gridmarl.parallel_env("auction", **k)``.
-Override nothing else: the checks hold for every world and every choice of codecs.
+A factory returns a fresh environment at every call, e.g. ``lambda: gridmarl.parallel_env("auction")``. The checks hold for
+every world and every choice of codecs.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def check_whole_episode(make: Factory) -> None:
 def _check_step(env: MarketEnv, step: Step, last: bool) -> None:
     _, rewards, terminations, truncations, infos = step
     for agent in env.possible_agents:
-        assert type(rewards[agent]) is float and np.isfinite(rewards[agent]), f"{agent}: a reward is a finite float"
+        assert type(rewards[agent]) is float, f"{agent}: a reward is a float, not {type(rewards[agent]).__name__}"
+        assert np.isfinite(rewards[agent]), f"{agent}: a reward is finite"
         assert terminations[agent] is False, f"{agent}: a market never terminates"
         assert truncations[agent] is last, f"{agent}: every agent is truncated in the last step and in no other"
         truncated = infos[agent].get("TimeLimit.truncated", False)
@@ -126,7 +127,9 @@ def check_copies(make: Factory) -> None:
         original = copy.deepcopy(env)
         for _ in range(3):
             actions = {agent: env.action_space(agent).sample() for agent in env.agents}
-            assert same(original.step(actions), twin.step(actions)), f"a {name} in mid-episode does not go on as the original"
+            assert same(original.step(actions), twin.step(actions)), (
+                f"a {name} in mid-episode does not go on as the original"
+            )
 
 
 def check_returned_values_are_the_callers(make: Factory) -> None:
@@ -172,7 +175,9 @@ def check_spaces(make: Factory) -> None:
         assert space.low.tolist() == [np.float32(field.low) for field in fields], f"{agent}: fields() and space agree"
         assert space.high.tolist() == [np.float32(field.high) for field in fields], f"{agent}: fields() and space agree"
     with contextlib.suppress(AttributeError):
-        assert set(env.observation_spaces) == set(env.action_spaces) == set(env.possible_agents), "both mappings are whole"
+        assert set(env.observation_spaces) == set(env.action_spaces) == set(env.possible_agents), (
+            "both mappings are whole"
+        )
     samples = {tuple(np.ravel(env.action_space(agent).sample()).tolist()) for agent in env.possible_agents}
     assert len(samples) > 1 or len(env.possible_agents) == 1, "agents sample from streams of their own"
 
@@ -184,7 +189,8 @@ def check_pettingzoo_traps(make: Factory) -> None:
     assert same(with_options, make().reset(seed=6)), "unknown reset options are ignored"
     env.max_cycles = 2
     steps = list(play(env, seed=6))
-    assert len(steps) == 3 and all(steps[-1][3].values()), "max_cycles can be set, and truncates"
+    assert len(steps) == 3, "max_cycles can be set, and ends the episode"
+    assert all(steps[-1][3].values()), "an episode that max_cycles ends is truncated"
     env.close()
     env.close()
 
@@ -214,10 +220,13 @@ def _check_vector_step(env: MarketVectorEnv, step: Step, ended: bool) -> None:
         assert rewards[name].dtype == np.float64, f"{name}: rewards are float64"
     assert terminations.shape == truncations.shape == (env.num_envs,), "terminations and truncations are (env,)"
     assert terminations.dtype == truncations.dtype == np.bool_, "terminations and truncations are bool"
-    assert not terminations.any() and truncations.all() == truncations.any() == ended, "all rows end together"
+    assert not terminations.any(), "a market never terminates"
+    assert truncations.all() == truncations.any() == ended, "all rows are truncated together, at the end"
     assert ("final_obs" in infos) == ("final_info" in infos) == ended, "final_obs and final_info come with the end"
     if ended:
-        assert infos["_final_obs"].tolist() == infos["_final_info"].tolist() == truncations.tolist(), "masks say who ended"
+        assert infos["_final_obs"].tolist() == infos["_final_info"].tolist() == truncations.tolist(), (
+            "masks say who ended"
+        )
         assert env.observation_space.contains(infos["final_obs"]), "final_obs lies in observation_space"
         for name in env.groups:
             assert not np.array_equal(infos["final_obs"][name], observations[name]), "final_obs is not the first obs"
@@ -253,7 +262,9 @@ def _check_rows(env: MarketVectorEnv, grouped: dict[str, Any], alone: list[dict[
     for group, seats in env.groups.items():
         for row, observations in enumerate(alone):
             for place, seat in enumerate(seats):
-                assert np.array_equal(grouped[group][row, place], observations[seat]), f"{what}: {seat}, row {row} differs"
+                assert np.array_equal(grouped[group][row, place], observations[seat]), (
+                    f"{what}: {seat}, row {row} differs"
+                )
 
 
 def check_all(make: Factory) -> None:

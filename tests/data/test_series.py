@@ -32,7 +32,7 @@ def table(path: Path, hours: int = 24 * 4, **columns: object) -> Path:
 def measured(path: Path, **settings: object) -> Scenario:
     base: Settings = {
         "data": path,
-        "start": datetime(2024, 3, 10),  # noqa: DTZ001  # local by definition
+        "start": datetime(2024, 3, 10),  # local by definition
         "intervals": 24,
         "profiles": {"demand": {"column": "load_mw", "per": 100}},
     }
@@ -47,16 +47,16 @@ def test_values_are_one_an_interval_and_repeat() -> None:
 
 def test_a_shapes_clock_is_local_and_can_be_shifted() -> None:
     here = {"demand": {"shape": "solar"}, "later": {"shape": "solar", "shift_h": 2}}
-    series = build_series(world(intervals=24, start=datetime(2025, 6, 1), profiles=here))  # noqa: DTZ001  # local
+    series = build_series(world(intervals=24, start=datetime(2025, 6, 1), profiles=here))  # local
     first, later = (series.values[row, profiles.FIRST : profiles.FIRST + 24] for row in (0, 1))
     assert int(first.argmax()) == 12
     assert int(later.argmax()) == 14
-    west = world(intervals=24, start=datetime(2025, 6, 1), timezone="America/Los_Angeles", profiles=here)  # noqa: DTZ001
+    west = world(intervals=24, start=datetime(2025, 6, 1), timezone="America/Los_Angeles", profiles=here)
     assert np.array_equal(build_series(west).values[0, 1:25], first)
     assert build_series(west).start_utc == datetime(2025, 6, 1, 6, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("when, hour", [(datetime(2024, 3, 10, 1), 3), (datetime(2024, 11, 3, 1), 1)])  # noqa: DTZ001
+@pytest.mark.parametrize("when, hour", [(datetime(2024, 3, 10, 1), 3), (datetime(2024, 11, 3, 1), 1)])
 def test_the_local_clock_jumps_with_daylight_saving(when: datetime, hour: int) -> None:
     series = build_series(world(intervals=2, start=when, timezone="America/Los_Angeles", profiles={"demand": FLAT}))
     first = int(series.local_h[profiles.FIRST])
@@ -110,9 +110,9 @@ def test_meters_that_read_below_zero_or_beyond_capacity_do_not_break_the_physics
 @pytest.mark.parametrize(
     "settings, said",
     [
-        ({"start": datetime(2024, 3, 8, 12)}, "at least 25 intervals after"),  # noqa: DTZ001
-        ({"start": datetime(2024, 3, 11, 12)}, "24 intervals before"),  # noqa: DTZ001
-        ({"start": datetime(2024, 3, 10, 0, 30)}, "2024-03-10T00:30"),  # noqa: DTZ001
+        ({"start": datetime(2024, 3, 8, 12)}, "at least 25 intervals after"),
+        ({"start": datetime(2024, 3, 11, 12)}, "24 intervals before"),
+        ({"start": datetime(2024, 3, 10, 0, 30)}, "2024-03-10T00:30"),
         ({"profiles": {"demand": {"column": "lod_mw"}}}, "did you mean 'load_mw'"),
         ({"profiles": {"demand": {"column": "price_usd_per_mwh"}}}, "unit of column 'price_usd_per_mwh'"),
         ({"profiles": {"demand": FLAT}}, "at least one profile that names a column"),

@@ -48,8 +48,10 @@ class Interval:
         book = self.outcome.book[self.row]
         price, mw, accepted = book[:, 0], book[:, 1], book[:, 2]
         dust = POWER_TOLERANCE * self.scale * 10
-        assert (mw >= -1e-12).all() and (accepted <= mw + dust).all(), "0 <= accepted <= ordered"
-        assert (price >= rules.floor_per_mwh).all() and (price[:offers] <= rules.cap_per_mwh).all(), "floor, cap"
+        assert (mw >= -1e-12).all(), "no quantity is negative"
+        assert (accepted <= mw + dust).all(), "no more is accepted than ordered"
+        assert (price >= rules.floor_per_mwh).all(), "no order below the floor"
+        assert (price[:offers] <= rules.cap_per_mwh).all(), "no offer above the cap"
         sells, buys = slice(None, offers), slice(offers, None)
         for side in (sells, buys):
             self.near(accepted[side].sum() - self.market["volume_mw"], "a side and the volume", self.scale)
@@ -95,7 +97,9 @@ class Interval:
             energy = was[battery.ENERGY] + change
             self.near(own["energy_mwh"] - energy, f"{unit.name}: stored energy", unit.capacity_mwh)
             low, high = unit.soc_min * unit.capacity_mwh, unit.soc_max * unit.capacity_mwh
-            assert low - 1e-12 <= own["energy_mwh"] <= high + 1e-12, f"{unit.name}: {own['energy_mwh']} out of its window"
+            assert low - 1e-12 <= own["energy_mwh"] <= high + 1e-12, (
+                f"{unit.name}: {own['energy_mwh']} out of its window"
+            )
             if unit.ramp_mw_per_h is not None:
                 ramp = unit.ramp_mw_per_h * self.hours
                 lowest, highest = min(was[battery.POWER] - ramp, 0), max(was[battery.POWER] + ramp, 0)
@@ -114,7 +118,9 @@ class Interval:
             uncontrolled = unit.load_mw * self.public[unit.profile]
             baseline, reduction, shed = own["baseline_mw"], own["reduction_mw"], own["unserved_mw"]
             self.near(baseline - uncontrolled - back, f"{unit.name}: baseline", baseline)
-            assert reduction <= unit.flexible_share * uncontrolled + POWER_TOLERANCE * self.scale, f"{unit.name}: flexible"
+            assert reduction <= unit.flexible_share * uncontrolled + POWER_TOLERANCE * self.scale, (
+                f"{unit.name}: flexible"
+            )
             assert reduction + shed <= baseline + POWER_TOLERANCE * self.scale, f"{unit.name}: reduced and shed twice"
             owed = max(was[load.DEBT] + (unit.rebound_share * reduction - back) * self.hours, 0.0)
             self.near(float(self.after.load[self.row, c, load.DEBT]) - owed, f"{unit.name}: owed energy", owed)
@@ -158,7 +164,9 @@ class Interval:
         loads = self.total("consumer", "saving") - self.total("consumer", "bill")
         parts = [sellers, self.total("storage", "arbitrage"), loads, outside, fees, account]
         turnover = 1 + sum(abs(part) for part in parts)
-        assert abs(sum(parts)) <= MONEY_TOLERANCE * turnover, f"money: {sum(parts):g} of {turnover:g} is unaccounted for"
+        assert abs(sum(parts)) <= MONEY_TOLERANCE * turnover, (
+            f"money: {sum(parts):g} of {turnover:g} is unaccounted for"
+        )
         rent, collected = self.market["congestion_rent"], self.market["carbon_collected"]
         self.near(account - rent - collected, "operator's account", turnover)
         self.near(collected - self.total("generator", "carbon_payment") - carbon, "carbon collected", turnover)

@@ -1,4 +1,4 @@
-"""What cannot be meant is refused: the message names the thing, its value and what is allowed, and nothing has moved."""
+"""What cannot be meant is refused: the message names the thing, its value and what is allowed; nothing has moved."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("changes, kind, said", REFUSED, ids=[str(sorted(c.items())) for c, _, _ in REFUSED])
-def test_a_bad_action_is_refused_by_name_and_nothing_has_moved(changes: Actions, kind: type[Exception], said: str) -> None:
+def test_a_bad_action_is_refused_by_name_and_nothing_has_moved(
+    changes: Actions, kind: type[Exception], said: str
+) -> None:
     env, other = started(), started()
     with pytest.raises(kind, match=said) as caught:
         env.step(good(**changes))
@@ -76,7 +78,7 @@ def test_a_bad_action_is_refused_by_name_and_nothing_has_moved(changes: Actions,
 def test_a_missing_action_is_named() -> None:
     actions = good()
     del actions["load"]
-    with pytest.raises(ActionError, match="none for 'load'.*one for each of env.agents"):
+    with pytest.raises(ActionError, match=r"none for 'load'.*one for each of env.agents"):
         started().step(actions)
 
 
@@ -103,13 +105,13 @@ def test_a_step_before_reset_or_after_the_end_is_refused() -> None:
     env.reset(seed=0)
     for _ in range(env.scenario.intervals):
         env.step(good())
-    with pytest.raises(ActionError, match="after the end of the episode.*call reset"):
+    with pytest.raises(ActionError, match=r"after the end of the episode.*call reset"):
         env.step(good())
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "one"])
 def test_a_seed_that_is_no_whole_number_is_refused(seed: Any) -> None:
-    with pytest.raises(ScenarioError, match="seed.*2\\*\\*64"):
+    with pytest.raises(ScenarioError, match=r"seed.*2\\*\\*64"):
         gridmarl.parallel_env("auction").reset(seed=seed)
 
 

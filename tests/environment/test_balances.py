@@ -28,7 +28,9 @@ def spoken_worlds(draw: st.DrawFn) -> tuple[Scenario, Mapping[str, str]]:
 
 @settings(max_examples=150)
 @given(spoken_worlds(), st.integers(0, 2**63), st.integers(0, 1000))
-def test_nothing_is_lost_in_any_small_world(chosen: tuple[Scenario, Mapping[str, str]], seed: int, choices: int) -> None:
+def test_nothing_is_lost_in_any_small_world(
+    chosen: tuple[Scenario, Mapping[str, str]], seed: int, choices: int
+) -> None:
     scenario, codecs = chosen
     core = Core(scenario, 2, codecs, record=True)
     check_episode(core, seed, np.random.default_rng(choices), INTERVALS)

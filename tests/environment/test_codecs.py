@@ -38,7 +38,11 @@ def orders(core: Core, outcome: Outcome, name: str) -> tuple[Orders, Orders]:
 
 
 def spoken(name: str, codec: str, action: object, **settings: object) -> tuple[Orders, Orders]:
-    base: Settings = {"generators": [UNIT, {"name": "rest", "capacity_mw": 200}], "storage": [BATTERY], "consumers": [LOAD]}
+    base: Settings = {
+        "generators": [UNIT, {"name": "rest", "capacity_mw": 200}],
+        "storage": [BATTERY],
+        "consumers": [LOAD],
+    }
     core = Core(world(**{**base, **settings}), codecs={name: codec}, record=True)
     outcome = play(core, **{name: action})
     return orders(core, outcome, name)

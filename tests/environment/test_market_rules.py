@@ -173,7 +173,9 @@ def test_a_carbon_adder_raises_offers_reorders_them_and_is_collected() -> None:
 
 
 @pytest.mark.parametrize("action, level, intervention", [(0, 0, 0), (4, 0, 4), (5, 1, 0), (24, 4, 4)])
-def test_the_operators_action_is_a_reserve_level_and_an_intervention(action: int, level: int, intervention: int) -> None:
+def test_the_operators_action_is_a_reserve_level_and_an_intervention(
+    action: int, level: int, intervention: int
+) -> None:
     core = Core(world())
     operator = seat(core, play(core, operator=action), "operator")
     assert (operator["reserve_level"], operator["intervention"]) == (level, intervention)

@@ -88,7 +88,9 @@ class Witness:
 
     def _renewable(self, values: Values) -> float:
         return sum(
-            g.capacity_mw * values[g.availability] for g in self.scenario.all_generators if g.renewable and g.availability
+            g.capacity_mw * values[g.availability]
+            for g in self.scenario.all_generators
+            if g.renewable and g.availability
         )
 
     def _forecasts(self, lead: int) -> Values:
@@ -101,7 +103,9 @@ class Witness:
         classes: dict[str, list[tuple[float, float]]] = {}
         for g in self.scenario.all_generators:
             if not g.renewable:
-                classes.setdefault(g.technology, []).append((g.cost_per_mwh + g.cost_per_mw2h * g.capacity_mw, g.capacity_mw))
+                classes.setdefault(g.technology, []).append(
+                    (g.cost_per_mwh + g.cost_per_mw2h * g.capacity_mw, g.capacity_mw)
+                )
         for c in self.scenario.all_consumers:
             if c.flexible_share:
                 classes.setdefault("DR", []).append((c.dr_price_per_mwh, c.flexible_share * c.load_mw))
@@ -127,7 +131,9 @@ class Witness:
         week = 2 * math.pi * (local.weekday() + (local.hour + local.minute / 60) / 24) / 7
         lags = [self.prices[-1], *reversed(self.prices[:-1])][:3]
         lags += [self.prices[0]] * (3 - len(lags))
-        demand = self.market.get("demand_mw") or sum(c.load_mw * self.seen[c.profile] for c in self.scenario.all_consumers)
+        demand = self.market.get("demand_mw") or sum(
+            c.load_mw * self.seen[c.profile] for c in self.scenario.all_consumers
+        )
         renewable = self.market["renewable_mwh"] / self.hours if self.market else self._renewable(self.seen)
         values = {
             "hour_sin": math.sin(day),
@@ -316,7 +322,11 @@ def rich() -> Scenario:
     return base.but(**{key: settings[key] for key in ("generators", "storage", "profiles")}, intervals=60)
 
 
-WORLDS = {"auction": rich, "caiso-week": lambda: Scenario.load("caiso-week"), "three-homes": lambda: Scenario.load("three-homes")}
+WORLDS = {
+    "auction": rich,
+    "caiso-week": lambda: Scenario.load("caiso-week"),
+    "three-homes": lambda: Scenario.load("three-homes"),
+}
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -339,8 +349,16 @@ def test_the_state_for_critics_is_every_own_block_and_one_public_block() -> None
     env = MarketEnv(Scenario.load("auction"))
     env.reset(seed=1)
     observed, state = env._observations(env.latest), env.state()
-    own = {role: SIZES[role] - public for role, public in (("generator", 44), ("storage", 32), ("consumer", 26), ("operator", 0))}
-    seats = [(s, r) for r in ROLES for s, q in zip(env.core.compiled.layout.seats, env.core.compiled.layout.roles, strict=True) if q == r]
+    own = {
+        role: SIZES[role] - public
+        for role, public in (("generator", 44), ("storage", 32), ("consumer", 26), ("operator", 0))
+    }
+    seats = [
+        (s, r)
+        for r in ROLES
+        for s, q in zip(env.core.compiled.layout.seats, env.core.compiled.layout.roles, strict=True)
+        if q == r
+    ]
     parts = [observed[seat][: own[role]] for seat, role in seats]
     assert np.array_equal(state, np.concatenate([*parts, observed["solar_1"][20:]]))
     assert env.state_space.contains(state)

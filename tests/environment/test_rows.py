@@ -13,6 +13,7 @@ import pytest
 from gridmarl.environment.core import Core
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory
+from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.worlds import random_actions
 
@@ -28,7 +29,9 @@ def steps(core: Core, seeds: np.ndarray, actions: np.ndarray) -> list[tuple[np.n
     return [*taken, *(tuple(np.array(part) for part in core.step(action)) for action in actions)]
 
 
-@pytest.mark.parametrize("name, codecs", [("auction", {}), ("auction", MIXED), ("caiso-week", {}), ("three-homes", MIXED)])
+@pytest.mark.parametrize(
+    "name, codecs", [("auction", {}), ("auction", MIXED), ("caiso-week", {}), ("three-homes", MIXED)]
+)
 def test_a_row_equals_the_single_run_bit_for_bit(name: str, codecs: dict[str, str]) -> None:
     scenario = Scenario.load(name)
     many = Core(scenario, len(SEEDS), codecs, record=True)
@@ -72,9 +75,10 @@ def test_reset_begins_the_next_episode_and_a_seed_begins_its_first() -> None:
 
 
 @pytest.mark.parametrize("other", ["train", "select"])
-def test_each_split_draws_its_own_randomness(other: str) -> None:
+def test_each_split_draws_its_own_randomness(other: Split) -> None:
     paths = []
-    for split in ("test", other):
+    splits: tuple[Split, Split] = ("test", other)
+    for split in splits:
         core = Core(Scenario.load("auction"), 1, split=split)
         core.reset(np.array([0], np.uint64))
         paths.append(core.realised())

@@ -21,7 +21,7 @@ POWER_TOLERANCE = 1e-9
 """Relative to the traded volume."""
 
 TRADERS = ("generator", "storage", "consumer")
-ON_ORDER = dict.fromkeys(TRADERS, "order")
+ON_ORDER: Mapping[str, str] = dict.fromkeys(TRADERS, "order")
 FLAT: Settings = {"shape": "constant"}
 
 

@@ -37,7 +37,14 @@ def test_resource_cost_is_true_cost_and_lost_load_without_transfers() -> None:
 def test_a_change_of_stored_energy_is_credited_and_owed_energy_charged_at_the_declared_price() -> None:
     battery = {"name": "battery", "capacity_mwh": 100, "power_mw": 5, "round_trip_efficiency": 1.0, "wear_per_mwh": 2}
     gas = {"name": "gas", "capacity_mw": 200, "cost_per_mwh": 40}
-    load = {"name": "load", "load_mw": 100, "flexible_share": 0.1, "dr_price_per_mwh": 30, "rebound_share": 1, "rebound_h": 1000}
+    load = {
+        "name": "load",
+        "load_mw": 100,
+        "flexible_share": 0.1,
+        "dr_price_per_mwh": 30,
+        "rebound_share": 1,
+        "rebound_h": 1000,
+    }
     team = Team({"storage": Rule("threshold", charge_below_per_mwh=45), "consumer": Rule("truthful")}, "hand")
     scenario = world(generators=[gas], storage=[battery], consumers=[load], intervals=1, stored_energy_price_per_mwh=25)
     trajectory = rollout(scenario, team)

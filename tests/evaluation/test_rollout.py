@@ -85,7 +85,7 @@ def test_columns_are_found_by_name_and_unknown_ones_suggest_the_nearest(played: 
         played.of_market("price_pr_mwh")
     with pytest.raises(ScenarioError, match="did you mean 'gas_1'"):
         played.of_seat("gas1", "revenue")
-    with pytest.raises(ScenarioError, match="'gas_1'.*did you mean 'revenue'"):
+    with pytest.raises(ScenarioError, match=r"'gas_1'.*did you mean 'revenue'"):
         played.of_seat("gas_1", "revenu")
 
 
@@ -101,7 +101,12 @@ def test_change_of_stored_energy_and_what_is_owed_are_kept() -> None:
         consumers=[{"name": "load", "load_mw": 100, "flexible_share": 0.1, "dr_price_per_mwh": 50, "rebound_share": 1}],
         intervals=1,
     )
-    team = Team({"storage": Rule("threshold", charge_below_per_mwh=95, discharge_above_per_mwh=99), "consumer": Rule("truthful")})
+    team = Team(
+        {
+            "storage": Rule("threshold", charge_below_per_mwh=95, discharge_above_per_mwh=99),
+            "consumer": Rule("truthful"),
+        }
+    )
     trajectory = rollout(scenario, team)
     assert trajectory.stored_mwh == pytest.approx(8)
     assert trajectory.owed_mwh == pytest.approx(10)
@@ -113,11 +118,11 @@ def test_the_tidy_table_has_a_row_for_every_interval_seat_and_name(played: Traje
     assert len(table) == 12 * (len(MARKET_NAMES) + per_seat)
     assert not table.isna().any().any()
     price = table[(table["seat"] == "market") & (table["name"] == "price_per_mwh")]
-    assert np.array_equal(price["value"].to_numpy(), played.of_market("price_per_mwh"))
+    assert np.array_equal(np.asarray(price["value"]), played.of_market("price_per_mwh"))
     assert list(price["start_utc"]) == played.times()
     assert played.times()[1] - played.times()[0] == timedelta(minutes=5)
     soc = table[(table["seat"] == "battery_1") & (table["name"] == "soc")]
-    assert np.array_equal(soc["value"].to_numpy(), played.of_seat("battery_1", "soc"))
+    assert np.array_equal(np.asarray(soc["value"]), played.of_seat("battery_1", "soc"))
     assert set(table["digest"]) == {SHORT.digest}
 
 

@@ -11,6 +11,7 @@ from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, read_policy
 from gridmarl.environment.fields import FIELDS
 from gridmarl.errors import PolicyError, ScenarioError
 from gridmarl.learning.recipe import Recipe
+from gridmarl.learning.replay import Transitions
 from gridmarl.learning.trainer import Training, learning_seats, reward_scale, train
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_ACTION, BEST_PROFIT

@@ -48,7 +48,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"generators": [UNIT, UNIT]}, "unique.*unit"),
     ({"generators": [{**UNIT, "name": "load"}]}, "unique.*load"),
     ({"generators": [{**UNIT, "name": "operator"}]}, "unique.*operator"),
-    ({"generators": [{**UNIT, "availability": "son"}], "profiles": {"demand": FLAT, "sun": FLAT}}, "did you mean 'sun'"),
+    (
+        {"generators": [{**UNIT, "availability": "son"}], "profiles": {"demand": FLAT, "sun": FLAT}},
+        "did you mean 'sun'",
+    ),
     ({"consumers": [{"name": "load", "load_mw": 1, "profile": "demnd"}]}, "'demnd'.*did you mean 'demand'"),
     ({"consumers": [{"name": "load", "load_mw": 1, "flexible_share": 1.5}]}, "flexible_share: got 1.5"),
     ({"connection": {"limit_mw": 1, "wholesale": "prise"}, "profiles": {"demand": FLAT, "price": FLAT}}, "'price'"),
@@ -89,7 +92,11 @@ def test_a_file_gives_its_scenario_its_name_and_the_folder_of_its_data(tmp_path:
 
 def test_nothing_in_a_scenario_can_be_changed() -> None:
     scenario = world()
-    for thing, name in ((scenario, "intervals"), (scenario.generators[0], "capacity_mw"), (scenario.market, "cap_per_mwh")):
+    for thing, name in (
+        (scenario, "intervals"),
+        (scenario.generators[0], "capacity_mw"),
+        (scenario.market, "cap_per_mwh"),
+    ):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(thing, name, 1)
 
@@ -121,7 +128,7 @@ def test_but_replaces_settings_and_merges_mappings_one_level_deep() -> None:
     assert changed.profiles["demand"] == scenario.profiles["demand"]
     assert (changed.market.floor_per_mwh, changed.market.cap_per_mwh) == (-50, 500)
     assert scenario.intervals == 4
-    with pytest.raises(ScenarioError, match="scenario 'small'.*did you mean 'intervals'"):
+    with pytest.raises(ScenarioError, match=r"scenario 'small'.*did you mean 'intervals'"):
         scenario.but(interval=3)
 
 
@@ -131,7 +138,7 @@ def test_any_world_survives_the_way_out_and_back(scenario: Scenario) -> None:
     for back in (
         Scenario.parse(scenario.model_dump(), "back"),
         Scenario.parse(scenario.model_dump(mode="json"), "back"),
-        pickle.loads(pickle.dumps(scenario)),  # noqa: S301  # our own bytes
+        pickle.loads(pickle.dumps(scenario)),  # noqa: S301   # our own bytes
     ):
         assert back == scenario
         assert back.digest == scenario.digest
@@ -164,8 +171,8 @@ def test_the_digest_follows_the_datas_content_and_not_its_path(tmp_path: Path) -
 def test_windows_are_local_times_and_default_to_the_start() -> None:
     scenario = world(
         timezone="America/Los_Angeles",
-        start=datetime(2023, 8, 1),  # noqa: DTZ001  # local by definition
-        windows={"train": [datetime(2023, 1, 1), datetime(2023, 1, 2, tzinfo=UTC)]},  # noqa: DTZ001
+        start=datetime(2023, 8, 1),  # local by definition
+        windows={"train": [datetime(2023, 1, 1), datetime(2023, 1, 2, tzinfo=UTC)]},
     )
     assert scenario.window_starts("test") == (datetime(2023, 8, 1, 7, tzinfo=UTC),)
     assert scenario.window_starts("train") == (datetime(2023, 1, 1, 8, tzinfo=UTC), datetime(2023, 1, 2, tzinfo=UTC))
@@ -173,7 +180,7 @@ def test_windows_are_local_times_and_default_to_the_start() -> None:
 
 def test_columns_are_mapped_by_profile() -> None:
     assert world().mapped({"demand": "load_mw"}).profiles["demand"].column == "load_mw"
-    with pytest.raises(ScenarioError, match="'demnd'.*did you mean 'demand'"):
+    with pytest.raises(ScenarioError, match=r"'demnd'.*did you mean 'demand'"):
         world().mapped({"demnd": "load_mw"})
 
 
@@ -207,6 +214,7 @@ def test_a_neighbourhood_is_drawn_once_from_its_seed_within_its_ranges() -> None
 
 def test_homes_are_prefixed_so_that_two_worlds_can_be_told_apart() -> None:
     scenario = world(
-        neighbourhood={**HOMES, "count": 2, "prefix": "flat"}, profiles={"demand": FLAT, "home_load": FLAT, "solar": FLAT}
+        neighbourhood={**HOMES, "count": 2, "prefix": "flat"},
+        profiles={"demand": FLAT, "home_load": FLAT, "solar": FLAT},
     )
     assert scenario.all_storage[0].name == "flat_1.battery"
