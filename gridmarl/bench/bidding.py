@@ -13,6 +13,7 @@ from gridmarl.agents.agent import Agent
 from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team, roles_of
+from gridmarl.bench.statistics import estimate
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.learning.returns import episode_profits
@@ -27,7 +28,6 @@ MARKUPS: Final[Float] = np.round(np.arange(1.0, 2.501, 0.05), 2)
 """Multiples of true cost that are tried as constant offers."""
 SEEDS: Final = range(64)
 RESAMPLES: Final = 10_000
-LEVEL: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +120,15 @@ def seat_profits(
     return episode_profits(scenario, team, (seat,), split, seeds)[:, 0]
 
 
-def bootstrap_interval(
-    values: Float, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of (sample,) values (Efron 1979)."""
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (resamples, len(values)))].mean(1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def mean_of(scores: Float) -> Float:
+    """Mean over runs and tasks, (..., run, task) to (...)."""
+    return scores.mean((-2, -1))
 
 
 def _difference(name: str, values: Float) -> dict[str, object]:
-    low, high = bootstrap_interval(values)
-    return {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+    """Mean of (seed,) paired differences with its 95 % bootstrap interval; dollars add up, so the plain mean."""
+    found = estimate(values[:, None], np.random.default_rng(0), mean_of, RESAMPLES)
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def _lineup(

@@ -1,5 +1,8 @@
 """stub"""
+
 from __future__ import annotations
+
+
 def render_report(c: object) -> str:
     """Stub."""
     return ""

@@ -89,11 +89,10 @@ class Comparison:
 
     def scores(self, scenario: str, team: str, metric: str) -> pd.Series:
         """One number by seed, of the seeds that have it."""
-        import pandas as pd
-
-        rows = self.table
-        rows = rows[(rows["scenario"] == scenario) & (rows["team"] == team) & (rows["metric"] == metric)].dropna()
-        return pd.Series(rows["value"].to_numpy(np.float64), index=rows["seed"].to_numpy(np.int64))
+        table = self.table
+        chosen = (table["scenario"] == scenario) & (table["team"] == team) & (table["metric"] == metric)
+        scores: pd.Series = table[chosen].set_index("seed")["value"]
+        return scores.dropna()
 
     def runs(self, scenario: str, team: str) -> int:
         """How many seeds a team finished."""
@@ -138,7 +137,8 @@ class Comparison:
 
         keys = [name for name in COLUMNS if name not in ("seed", "value")]
         rows: list[dict[str, object]] = []
-        for key in _records(self.table[keys].drop_duplicates()):
+        distinct: pd.DataFrame = self.table[keys].drop_duplicates()
+        for key in _records(distinct):
             scenario, team, metric = (str(key[name]) for name in ("scenario", "team", "metric"))
             found = self.estimate(scenario, team, metric)
             numbers = asdict(found) if found else {"value": None, "low": None, "high": None}

@@ -102,7 +102,7 @@ def test_zero_intelligence_draws_between_its_cost_and_its_limit_anew_for_every_u
         assert (prices <= 150).all()
         assert len(np.unique(prices)) == 400
         assert prices.mean() == pytest.approx((cost + 150) / 2, abs=4.5 * (150 - cost) / np.sqrt(12 * 400))
-    assert abs(np.corrcoef(*asked)[0, 1]) < 4.5 / np.sqrt(400)
+    assert abs(np.corrcoef(asked[0], asked[1])[0, 1]) < 4.5 / np.sqrt(400)
 
 
 def test_zero_intelligence_follows_its_seed() -> None:

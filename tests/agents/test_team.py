@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gridmarl
+from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.rules import Rule, ZeroIntelligence
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import SeatedTeam, Team, load_team, roles_of
@@ -26,7 +27,8 @@ SHORT = AUCTION.but(intervals=6)
 class Recorder:
     """Notes what it is told, and asks $60 for nothing; may forget a seat."""
 
-    information, sees = "public", "own"
+    information: Information = "public"
+    sees: Sees = "own"
     codecs: Mapping[str, str] = {"generator": "order", "storage": "order", "consumer": "order", "operator": "levels"}
 
     def __init__(self, forgets: str = "") -> None:

@@ -12,6 +12,7 @@ from gridmarl import catalogue
 from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.agents.team import load_team
 from gridmarl.evaluation.rollout import rollout
+from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.scenario.scenario import Scenario
 
 PACKAGE = Path(gridmarl.__file__).parent
@@ -75,9 +76,12 @@ def test_agents_of_a_team_survive_being_saved(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_says_what_it_is(name: str) -> None:
-    recipe = catalogue.read("training", name)
-    assert len(str(recipe.get("description", ""))) > 20
+def test_a_recipe_says_what_it_is_and_survives_the_way_out_and_back(name: str) -> None:
+    recipe = load_recipe(name)
+    assert len(recipe.description) > 20
+    for dumped in (recipe.model_dump(), recipe.model_dump(mode="json"), recipe.model_dump(exclude_unset=True)):
+        assert Recipe.parse(dumped, name) == recipe
+    Scenario.load(recipe.scenario)
 
 
 @pytest.mark.parametrize("name", policy_names())

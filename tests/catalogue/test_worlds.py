@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 
 import gridmarl
 from gridmarl import catalogue
-from gridmarl.agents.seat import SeatEnv
+from gridmarl.agents.seat import SeatEnv, SeatVectorEnv
 from gridmarl.environment.vector import MarketVectorEnv
 from gridmarl.scenario.scenario import Scenario
 from tests.contract import environment_suite as suite
@@ -112,3 +112,23 @@ def test_gymnasium_makes_a_seat_by_id_one_or_many(name: str) -> None:
             assert rewards.dtype == np.float64
             assert rewards.shape == terminations.shape == truncations.shape == (2,)
             assert rewards[0] == reward
+
+
+def test_a_vector_of_single_seats_begins_anew_in_the_same_step(name: str) -> None:
+    scenario = shortened(name)
+    env = SeatVectorEnv(2, scenario, scenario.all_storage[0].name)
+    env.markets.max_cycles = 3
+    env.action_space.seed(0)
+    env.reset(seed=1)
+    for interval in range(1, 8):
+        seen, rewards, terminations, truncations, infos = env.step(env.action_space.sample())
+        ended = interval % 3 == 0
+        assert env.observation_space.contains(seen)
+        assert np.isfinite(rewards).all()
+        assert truncations.tolist() == [ended] * 2
+        assert not terminations.any()
+        assert ("final_obs" in infos) == ("_final_obs" in infos) == ended
+        if ended:
+            assert env.observation_space.contains(infos["final_obs"])
+            assert not np.array_equal(infos["final_obs"], seen)
+            assert infos["final_info"]["TimeLimit.truncated"].tolist() == infos["_final_info"].tolist() == [True] * 2

@@ -1,7 +1,7 @@
 """What every market promises to its clients, as checks that any factory can be given; messages state the broken rule.
 
-A factory returns a fresh environment at every call, e.g. ``lambda: gridmarl.parallel_env("auction")``. The checks hold for
-every world and every choice of codecs.
+A factory returns a fresh environment at every call, e.g. ``lambda: gridmarl.parallel_env("auction")``. The checks hold
+for every world and every choice of codecs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, VectorEnv
 from pettingzoo import ParallelEnv
@@ -172,6 +173,7 @@ def check_spaces(make: Factory) -> None:
         assert len(fields) == size, f"{agent}: fields() names every number"
         assert all(field.name and field.unit and field.description for field in fields), f"{agent}: names and units"
         space = env.observation_space(agent)
+        assert isinstance(space, Box), f"{agent}: observations are a Box"
         assert space.low.tolist() == [np.float32(field.low) for field in fields], f"{agent}: fields() and space agree"
         assert space.high.tolist() == [np.float32(field.high) for field in fields], f"{agent}: fields() and space agree"
     with contextlib.suppress(AttributeError):

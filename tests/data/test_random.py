@@ -10,7 +10,8 @@ from gridmarl.data.random import draw_uniform, episode_key, fill_normals
 
 COUNT = 20_000
 DOUBT = 1e-4
-"""A fair generator fails a test about once in ten thousand; the seeds are fixed, so it does not flicker."""
+SIGMAS = 4.0
+"""A fair generator fails either about once in ten thousand times; the seeds are fixed, so nothing flickers."""
 
 
 def normals(key: int, stream: int = 0, count: int = COUNT) -> np.ndarray:
@@ -41,8 +42,8 @@ def test_the_numbers_are_standard_normal(stream: int) -> None:
     ids=["seeds", "streams", "episodes", "splits", "intervals"],
 )
 def test_neighbouring_counters_are_uncorrelated(one: np.ndarray, other: np.ndarray) -> None:
-    assert stats.pearsonr(one, other).pvalue > DOUBT
-    assert stats.pearsonr(one**2, other**2).pvalue > DOUBT
+    for a, b in ((one, other), (one**2, other**2)):
+        assert abs(np.corrcoef(a, b)[0, 1]) * np.sqrt(len(a)) < SIGMAS
 
 
 def test_a_number_does_not_depend_on_who_asked_before() -> None:

@@ -111,7 +111,7 @@ def test_a_step_before_reset_or_after_the_end_is_refused() -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "one"])
 def test_a_seed_that_is_no_whole_number_is_refused(seed: Any) -> None:
-    with pytest.raises(ScenarioError, match=r"seed.*2\\*\\*64"):
+    with pytest.raises(ScenarioError, match=r"seed.*2\*\*64"):
         gridmarl.parallel_env("auction").reset(seed=seed)
 
 

@@ -38,9 +38,9 @@ def world(**settings: object) -> Scenario:
     return Scenario.parse({**base, **settings}, "small")
 
 
-def play(core: Core, seeds: int = 0, **actions: object) -> arrays.Outcome:
+def play(core: Core, **actions: object) -> arrays.Outcome:
     """Reset, then one step with these seats' actions and zeros elsewhere."""
-    core.reset(np.full(core.count, seeds, np.uint64))
+    core.reset(np.zeros(core.count, np.uint64))
     return advance(core, **actions)
 
 

@@ -1,0 +1,385 @@
+"""The command line: names in, readable tables (or JSON) out. No logic of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from gridmarl.errors import GridmarlError, ScenarioError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(
+    help="Electricity markets as multi-agent environments: clear, run, train, compare.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FAILED, INTERRUPTED = 2, 130
+TEAMS = "truthful,markup,dqn,admm,central"
+COLLECTIONS = {"worlds": "envs", "teams": "baselines", "recipes": "training"}
+_state = {"debug": False}
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
+Data = Annotated[Path | None, typer.Option(help="A tidy CSV or Parquet for the profiles that name a column.")]
+Columns = Annotated[list[str] | None, typer.Option("--map", help="PROFILE=COLUMN: another column; may be repeated.")]
+Split = Annotated[str, typer.Option(help="train, select or test: which randomness or days are drawn.")]
+Out = Annotated[Path | None, typer.Option(help="A folder for what is written.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gridmarl {version('gridmarl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, on standard error.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Set up what all commands share."""
+    from rich.logging import RichHandler
+
+    from gridmarl.bench.progress import messages
+
+    _state["debug"] = debug
+    handler = RichHandler(console=messages(), show_path=False, show_time=False)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(message)s")
+
+
+def main() -> NoReturn:
+    """Run the command line: errors on purpose are one line and exit code 2, an interruption is 130."""
+    try:
+        app()
+    except GridmarlError as error:
+        if _state["debug"]:
+            raise
+        _complain(str(error))
+        sys.exit(FAILED)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, typer.Abort):
+            _complain("interrupted; nothing half-written is left")
+            sys.exit(INTERRUPTED)
+        raise
+    sys.exit(0)
+
+
+def _complain(message: str) -> None:
+    from rich.text import Text
+
+    from gridmarl.bench.progress import messages
+
+    messages().print(Text("error: ", style="bold red") + Text(message, style="default"))
+
+
+def _show(*tables: Table | str) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for table in tables:
+        console.print(table)
+
+
+def _print_json(content: object) -> None:
+    typer.echo(json.dumps(content, indent=1, default=str))
+
+
+def _mapping(pairs: list[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        profile, separator, column = pair.partition("=")
+        if not (profile and separator and column):
+            raise ScenarioError("--map", pair, "PROFILE=COLUMN", "for example --map price=lmp_usd_per_mwh")
+        found[profile] = column
+    return found
+
+
+def _rows(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    from rich.table import Table
+
+    table = Table(*head, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[str, typer.Argument(help="worlds, teams, recipes, policies or all.")] = "all", as_json: Json = False
+) -> None:
+    """Name everything that ships. Example: gridmarl list teams"""
+    from gridmarl import catalogue
+    from gridmarl.agents.load import policy_names
+
+    found = {kind: {name: _describe(folder, name) for name in catalogue.names(folder)} for kind, folder in COLLECTIONS.items()}
+    found["policies"] = dict.fromkeys(policy_names(), "trained weights; gridmarl show NAME")
+    if what != "all" and what not in found:
+        raise ScenarioError("list", what, ", ".join((*found, "all")), "choose one of them")
+    chosen = found if what == "all" else {what: found[what]}
+    if as_json:
+        _print_json(chosen)
+        return
+    _show(*(_rows(f"\n[bold]{kind}[/bold]", ("name", "description"), list(names.items())) for kind, names in chosen.items()))
+
+
+def _describe(folder: str, name: str) -> str:
+    from gridmarl import catalogue
+
+    return str(catalogue.read(folder, name).get("description", ""))
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")], as_json: Json = False) -> None:
+    """Explain one of them: its settings as they stand in its file. Example: gridmarl show auction"""
+    from gridmarl import catalogue
+    from gridmarl.agents.cards import find_policy, read_card
+    from gridmarl.agents.load import policy_names
+    from gridmarl.errors import CatalogueError, nearest
+
+    if name in policy_names():
+        content: Any = read_card(find_policy(name)).model_dump(mode="json")
+        _print_json(content) if as_json else _show_mapping(name, content)
+        return
+    known = {n: folder for folder in COLLECTIONS.values() for n in catalogue.names(folder)}
+    if name not in known:
+        every = [*known, *policy_names()]
+        raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
+    content = dict(catalogue.read(known[name], name))
+    if as_json:
+        _print_json(content)
+        return
+    _show_mapping(name, content)
+    if known[name] == "envs":
+        _show(_seats_of(name))
+
+
+def _show_mapping(name: str, content: dict[str, object]) -> None:
+    import yaml
+    from rich.syntax import Syntax
+
+    text = yaml.safe_dump(content, sort_keys=False, width=110, default_flow_style=None)
+    _show(f"[bold]{name}[/bold]", Syntax(text, "yaml", background_color="default", word_wrap=True))  # pyright: ignore[reportArgumentType]
+
+
+def _seats_of(name: str) -> Table:
+    from gridmarl.environment.world import compile_world
+    from gridmarl.scenario.scenario import Scenario
+
+    layout = compile_world(Scenario.load(name)).layout
+    rows = [
+        (seat, role, owner, technology, codec.name)
+        for seat, role, owner, technology, codec in zip(
+            layout.seats, layout.roles, layout.owners, layout.technologies, layout.codecs, strict=True
+        )
+    ]
+    return _rows(f"\n[bold]{len(rows)} seats[/bold]", ("seat", "role", "owner", "technology", "codec"), rows)
+
+
+@app.command()
+def clear(
+    orders: Annotated[Path, typer.Argument(help="CSV with side (sell, buy), price, quantity; optionally participant, period.")],
+    demand: Annotated[float | None, typer.Option(help="Inelastic demand, MW.")] = None,
+    pricing: Annotated[str, typer.Option(help="lower, upper or midpoint of the price interval.")] = "lower",
+    floor: Annotated[float, typer.Option(help="Lowest order price.")] = -500.0,
+    cap: Annotated[float | None, typer.Option(help="Highest order price; by default voll.")] = None,
+    voll: Annotated[float, typer.Option(help="Value of lost load: a bid at it is inelastic.")] = 10_000.0,
+    as_json: Json = False,
+) -> None:
+    """Clear one auction, or one per period. Example: gridmarl clear orders.csv --demand 120"""
+    from gridmarl.data.reading import read_raw
+    from gridmarl.market.auction import clear as clear_orders
+
+    read_raw(orders)  # says what is wrong with the file, by row
+    import pandas as pd
+
+    clearing = clear_orders(pd.read_csv(orders), demand=demand, pricing=pricing, floor=floor, cap=cap, voll=voll)  # pyright: ignore[reportArgumentType]  # checked inside
+    if as_json:
+        _print_json(clearing.to_dict())
+        return
+    merit = clearing.merit_order()
+    rows = [tuple(f"{v:,.6g}" if isinstance(v, float) else str(v) for v in row) for row in merit.itertuples(index=False)]
+    _show(_rows("[bold]merit order[/bold]", tuple(merit.columns), rows))
+    facts = {"price": clearing.price, "interval": clearing.price_interval, "volume": clearing.volume}
+    facts |= {"unserved": clearing.unserved, "curtailed": clearing.curtailed}
+    _show(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
+
+
+@app.command()
+def run(
+    team: Annotated[str, typer.Argument(help="A team, or the path of your own YAML.")],
+    env: Annotated[str, typer.Option(help="A world, or the path of your own YAML.")] = "auction",
+    seed: Annotated[int, typer.Option(help="Of the world's randomness.")] = 0,
+    split: Split = "test",
+    data: Data = None,
+    columns: Columns = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Play one episode and print its numbers. Example: gridmarl run admm --env three-homes"""
+    from gridmarl.agents.make import scenario_of
+    from gridmarl.bench.progress import bar
+    from gridmarl.evaluation.metrics import measure
+    from gridmarl.evaluation.rollout import rollout
+    from gridmarl.evaluation.score import yardstick
+
+    scenario = scenario_of(env, data, _mapping(columns))
+    with bar(True, team, scenario.intervals) as stage:
+        played = rollout(scenario, team, seed=seed, split=split, progress=stage.advance)  # pyright: ignore[reportArgumentType]  # checked inside
+    measures = measure(played, yardstick(scenario, seed, played.split))  # pyright: ignore[reportArgumentType]
+    if out:
+        from gridmarl.files import written_atomically
+
+        with written_atomically(out / "intervals.parquet") as draft:
+            played.intervals_table().to_parquet(draft)
+    rounds = [
+        {
+            "interval": n.interval,
+            "rounds": len(n.primal_mw),
+            "primal_residual_kw": float(n.primal_mw[-1]) * 1000,
+            "dual_residual_kw": float(n.dual_mw[-1]) * 1000,
+            "converged": n.converged,
+        }
+        for n in played.negotiations
+    ]
+    if as_json:
+        values = {m.metric: m.value for m in measures}
+        about = {"scenario": played.scenario, "digest": played.digest, "team": played.team, "seed": seed}
+        about |= {"split": played.split, "information": played.information, "sees": played.sees, "source": played.source}
+        _print_json({**about, "metrics": values, "negotiations": rounds})
+        return
+    about_line = f"{played.team} in {played.scenario}, seed {seed}, {played.split}, series: {played.source}"
+    rows = [(m.metric, "" if m.value is None else f"{m.value:,.6g}", m.unit) for m in measures]
+    _show(_rows(f"[bold]{about_line}[/bold]", ("metric", "value", "unit"), rows))
+    if rounds:
+        kept = [tuple(f"{v:.3g}" if isinstance(v, float) else str(v) for v in r.values()) for r in rounds]
+        _show(_rows("\n[bold]negotiated plans[/bold]", tuple(rounds[0]), kept))
+    if out:
+        _show(f"wrote {out / 'intervals.parquet'}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe, or the path of your own YAML.")] = "dqn",
+    env: Annotated[str | None, typer.Option(help="Another world than the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Train a policy and write its weights. Example: gridmarl train dqn --env auction"""
+    from gridmarl.agents.cards import read_card
+    from gridmarl.learning.trainer import train as train_policy
+
+    folder = train_policy(recipe, env=env, seed=seed, out=out)
+    if as_json:
+        _print_json({"folder": str(folder), **read_card(folder).model_dump(mode="json")})
+        return
+    _show(f"wrote {folder}", f"play it: gridmarl.load_agent({str(folder)!r})")
+
+
+@app.command()
+def compare(
+    worlds: Annotated[list[str], typer.Argument(help="Worlds, or paths of your own YAML.")],
+    teams: Annotated[str, typer.Option(help="Teams, separated by commas.")] = TEAMS,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 5,
+    split: Split = "test",
+    data: Data = None,
+    columns: Columns = None,
+    out: Out = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    csv: Annotated[bool, typer.Option("--csv", help="Write every interval as CSV too.")] = False,
+    seat: Annotated[str | None, typer.Option(help="Compare bidders of this one generator instead.")] = None,
+    others: Annotated[str, typer.Option(help="With --seat: who plays the other seats.")] = "truthful",
+    as_json: Json = False,
+) -> None:
+    """Compare teams on the same market, data and seeds. Example: gridmarl compare auction --teams truthful,central"""
+    if seat is not None:
+        _compare_bidders(worlds, seat, others, data, columns, as_json)
+        return
+    from gridmarl.bench.comparison import compare as compare_teams
+
+    names = [name.strip() for name in teams.split(",") if name.strip()]
+    found = compare_teams(
+        list(worlds),
+        list(names),
+        seeds=seeds,
+        split=split,  # pyright: ignore[reportArgumentType]  # checked inside
+        data=data,
+        columns=_mapping(columns),
+        out=out or Path("results") / "-".join(Path(world).stem for world in worlds),
+        csv=csv,
+        workers=workers,
+    )
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        from gridmarl.bench.table import print_comparison
+
+        print_comparison(found)
+    if found.failures:
+        raise typer.Exit(FAILED)
+
+
+def _compare_bidders(
+    worlds: list[str], seat: str, others: str, data: Path | None, columns: list[str] | None, as_json: bool
+) -> None:
+    from gridmarl.agents.make import scenario_of
+    from gridmarl.bench.bidding import bidding_table
+
+    for world in worlds:
+        table = bidding_table(scenario_of(world, data, _mapping(columns)), seat, others=others)
+        if as_json:
+            _print_json(json.loads(table.to_json(orient="records")))
+            continue
+        rows = [
+            (
+                str(row["player"]),
+                str(row["offer"]),
+                f"{row['profit']:,.1f}",
+                f"{row['less_best_fixed']:+,.1f} [{row['less_best_fixed_low']:+,.1f}, {row['less_best_fixed_high']:+,.1f}]",
+                str(row["information"]),
+            )
+            for row in json.loads(table.to_json(orient="records"))
+        ]
+        first = json.loads(table.to_json(orient="records"))[0]
+        title = f"[bold]{seat} in {world}, others {others}: profit on {first['seeds']} test seeds[/bold]"
+        head = ("player", "offer", "profit, $ a day", "less the best fixed bid, $ [95 %]", "information")
+        _show(_rows(title, head, rows), "The best fixed bid was chosen on the train split among 20 prices and the mark-ups.")
+
+
+@app.command("data")
+def inspect_data(
+    file: Annotated[Path, typer.Argument(help="A tidy CSV or Parquet.")],
+    timezone: Annotated[str | None, typer.Option(help="IANA name, where times carry no offset.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a table: its span, interval, columns, units and gaps. Example: gridmarl data prices.csv"""
+    from gridmarl.data.table import load_table
+
+    table = load_table(file, timezone=timezone)
+    facts = {
+        "source": table.source,
+        "start_utc": table.start_utc.isoformat(),
+        "end_utc": table.end_utc.isoformat(),
+        "interval_h": table.interval_h,
+        "intervals": table.intervals,
+    }
+    columns = [
+        (name, table.units[name], f"{values.min():,.6g}", f"{values.mean():,.6g}", f"{values.max():,.6g}")
+        for name, values in table.columns.items()
+    ]
+    if as_json:
+        names = ("column", "unit", "lowest", "mean", "highest")
+        _print_json({**facts, "columns": [dict(zip(names, column, strict=True)) for column in columns]})
+        return
+    _show(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
+    _show(_rows("\n[bold]columns[/bold]", ("column", "unit", "lowest", "mean", "highest"), columns))
