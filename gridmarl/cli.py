@@ -45,7 +45,7 @@ def _version(wanted: bool) -> None:
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, on standard error.")] = False,
-    show_version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Set up what all commands share."""
     from rich.logging import RichHandler
@@ -117,11 +117,17 @@ def _rows(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Tab
 def list_names(
     what: Annotated[str, typer.Argument(help="worlds, teams, recipes, policies or all.")] = "all", as_json: Json = False
 ) -> None:
-    """Name everything that ships. Example: gridmarl list teams"""
+    """Name everything that ships.
+
+    Example: gridmarl list teams.
+    """
     from gridmarl import catalogue
     from gridmarl.agents.load import policy_names
 
-    found = {kind: {name: _describe(folder, name) for name in catalogue.names(folder)} for kind, folder in COLLECTIONS.items()}
+    found = {
+        kind: {name: _describe(folder, name) for name in catalogue.names(folder)}
+        for kind, folder in COLLECTIONS.items()
+    }
     found["policies"] = dict.fromkeys(policy_names(), "trained weights; gridmarl show NAME")
     if what != "all" and what not in found:
         raise ScenarioError("list", what, ", ".join((*found, "all")), "choose one of them")
@@ -129,7 +135,8 @@ def list_names(
     if as_json:
         _print_json(chosen)
         return
-    _show(*(_rows(f"\n[bold]{kind}[/bold]", ("name", "description"), list(names.items())) for kind, names in chosen.items()))
+    head = ("name", "description")
+    _show(*(_rows(f"\n[bold]{kind}[/bold]", head, list(names.items())) for kind, names in chosen.items()))
 
 
 def _describe(folder: str, name: str) -> str:
@@ -140,7 +147,10 @@ def _describe(folder: str, name: str) -> str:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")], as_json: Json = False) -> None:
-    """Explain one of them: its settings as they stand in its file. Example: gridmarl show auction"""
+    """Explain one of them: its settings as they stand in its file.
+
+    Example: gridmarl show auction.
+    """
     from gridmarl import catalogue
     from gridmarl.agents.cards import find_policy, read_card
     from gridmarl.agents.load import policy_names
@@ -187,7 +197,7 @@ def _seats_of(name: str) -> Table:
 
 @app.command()
 def clear(
-    orders: Annotated[Path, typer.Argument(help="CSV with side (sell, buy), price, quantity; optionally participant, period.")],
+    orders: Annotated[Path, typer.Argument(help="CSV: side (sell, buy), price, quantity; also participant, period.")],
     demand: Annotated[float | None, typer.Option(help="Inelastic demand, MW.")] = None,
     pricing: Annotated[str, typer.Option(help="lower, upper or midpoint of the price interval.")] = "lower",
     floor: Annotated[float, typer.Option(help="Lowest order price.")] = -500.0,
@@ -195,7 +205,10 @@ def clear(
     voll: Annotated[float, typer.Option(help="Value of lost load: a bid at it is inelastic.")] = 10_000.0,
     as_json: Json = False,
 ) -> None:
-    """Clear one auction, or one per period. Example: gridmarl clear orders.csv --demand 120"""
+    """Clear one auction, or one per period.
+
+    Example: gridmarl clear orders.csv --demand 120.
+    """
     from gridmarl.data.reading import read_raw
     from gridmarl.market.auction import clear as clear_orders
 
@@ -207,7 +220,8 @@ def clear(
         _print_json(clearing.to_dict())
         return
     merit = clearing.merit_order()
-    rows = [tuple(f"{v:,.6g}" if isinstance(v, float) else str(v) for v in row) for row in merit.itertuples(index=False)]
+    cells = merit.itertuples(index=False)
+    rows = [tuple(f"{v:,.6g}" if isinstance(v, float) else str(v) for v in row) for row in cells]
     _show(_rows("[bold]merit order[/bold]", tuple(merit.columns), rows))
     facts = {"price": clearing.price, "interval": clearing.price_interval, "volume": clearing.volume}
     facts |= {"unserved": clearing.unserved, "curtailed": clearing.curtailed}
@@ -225,7 +239,10 @@ def run(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Play one episode and print its numbers. Example: gridmarl run admm --env three-homes"""
+    """Play one episode and print its numbers.
+
+    Example: gridmarl run admm --env three-homes.
+    """
     from gridmarl.agents.make import scenario_of
     from gridmarl.bench.progress import bar
     from gridmarl.evaluation.metrics import measure
@@ -254,7 +271,7 @@ def run(
     if as_json:
         values = {m.metric: m.value for m in measures}
         about = {"scenario": played.scenario, "digest": played.digest, "team": played.team, "seed": seed}
-        about |= {"split": played.split, "information": played.information, "sees": played.sees, "source": played.source}
+        about |= {name: getattr(played, name) for name in ("split", "information", "sees", "source")}
         _print_json({**about, "metrics": values, "negotiations": rounds})
         return
     about_line = f"{played.team} in {played.scenario}, seed {seed}, {played.split}, series: {played.source}"
@@ -275,7 +292,10 @@ def train(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Train a policy and write its weights. Example: gridmarl train dqn --env auction"""
+    """Train a policy and write its weights.
+
+    Example: gridmarl train dqn --env auction.
+    """
     from gridmarl.agents.cards import read_card
     from gridmarl.learning.trainer import train as train_policy
 
@@ -301,7 +321,10 @@ def compare(
     others: Annotated[str, typer.Option(help="With --seat: who plays the other seats.")] = "truthful",
     as_json: Json = False,
 ) -> None:
-    """Compare teams on the same market, data and seeds. Example: gridmarl compare auction --teams truthful,central"""
+    """Compare teams on the same market, data and seeds.
+
+    Example: gridmarl compare auction --teams truthful,central.
+    """
     if seat is not None:
         _compare_bidders(worlds, seat, others, data, columns, as_json)
         return
@@ -337,23 +360,19 @@ def _compare_bidders(
 
     for world in worlds:
         table = bidding_table(scenario_of(world, data, _mapping(columns)), seat, others=others)
+        records: list[dict[str, Any]] = table.to_dict(orient="records")
         if as_json:
-            _print_json(json.loads(table.to_json(orient="records")))
+            _print_json(records)
             continue
-        rows = [
-            (
-                str(row["player"]),
-                str(row["offer"]),
-                f"{row['profit']:,.1f}",
-                f"{row['less_best_fixed']:+,.1f} [{row['less_best_fixed_low']:+,.1f}, {row['less_best_fixed_high']:+,.1f}]",
-                str(row["information"]),
-            )
-            for row in json.loads(table.to_json(orient="records"))
-        ]
-        first = json.loads(table.to_json(orient="records"))[0]
-        title = f"[bold]{seat} in {world}, others {others}: profit on {first['seeds']} test seeds[/bold]"
-        head = ("player", "offer", "profit, $ a day", "less the best fixed bid, $ [95 %]", "information")
-        _show(_rows(title, head, rows), "The best fixed bid was chosen on the train split among 20 prices and the mark-ups.")
+        title = f"[bold]{seat} in {world}, others {others}: profit on {records[0]['seeds']} test seeds[/bold]"
+        head = ("player", "offer", "$ a day", "less best fixed, $ [95 %]", "information")
+        _show(_rows(title, head, [_bidder(record) for record in records]))
+        _show("The best fixed bid was chosen on the train split, among 20 constant prices and the mark-ups.")
+
+
+def _bidder(row: dict[str, Any]) -> tuple[str, ...]:
+    gap = f"{row['less_best_fixed']:+,.0f} [{row['less_best_fixed_low']:+,.0f}, {row['less_best_fixed_high']:+,.0f}]"
+    return row["player"], row["offer"], f"{row['profit']:,.0f}", gap, row["information"]
 
 
 @app.command("data")
@@ -362,7 +381,10 @@ def inspect_data(
     timezone: Annotated[str | None, typer.Option(help="IANA name, where times carry no offset.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a table: its span, interval, columns, units and gaps. Example: gridmarl data prices.csv"""
+    """Check a table: its span, interval, columns, units and gaps.
+
+    Example: gridmarl data prices.csv.
+    """
     from gridmarl.data.table import load_table
 
     table = load_table(file, timezone=timezone)

@@ -73,7 +73,7 @@ def inner_kernel(function: F) -> F:
 
     It gets no wrapper for Python: unpacking dozens of arrays would take longer to compile than the function itself.
     """
-    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    wrappers: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast(F, numba.njit(**OPTIONS, **wrappers, forceinline=True)(function))
 
 

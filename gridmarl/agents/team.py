@@ -151,7 +151,8 @@ class SeatedTeam:
         self.players = [(agent, tuple(names)) for agent, names in players.values()]
         self.codecs: dict[str, str] = {s: _codec(agent, s, roles[s]) for agent, names in self.players for s in names}
         self._places: dict[str, Place] = {}
-        self._began = False
+        # Kept here, not asked of the agent again: the same agents may sit in other markets meanwhile.
+        self._constant: dict[str, Float] = {}
 
     def begin(self, core: Core) -> None:
         """An episode begins; with many rows only players whose actions need no memory can follow."""
@@ -159,6 +160,8 @@ class SeatedTeam:
             self._places = Seating(core.compiled).places
         for number, (agent, names) in enumerate(self.players):
             constant = bool(getattr(agent, "constant", False))
+            if constant and names[0] in self._constant:
+                continue
             if core.count > 1 and not constant and not isinstance(agent, BatchAgent):
                 raise ScenarioError(
                     f"team {self.team.name!r}: a {type(agent).__name__} in {core.count} environments at once",
@@ -166,19 +169,20 @@ class SeatedTeam:
                     "rules of thumb and stored policies",
                     "use parallel_env, one market at a time",
                 )
-            if not (constant and self._began):
-                seed = int(core.clocks.seed[0]) * 1009 + int(core.clocks.episode[0]) * 101 + number
-                agent.begin(Seats(core, 0, names, agent.information, agent.sees), seed)
-        self._began = True
+            seed = int(core.clocks.seed[0]) * 1009 + int(core.clocks.episode[0]) * 101 + number
+            agent.begin(Seats(core, 0, names, agent.information, agent.sees), seed)
+            if constant:
+                self._constant |= agent.act(dict.fromkeys(names, _NOTHING))
         self._rng = np.random.default_rng([int(core.clocks.seed[0]), int(core.clocks.episode[0])])
 
     def fill(self, outcome: Outcome, actions: Float) -> None:
         """Write the next actions of the team's seats into the packed rows."""
+        for seat, action in self._constant.items():
+            actions[:, self._places[seat].start : self._places[seat].stop] = action
         for agent, names in self.players:
-            if getattr(agent, "constant", False):
-                for seat, action in agent.act(dict.fromkeys(names, _NOTHING)).items():
-                    actions[:, self._places[seat].start : self._places[seat].stop] = action
-            elif len(actions) == 1:
+            if names[0] in self._constant:
+                continue
+            if len(actions) == 1:
                 self._fill_row(agent, names, outcome, actions[0])
             else:
                 self._fill_rows(agent, names, outcome, actions)

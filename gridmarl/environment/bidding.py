@@ -105,7 +105,7 @@ def read_generator(
     if codec in (ORDER, CURVE):
         return read_pairs(action, codec, floor, cap, steps)
     if codec == PRICE_GRID:
-        steps[STEP_PRICE, 0] = grid[int(action[0])]
+        steps[STEP_PRICE, 0] = min(max(grid[int(action[0])], floor), cap)
         steps[STEP_MW, 0] = high
         return 1
     for k in range(room):

@@ -108,3 +108,16 @@ def test_infos_of_a_player_hold_only_its_own_results_and_the_public_price() -> N
         *("power_mw", "offered_mw", "arbitrage", "degradation", "bid_mw", "reward", "energy_mwh", "soc"),
         *("throughput_mwh", "offer_price_per_mwh", "price_per_mwh"),
     }
+
+
+def test_the_turn_by_turn_view_is_the_same_market() -> None:
+    aec, parallel = gridmarl.env(SCENARIO), gridmarl.parallel_env(SCENARIO)
+    aec.reset(seed=SEED)
+    parallel.reset(seed=SEED)
+    for _ in range(5):
+        actions = {agent: parallel.action_space(agent).sample() for agent in parallel.agents}
+        rewards = parallel.step(actions)[1]
+        for agent in parallel.agents:
+            assert aec.agent_selection == agent
+            aec.step(actions[agent])
+        assert {agent: aec.rewards[agent] for agent in parallel.agents} == rewards

@@ -209,3 +209,18 @@ def test_a_core_of_many_rows_can_be_played_by_rules() -> None:
     for row, seed in enumerate((1, 2, 3)):
         alone = rollout(SHORT, "truthful", seed=seed)
         assert np.array_equal(together.market[row], alone.market[0])
+
+
+def test_one_team_can_sit_in_two_markets_at_once() -> None:
+    team = load_team("fixed")
+    one = gridmarl.parallel_env(SHORT, seats="gas_1", others=team)
+    bigger = SHORT.but(generators=[g.model_dump() | {"capacity_mw": 60.0} for g in SHORT.generators])
+    other = gridmarl.parallel_env(bigger, seats="gas_2", others=team)
+    alone = gridmarl.parallel_env(SHORT, seats="gas_1", others="fixed")
+    for env in (one, other, alone):
+        env.reset(seed=1)
+    for _ in range(SHORT.intervals):
+        one.step({"gas_1": 3})
+        other.step({"gas_2": 3})
+        alone.step({"gas_1": 3})
+        assert np.array_equal(one.latest.seats, alone.latest.seats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gridmarl import catalogue
 from gridmarl.environment.core import Core
+from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.accounts import check_episode
 from tests.environment.worlds import TRADERS, codecs_of, scenarios, spoken
@@ -45,3 +47,14 @@ def test_nothing_is_lost_in_a_shipped_world(name: str, codecs: Mapping[str, str]
     intervals = min(scenario.intervals, 24 if len(scenario.seats) < BIG else 4)
     seen = check_episode(core, seed, np.random.default_rng(seed), intervals)
     assert len(seen["prices"]) > 1
+
+
+CAISO = (Path(__file__).parents[2] / ".." / "shared" / "data" / "caiso_2023-08_hourly.csv").resolve()
+
+
+@pytest.mark.skipif(not CAISO.is_file(), reason="the CAISO table is not beside this checkout")
+@pytest.mark.parametrize("split", ["train", "select", "test"])
+def test_nothing_is_lost_on_real_data(split: Split) -> None:
+    core = Core(Scenario.load("caiso-week").but(data=CAISO, intervals=96), 1, split=split, record=True)
+    check_episode(core, 0, np.random.default_rng(0), 20)
+    assert "lmp_dlap_sce" in core.compiled.series.source

@@ -55,6 +55,12 @@ def test_price_grid_offers_all_capacity_at_one_of_twenty_prices(action: int) -> 
     assert spoken("unit", "price-grid", action)[0] == [(price, 90)]
 
 
+@pytest.mark.parametrize("action, price", [(0, 25), (1, pytest.approx(20 + 180 / 19)), (19, 150)])
+def test_price_grid_stays_within_floor_and_cap(action: int, price: float) -> None:
+    narrow = {"market": {"floor_per_mwh": 25, "cap_per_mwh": 150}}
+    assert spoken("unit", "price-grid", action, **narrow)[0] == [(price, 90)]
+
+
 def test_an_order_is_heard_to_the_last_bit() -> None:
     price, mw = 0.1 + 0.2, 1 / 3
     assert spoken("unit", "order", (price, mw))[0] == [(price, mw)]

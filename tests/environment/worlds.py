@@ -171,6 +171,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         "intervals": 12,
         "market": {
             "pricing": draw(st.sampled_from(["lower", "upper", "midpoint"])),
+            "floor_per_mwh": draw(st.sampled_from([-100.0, 30.0])),
+            "cap_per_mwh": draw(st.sampled_from([160.0, 1000.0])),
             "carbon_price_per_t": draw(st.sampled_from([0.0, 40.0])),
         },
         "profiles": {

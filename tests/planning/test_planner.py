@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridmarl.agents.seats import Seats
+from gridmarl.agents.seats import GeneratorSeat, Seats, StorageSeat
 from gridmarl.agents.team import Team, load_team
 from gridmarl.catalogue import names
 from gridmarl.environment.core import Core
@@ -75,15 +75,19 @@ def test_a_planner_may_play_only_some_seats():
 def test_an_owners_problem_does_not_depend_on_what_others_own():
     """Change another owner's private parameters: what this owner would tell the solver stays bit-equal."""
     scenario = Scenario.load("auction")
-    richer = tuple(g.model_copy(update={"cost_per_mwh": 1.0}) if g.name == "coal_1" else g for g in scenario.generators)
+    cheaper = {"coal_1": {"cost_per_mwh": 1.0}}
+    richer = tuple(g.model_copy(update=cheaper.get(g.name, {})) for g in scenario.generators)
     told = []
     for world in (scenario, scenario.model_copy(update={"generators": richer})):
         core = Core(world)
         core.reset(np.array([7], np.uint64))
         seats = Seats(core, 0, world.seats, "forecast", "own")
-        owners = {owner.name: owner for owner in look_ahead(seats, make_horizon(((24.0, 1.0),), 1 / 12, 6.0, 72)).owners}
+        horizon = make_horizon(((24.0, 1.0),), 1 / 12, 6.0, 72)
+        owners = {owner.name: owner for owner in look_ahead(seats, horizon).owners}
         told.append(owners["gas_1"].assets[0])
-    assert all(np.array_equal(getattr(told[0], name), getattr(told[1], name)) for name in ("available_mw", "cost_per_mwh"))
+    assert all(
+        np.array_equal(getattr(told[0], name), getattr(told[1], name)) for name in ("available_mw", "cost_per_mwh")
+    )
 
 
 def test_a_planner_that_sees_one_owner_cannot_read_several_at_once():
@@ -92,7 +96,7 @@ def test_a_planner_that_sees_one_owner_cannot_read_several_at_once():
     seats = Seats(core, 0, ("gas_1", "gas_2"), "forecast", "own")
     with pytest.raises(PrivacyError, match="one owner at a time"):
         seats.own("gas_1")
-    assert seats.for_owner("gas_1").own("gas_1").parameters.capacity_mw == 40
+    assert seats.for_owner("gas_1").own("gas_1").parameters.name == "gas_1"
 
 
 def test_horizons_grow_and_end_with_the_episode():
@@ -106,11 +110,14 @@ def test_scheduled_quantities_stand_below_the_plans_price_and_the_rest_above():
     core = Core(Scenario.load("auction"))
     core.reset(np.array([0], np.uint64))
     seats = Seats(core, 0, core.compiled.scenario.seats, "forecast", "team")
-    battery = bid_storage(seats.own("battery_1"), 10.0, 50.0, 60.0, TICK, -100.0, 1000.0).reshape(3, 2)
+    storage, unit = seats.own("battery_1"), seats.own("gas_1")
+    assert isinstance(storage, StorageSeat)
+    assert isinstance(unit, GeneratorSeat)
+    battery = bid_storage(storage, 10.0, 50.0, 60.0, TICK, -100.0, 1000.0).reshape(3, 2)
     assert battery[0].tolist() == [pytest.approx(50 / 0.9**0.5 + 2), 10.0]
     assert battery[1][0] == pytest.approx(60.0 + TICK)
     assert battery[2][0] < battery[0][0]
-    gas = bid_generator(seats.own("gas_1"), 15.0, 40.0, 65.0, TICK, -100.0, 1000.0).reshape(3, 2)
+    gas = bid_generator(unit, 15.0, 40.0, 65.0, TICK, -100.0, 1000.0).reshape(3, 2)
     assert gas[:2].tolist() == [[pytest.approx(65.0 - TICK), 15.0], [pytest.approx(65.0 + TICK), 25.0]]
 
 
