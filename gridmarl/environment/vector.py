@@ -20,7 +20,7 @@ from gridmarl.environment.seating import Place, Seating, global_state, observati
 from gridmarl.errors import ActionError, ScenarioError
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Bool, Float, Float32, Int
+from gridmarl.units import Bool, Float32, Int
 
 Groups = dict[str, Any]
 
@@ -230,10 +230,6 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     def _observe(self, outcome: Outcome) -> Groups:
         # copies: whoever edits what it was given must not edit state()
         return {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
-
-    def rewards(self, outcome: Outcome) -> Float:
-        """Rewards of all seats, (env, seat), in the order of the layout."""
-        return outcome.seats[:, :, arrays.REWARD]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Nothing is held open."""
