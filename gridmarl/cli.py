@@ -152,12 +152,12 @@ def show(name: Annotated[str, typer.Argument(help="A world, team, recipe or poli
     Example: gridmarl show auction.
     """
     from gridmarl import catalogue
-    from gridmarl.agents.cards import find_policy, read_card
+    from gridmarl.agents.cards import CARD, find_policy, read_card
     from gridmarl.agents.load import policy_names
     from gridmarl.errors import CatalogueError, nearest
 
     if name in policy_names():
-        content: Any = read_card(find_policy(name)).model_dump(mode="json")
+        content: Any = read_card(find_policy(name) / CARD).model_dump(mode="json")
         _print_json(content) if as_json else _show_mapping(name, content)
         return
     known = {n: folder for folder in COLLECTIONS.values() for n in catalogue.names(folder)}
@@ -296,12 +296,12 @@ def train(
 
     Example: gridmarl train dqn --env auction.
     """
-    from gridmarl.agents.cards import read_card
+    from gridmarl.agents.cards import CARD, read_card
     from gridmarl.learning.trainer import train as train_policy
 
     folder = train_policy(recipe, env=env, seed=seed, out=out)
     if as_json:
-        _print_json({"folder": str(folder), **read_card(folder).model_dump(mode="json")})
+        _print_json({"folder": str(folder), **read_card(folder / CARD).model_dump(mode="json")})
         return
     _show(f"wrote {folder}", f"play it: gridmarl.load_agent({str(folder)!r})")
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gridmarl.bench.numbers import label
+from gridmarl.bench.numbers import label, number
 from gridmarl.bench.results import Comparison
 from gridmarl.environment.render import (
+    IMPORT,
+    RESPONSE,
+    UNSERVED,
     colour_of,
     merit_order,
     order_technologies,
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 WIDTH: Final = 9.0
 INK: Final = "#222222"
 PRICE_INK: Final = "#0072B2"
+VISIBLE: Final = 1e-3
+"""Technologies that never reach this share of the peak are left out: solvers leave dust."""
+TOWERING: Final = 10.0
 BAND_ABOVE: Final = 6
 """More batteries than this are drawn as a mean with a band."""
 
@@ -49,23 +55,25 @@ def _svg(draw: Callable[[Figure], None], height: float) -> str:
 
 
 def _clock(played: Trajectory) -> tuple[Float, str]:
-    """Time since the start, in hours, or in days beyond two of them."""
-    hours = np.arange(len(played.market)) * played.interval_h
+    """Edges of the intervals since the start, in hours, or in days beyond two of them, (interval + 1,)."""
+    hours = np.arange(len(played.market) + 1, dtype=np.float64) * played.interval_h
     if hours[-1] > 2 * HOURS_PER_DAY:
         return hours / HOURS_PER_DAY, "days since the start"
     return hours, "hours since the start"
 
 
+def _held(values: Float) -> Float:
+    """Values at the edges of the intervals: each holds until the next, the last to the end."""
+    return np.append(values, values[-1])
+
+
 def _power(played: Trajectory) -> dict[str, Float]:
-    """Injection by technology, MW; imports and demand response are technologies of their own."""
+    """Injection by technology, MW; imports, demand response and shed load count as technologies."""
     power: dict[str, Float] = {}
     for seat, role, technology in zip(played.seats[:-1], played.roles, played.technologies, strict=False):
-        name = "demand response" if role == "consumer" else technology
+        name = RESPONSE if role == "consumer" else technology
         power[name] = power.get(name, np.zeros(len(played.market))) + played.power(seat)
-    imported = played.of_market("import_mw")
-    if np.any(imported):
-        power["grid"] = imported
-    return power
+    return {**power, IMPORT: played.of_market("import_mw"), UNSERVED: played.of_market("unserved_mw")}
 
 
 def dispatch(played: Trajectory) -> str:
@@ -75,23 +83,35 @@ def dispatch(played: Trajectory) -> str:
         stack, line = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         time, name = _clock(played)
         power = _power(played)
-        demand = played.of_market("demand_mw")
+        demand = _held(played.of_market("demand_mw"))
         unit, factor = power_unit(float(demand.max()))
-        order = [t for t in stacked(set(power)) if np.abs(power[t]).max() > 0]
-        up = [np.maximum(power[t], 0) * factor for t in order]
-        down = [np.minimum(power[t], 0) * factor for t in order]
-        stack.stackplot(time, *up, labels=order, colors=[colour_of(t) for t in order], lw=0)
-        stack.stackplot(time, *down, colors=[colour_of(t) for t in order], lw=0, alpha=0.6)
-        stack.plot(time, demand * factor, color=INK, lw=1.0, label="demand")
+        order = [t for t in stacked(set(power)) if np.abs(power[t]).max() > VISIBLE * demand.max()]
+        up = [_held(np.maximum(power[t], 0) * factor) for t in order]
+        down = [_held(np.minimum(power[t], 0) * factor) for t in order]
+        colours = [colour_of(t) for t in order]
+        if order:
+            stack.stackplot(time, *up, labels=order, colors=colours, lw=0, step="post")
+            stack.stackplot(time, *down, colors=colours, lw=0, alpha=0.6, step="post")
+        stack.step(time, demand * factor, where="post", color=INK, lw=1.0, label="demand")
         stack.axhline(0, color=INK, lw=0.5)
         stack.set_ylabel(f"power ({unit})")
         stack.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        line.step(time, played.of_market("price_per_mwh"), where="post", color=PRICE_INK, lw=1.0)
+        prices = _held(played.of_market("price_per_mwh"))
+        line.step(time, prices, where="post", color=PRICE_INK, lw=1.0)
+        _compress(line, prices)
         line.set_ylabel("price ($/MWh)")
         line.set_xlabel(name)
         line.set_xlim(time[0], time[-1])
 
     return _svg(draw, 4.2)
+
+
+def _compress(axes: Axes, prices: Float) -> None:
+    """Where a few prices tower over the usual one, as the value of lost load does, a logarithm shows both."""
+    usual = max(float(np.quantile(np.abs(prices), 0.9)), 1.0)
+    if np.abs(prices).max() > TOWERING * usual:
+        axes.set_yscale("symlog", linthresh=10.0 ** np.ceil(np.log10(usual)), linscale=2.0)
+        axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
 def stored_energy(played: Trajectory) -> str:
@@ -102,18 +122,21 @@ def stored_energy(played: Trajectory) -> str:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        time, name = _clock(played)
+        edges, name = _clock(played)
+        time = edges[1:]  # a level is that at the end of its interval
         levels = np.stack([played.of_seat(seat, "soc") for seat in batteries])
         if len(batteries) > BAND_ABOVE:
             axes.fill_between(time, levels.min(0), levels.max(0), color=colour_of("battery"), alpha=0.25, lw=0)
-            axes.plot(time, levels.mean(0), color=colour_of("battery"), label=f"mean of {len(batteries)}; band: extremes")
+            axes.plot(
+                time, levels.mean(0), color=colour_of("battery"), label=f"mean of {len(batteries)}; band: extremes"
+            )
         else:
             for style, seat, level in zip(("-", "--", ":", "-.") * 2, batteries, levels, strict=False):
                 axes.plot(time, level, style, color=colour_of("battery"), label=seat)
         axes.set_ylim(0, 1)
         axes.set_ylabel("stored energy / capacity")
         axes.set_xlabel(name)
-        axes.set_xlim(time[0], time[-1])
+        axes.set_xlim(edges[0], edges[-1])
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
     return _svg(draw, 2.2)
@@ -128,7 +151,8 @@ def bids(played: Trajectory) -> str:
         order = merit_order(played.book[t], played.offers, played.order_seats, float(prices[t]), float(volumes[t]))
         axes = figure.subplots()
         plot_merit_order(axes, order, order_technologies(played.seats, played.roles, played.technologies))
-        axes.set_title(f"interval {t}, the dearest: {prices[t]:,.2f} $/MWh", loc="left")
+        axes.set_title(f"bids against clearing in interval {t}, the dearest: {prices[t]:,.2f} $/MWh", loc="left")
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
     return _svg(draw, 3.4)
 
@@ -144,7 +168,9 @@ def convergence(played: Trajectory) -> str:
             for plan in played.negotiations:
                 residual = plan.primal_mw if name == "primal" else plan.dual_mw
                 colour = PRICE_INK if plan.converged else "#D55E00"
-                axes.semilogy(np.arange(1, len(residual) + 1), np.maximum(residual * 1000, 1e-9), color=colour, alpha=0.4, lw=0.8)
+                axes.semilogy(
+                    np.arange(1, len(residual) + 1), np.maximum(residual * 1000, 1e-9), color=colour, alpha=0.4, lw=0.8
+                )
             axes.set_title(f"{name} residual", loc="left")
             axes.set_xlabel("round")
         panels[0].set_ylabel("kW")
@@ -168,14 +194,22 @@ def scores(found: Comparison, world: str) -> str:
             low, high = (e.value if end is None else end for end in (e.low, e.high))
             axes.plot([low, high], [row, row], color=PRICE_INK, lw=4, alpha=0.35, solid_capstyle="butt")
             axes.plot(e.value, row, "o", color=PRICE_INK)
+            said = f"{number(e.value)} $" if metric == "regret" else number(e.value)
+            axes.annotate(said, (max(high, e.value), row), (7, 0), textcoords="offset points", va="center", fontsize=8)
         axes.set_yticks(range(len(kept)), [team for team, _ in kept])
+        axes.margins(x=0.1)  # room for the numbers
         axes.set_ylim(-0.6, len(kept) - 0.4)
         if metric == "share":
             axes.axvline(1, color="#009E73", lw=0.8)
             axes.axvline(0, color=INK, lw=0.8)
             if min(e.value for _, e in kept) < -1:
-                axes.set_xscale("symlog", linthresh=1)
-        what = "share of the possible saving: 0 the reference, 1 the optimum" if metric == "share" else f"{label(metric)} ($)"
+                axes.set_xscale("symlog", linthresh=1, subs=(2, 5))
+                axes.xaxis.set_major_formatter("{x:g}")
+        what = (
+            "share of the possible saving: 0 the reference, 1 the optimum"
+            if metric == "share"
+            else f"{label(metric)} ($)"
+        )
         axes.set_xlabel(what)
 
     return _svg(draw, 0.9 + 0.32 * len(kept))

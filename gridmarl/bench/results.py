@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -91,8 +91,8 @@ class Comparison:
         """One number by seed, of the seeds that have it."""
         table = self.table
         chosen = (table["scenario"] == scenario) & (table["team"] == team) & (table["metric"] == metric)
-        scores: pd.Series = table[chosen].set_index("seed")["value"]
-        return scores.dropna()
+        kept = cast("pd.DataFrame", table[chosen])
+        return kept.set_index("seed")["value"].dropna()
 
     def runs(self, scenario: str, team: str) -> int:
         """How many seeds a team finished."""
@@ -137,8 +137,7 @@ class Comparison:
 
         keys = [name for name in COLUMNS if name not in ("seed", "value")]
         rows: list[dict[str, object]] = []
-        distinct: pd.DataFrame = self.table[keys].drop_duplicates()
-        for key in _records(distinct):
+        for key in _records(pd.DataFrame(self.table[keys]).drop_duplicates()):
             scenario, team, metric = (str(key[name]) for name in ("scenario", "team", "metric"))
             found = self.estimate(scenario, team, metric)
             numbers = asdict(found) if found else {"value": None, "low": None, "high": None}

@@ -12,7 +12,7 @@ from gridmarl.data.profiles import forecast_path, realised_path
 from gridmarl.data.random import SPLIT_CODE
 from gridmarl.environment import arrays, fields
 from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, copy_rows, empty_book, empty_rows
-from gridmarl.environment.step import reset_rows, step_rows
+from gridmarl.environment.step import observe_rows, reset_rows, step_rows
 from gridmarl.environment.world import Compiled, compile_world
 from gridmarl.errors import ActionError, OrderError, ScenarioError
 from gridmarl.kernels import cache_folder
@@ -158,6 +158,12 @@ class Core:
         outcome = self.empty_outcome()
         if not step_rows(self.compiled.world, self.rows, actions, self.book, outcome):
             raise self._fault(actions)
+        return outcome
+
+    def observe(self) -> Outcome:
+        """Observations at the next gate closure, anew from the state, in fresh arrays (the results are left empty)."""
+        outcome = self.empty_outcome()
+        observe_rows(self.compiled.world, self.rows, self.book, outcome)
         return outcome
 
     def _fault(self, actions: Float) -> ActionError | OrderError:

@@ -111,11 +111,15 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
 
     def state(self) -> Float32:
         """Global state for central critics: every seat's own block, then the public block."""
-        return global_state(self.latest)[0]
+        self._require_begun()
+        return global_state(self.core.observe())[0]
 
     @property
     def latest(self) -> Outcome:
         """What the last reset or step returned, as arrays."""
+        return self._require_begun()
+
+    def _require_begun(self) -> Outcome:
         if self._outcome is None:
             raise ScenarioError("environment", "not yet begun", "a call after reset()", "call reset() first")
         return self._outcome
@@ -186,8 +190,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         raise ActionError("actions", f"none for {missing[0]!r}", "one for each of env.agents", "add it")
 
     def _observations(self, outcome: Outcome) -> Observations:
-        # copies, since whoever edits them must not edit state()
-        parts = {role: list(observations_of(outcome, role)[0].copy()) for role in fields.ROLES}
+        parts = {role: list(observations_of(outcome, role)[0]) for role in fields.ROLES}
         return {p.seat: parts[p.role][p.among] for p in self._places}
 
     def _infos(self, results: list[list[float]], price: float, last: bool) -> Infos:

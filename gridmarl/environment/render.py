@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONNECTION: Final = "connection"
 RESPONSE: Final = "demand response"
+IMPORT: Final = "import"
+UNSERVED: Final = "unserved"
 COLOURS: Final[Mapping[str, str]] = {
     "nuclear": "#8C6BB1",
     "coal": "#4D4D4D",
@@ -29,8 +31,9 @@ COLOURS: Final[Mapping[str, str]] = {
     "wind": "#56B4E9",
     "solar": "#F0C929",
     "battery": "#009E73",
-    "import": "#A6A6A6",
+    IMPORT: "#A6A6A6",
     RESPONSE: "#CC79A7",
+    UNSERVED: "#B2182B",
 }
 """A colour a technology, in the order they stack; most are of Okabe & Ito's palette for all kinds of colour vision."""
 SPARE_COLOURS: Final = ("#B2ABD2", "#80CDC1", "#DFC27D", "#FDB863", "#BABABA")
@@ -75,7 +78,7 @@ def order_seats(compiled: Compiled) -> tuple[str, ...]:
 def order_technologies(seats: tuple[str, ...], roles: tuple[str, ...], technologies: tuple[str, ...]) -> dict[str, str]:
     """What to call each seat's offers in a legend: its technology; reductions of loads are demand response."""
     names = {s: RESPONSE if r == "consumer" else t for s, r, t in zip(seats, roles, technologies, strict=True)}
-    return {**names, CONNECTION: "import"}
+    return {**names, CONNECTION: IMPORT}
 
 
 def merit_order(book: Float, offers: int, seats: tuple[str, ...], price: float, volume: float) -> MeritOrder:

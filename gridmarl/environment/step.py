@@ -188,6 +188,13 @@ def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Out
     return True
 
 
+@entry_kernel
+def observe_rows(world: World, rows: Rows, book: Book, outcome: Outcome) -> None:
+    """Write every row's observations as they are now."""
+    for b in range(rows.t.shape[0]):
+        observe(world, rows, b, book.public, outcome)
+
+
 @inner_kernel
 def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> None:
     """State before the first interval of an episode, and its first observation."""

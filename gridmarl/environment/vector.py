@@ -146,13 +146,17 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     @property
     def latest(self) -> Outcome:
         """What the last reset or step returned, as arrays."""
+        return self._require_begun()
+
+    def _require_begun(self) -> Outcome:
         if self._outcome is None:
             raise ScenarioError("environment", "not yet begun", "a call after reset()", "call reset() first")
         return self._outcome
 
     def state(self) -> Float32:
         """Global states for central critics, (env, number)."""
-        return global_state(self.latest)
+        self._require_begun()
+        return global_state(self.core.observe())
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -228,8 +232,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
             self._others.begin(self.core)
 
     def _observe(self, outcome: Outcome) -> Groups:
-        # copies: whoever edits what it was given must not edit state()
-        return {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
+        return {name: group.observed(outcome) for name, group in self.group_of.items()}
 
     def close_extras(self, **kwargs: Any) -> None:
         """Nothing is held open."""

@@ -1,0 +1,99 @@
+"""The command line: tables for people, JSON for scripts, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from gridmarl.cli import app
+from gridmarl.errors import GridmarlError
+from gridmarl.scenario.scenario import Scenario
+
+ROOT = Path(__file__).parents[1]
+ORDERS = "participant,side,price,quantity\na,sell,25,30\nb,sell,45,50\nc,sell,55,15\nd,sell,65,40\n"
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A two-hour auction in a file of its own."""
+    settings = yaml.safe_load((ROOT / "envs" / "auction.yaml").read_text())
+    path = tmp_path / "short.yaml"
+    path.write_text(yaml.safe_dump({**settings, "intervals": 24}))
+    return path
+
+
+def said(*arguments: object) -> str:
+    """Standard output of a command that ends well."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_everything_that_ships_is_listed_and_shown():
+    listed = json.loads(said("list", "--json"))
+    assert {"auction", "three-homes", "caiso-week"} <= set(listed["worlds"])
+    for names in listed.values():
+        for name in names:
+            assert json.loads(said("show", name, "--json"))
+
+
+def test_an_auction_is_cleared_from_a_file(tmp_path):
+    orders = tmp_path / "orders.csv"
+    orders.write_text(ORDERS)
+    assert json.loads(said("clear", orders, "--demand", 95, "--json"))["price"] == 55
+    assert "merit order" in said("clear", orders, "--demand", 95)
+
+
+def test_an_episode_is_run_and_its_negotiations_told():
+    told = json.loads(said("run", "admm", "--env", "three-homes", "--json"))
+    assert told["metrics"]["share"] > 0.99
+    assert len(told["negotiations"]) == Scenario.load("three-homes").intervals
+    assert told["negotiations"][0]["converged"]
+
+
+def test_teams_are_compared_and_the_report_is_named(world, tmp_path):
+    out = tmp_path / "out"
+    text = said("compare", world, "--teams", "truthful,markup", "--seeds", 2, "--out", out)
+    assert "report.html" in text
+    assert "seeds 0, 1" in text
+    assert (out / "report.html").stat().st_size > 10_000
+    told = json.loads(said("compare", world, "--teams", "truthful", "--seeds", 1, "--out", out, "--json"))
+    assert told["failures"] == []
+
+
+def test_a_table_is_checked(tmp_path):
+    table = tmp_path / "prices.csv"
+    table.write_text("time_utc,lmp_usd_per_mwh\n2024-01-01T00:00Z,-5\n2024-01-01T01:00Z,40\n")
+    told = json.loads(said("data", table, "--json"))
+    assert (told["intervals"], told["columns"][0]["unit"]) == (2, "per_mwh")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "auctoin"], "did you mean 'auction'"),
+        (["run", "truthfull"], "did you mean 'truthful'"),
+        (["compare", "auction", "--teams", "centrl", "--seeds", "1"], "did you mean 'central'"),
+        (["run", "truthful", "--env", "caiso-week", "--map", "price"], "PROFILE=COLUMN"),
+        (["clear", "nothing.csv"], "does not exist"),
+        (["list", "wrlds"], "worlds"),
+    ],
+)
+def test_errors_are_named(arguments, message):
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, GridmarlError)
+    assert message in str(result.exception)
+
+
+def test_an_error_is_one_line_on_standard_error_and_exit_code_2():
+    command = [sys.executable, "-c", "from gridmarl.cli import main; main()", "show", "auctoin"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
