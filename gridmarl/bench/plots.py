@@ -86,12 +86,12 @@ def dispatch(played: Trajectory) -> str:
         demand = _held(played.of_market("demand_mw"))
         unit, factor = power_unit(float(demand.max()))
         order = [t for t in stacked(set(power)) if np.abs(power[t]).max() > VISIBLE * demand.max()]
-        up = [_held(np.maximum(power[t], 0) * factor) for t in order]
-        down = [_held(np.minimum(power[t], 0) * factor) for t in order]
-        colours = [colour_of(t) for t in order]
-        if order:
-            stack.stackplot(time, *up, labels=order, colors=colours, lw=0, step="post")
-            stack.stackplot(time, *down, colors=colours, lw=0, alpha=0.6, step="post")
+        takers = [t for t in order if power[t].min() < -VISIBLE * demand.max()]
+        for names, alpha, sign in ((order, 1.0, 1.0), (takers, 0.6, -1.0)):
+            layers = [_held(sign * np.maximum(sign * power[t], 0) * factor) for t in names]
+            colours, labels = [colour_of(t) for t in names], names if sign > 0 else ()
+            if layers:
+                stack.stackplot(time, *layers, labels=labels, colors=colours, alpha=alpha, lw=0, step="post")
         stack.step(time, demand * factor, where="post", color=INK, lw=1.0, label="demand")
         stack.axhline(0, color=INK, lw=0.5)
         stack.set_ylabel(f"power ({unit})")
@@ -195,7 +195,7 @@ def scores(found: Comparison, world: str) -> str:
             axes.plot([low, high], [row, row], color=PRICE_INK, lw=4, alpha=0.35, solid_capstyle="butt")
             axes.plot(e.value, row, "o", color=PRICE_INK)
             said = f"{number(e.value)} $" if metric == "regret" else number(e.value)
-            axes.annotate(said, (max(high, e.value), row), (7, 0), textcoords="offset points", va="center", fontsize=8)
+            axes.annotate(said, (e.value, row), (0, 5), textcoords="offset points", ha="center", fontsize=8)
         axes.set_yticks(range(len(kept)), [team for team, _ in kept])
         axes.margins(x=0.1)  # room for the numbers
         axes.set_ylim(-0.6, len(kept) - 0.4)
@@ -205,6 +205,7 @@ def scores(found: Comparison, world: str) -> str:
             if min(e.value for _, e in kept) < -1:
                 axes.set_xscale("symlog", linthresh=1, subs=(2, 5))
                 axes.xaxis.set_major_formatter("{x:g}")
+                axes.xaxis.set_minor_formatter("{x:g}")
         what = (
             "share of the possible saving: 0 the reference, 1 the optimum"
             if metric == "share"

@@ -88,7 +88,8 @@ def render_report(found: Comparison) -> str:
     str
         HTML.
     """
-    shares = [(team, shown(found.overall(team), number)) for team in found.teams] if len(found.worlds) > 1 else []
+    several = found.teams if len(found.worlds) > 1 else ()
+    shares = [(team, shown(share, number)) for team in several if (share := found.overall(team))]
     heads = {"scores": [HEADS.get(m, label(m)) for m in SCORES], "money": [HEADS.get(m, label(m)) for m in MONEY]}
     sections = [_section(found, world) for world in found.worlds]
     failures = [note for world in found.worlds for note in failure_notes(found, world.name)]
@@ -97,7 +98,7 @@ def render_report(found: Comparison) -> str:
         settings=found.settings,
         failures=failures,
         heads=heads,
-        shares=[s for s in shares if s[1][0]],
+        shares=shares,
     )
 
 

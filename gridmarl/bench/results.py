@@ -91,8 +91,8 @@ class Comparison:
         """One number by seed, of the seeds that have it."""
         table = self.table
         chosen = (table["scenario"] == scenario) & (table["team"] == team) & (table["metric"] == metric)
-        kept = cast("pd.DataFrame", table[chosen])
-        return kept.set_index("seed")["value"].dropna()
+        scores = cast("pd.Series", table[chosen].set_index("seed")["value"])
+        return scores.dropna()
 
     def runs(self, scenario: str, team: str) -> int:
         """How many seeds a team finished."""

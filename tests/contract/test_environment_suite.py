@@ -11,7 +11,9 @@ import pytest
 from gymnasium import spaces
 
 from gridmarl.environment.parallel import Infos, MarketEnv, Observations
+from gridmarl.environment.seating import global_state
 from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Float32
 from tests.contract import environment_suite as suite
 
 WORLD = Scenario.load("auction").but(intervals=8)
@@ -81,8 +83,8 @@ class ReusesItsBuffer(MarketEnv):
 
 
 class GivesAwayItsState(MarketEnv):
-    def _observations(self, outcome: Any) -> Observations:
-        return {**super()._observations(outcome), "operator": outcome.operator[0, 0]}
+    def state(self) -> Float32:
+        return global_state(self.latest)[0]  # the arrays whose rows were handed out
 
 
 class BuildsSpacesAnew(MarketEnv):
