@@ -14,6 +14,7 @@ import typer
 from gridmarl.errors import GridmarlError, ScenarioError
 
 if TYPE_CHECKING:
+    from rich.syntax import Syntax
     from rich.table import Table
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 
 FAILED, INTERRUPTED = 2, 130
+PIPE_WIDTH = 120
+"""Columns where standard output is a file or a pipe, which do not say how wide they are."""
 TEAMS = "truthful,markup,dqn,admm,central"
 COLLECTIONS = {"worlds": "envs", "teams": "baselines", "recipes": "training"}
 _state = {"debug": False}
@@ -67,7 +70,8 @@ def main() -> NoReturn:
         _complain(str(error))
         sys.exit(FAILED)
     except SystemExit as stop:
-        if isinstance(stop.__context__, typer.Abort):
+        # typer's own code for Ctrl-C; before it had one, it raised Abort
+        if stop.code == INTERRUPTED or isinstance(stop.__context__, typer.Abort):
             _complain("interrupted; nothing half-written is left")
             sys.exit(INTERRUPTED)
         raise
@@ -79,13 +83,15 @@ def _complain(message: str) -> None:
 
     from gridmarl.bench.progress import messages
 
-    messages().print(Text("error: ", style="bold red") + Text(message, style="default"))
+    messages().print(Text("error: ", style="bold red") + Text(message, style="default"), soft_wrap=True)
 
 
-def _show(*tables: Table | str) -> None:
+def _show(*tables: Table | Syntax | str) -> None:
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
     for table in tables:
         console.print(table)
 
@@ -160,16 +166,16 @@ def show(name: Annotated[str, typer.Argument(help="A world, team, recipe or poli
         content: Any = read_card(find_policy(name) / CARD).model_dump(mode="json")
         _print_json(content) if as_json else _show_mapping(name, content)
         return
-    known = {n: folder for folder in COLLECTIONS.values() for n in catalogue.names(folder)}
-    if name not in known:
-        every = [*known, *policy_names()]
+    found = {kind: dict(catalogue.read(f, name)) for kind, f in COLLECTIONS.items() if name in catalogue.names(f)}
+    if not found:
+        every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *policy_names()]
         raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
-    content = dict(catalogue.read(known[name], name))
     if as_json:
-        _print_json(content)
+        _print_json(found)
         return
-    _show_mapping(name, content)
-    if known[name] == "envs":
+    for kind, content in found.items():
+        _show_mapping(f"{name} ({kind.removesuffix('s')})", content)
+    if "worlds" in found:
         _show(_seats_of(name))
 
 
@@ -177,8 +183,10 @@ def _show_mapping(name: str, content: dict[str, object]) -> None:
     import yaml
     from rich.syntax import Syntax
 
-    text = yaml.safe_dump(content, sort_keys=False, width=110, default_flow_style=None)
-    _show(f"[bold]{name}[/bold]", Syntax(text, "yaml", background_color="default", word_wrap=True))  # pyright: ignore[reportArgumentType]
+    settings = {key: value for key, value in content.items() if key != "description"}
+    text = yaml.safe_dump(settings, sort_keys=False, width=110, default_flow_style=None)
+    said = f"\n[bold]{name}[/bold] {content.get('description', '')}"
+    _show(said, Syntax(text, "yaml", background_color="default", word_wrap=True))
 
 
 def _seats_of(name: str) -> Table:
@@ -365,7 +373,7 @@ def _compare_bidders(
             _print_json(records)
             continue
         title = f"[bold]{seat} in {world}, others {others}: profit on {records[0]['seeds']} test seeds[/bold]"
-        head = ("player", "offer", "$ a day", "less best fixed, $ [95 %]", "information")
+        head = ("player", "offer", "$ an episode", "less best fixed, $ [95 %]", "information")
         _show(_rows(title, head, [_bidder(record) for record in records]))
         _show("The best fixed bid was chosen on the train split, among 20 constant prices and the mark-ups.")
 
@@ -394,6 +402,7 @@ def inspect_data(
         "end_utc": table.end_utc.isoformat(),
         "interval_h": table.interval_h,
         "intervals": table.intervals,
+        "gaps": "none",  # a table that has any is refused, and told which
     }
     columns = [
         (name, table.units[name], f"{values.min():,.6g}", f"{values.mean():,.6g}", f"{values.max():,.6g}")

@@ -195,7 +195,8 @@ def scores(found: Comparison, world: str) -> str:
             axes.plot([low, high], [row, row], color=PRICE_INK, lw=4, alpha=0.35, solid_capstyle="butt")
             axes.plot(e.value, row, "o", color=PRICE_INK)
             said = f"{number(e.value)} $" if metric == "regret" else number(e.value)
-            axes.annotate(said, (e.value, row), (0, 5), textcoords="offset points", ha="center", fontsize=8)
+            plain = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+            axes.annotate(said, (e.value, row), (0, 6), textcoords="offset points", ha="center", fontsize=8, bbox=plain)
         axes.set_yticks(range(len(kept)), [team for team, _ in kept])
         axes.margins(x=0.1)  # room for the numbers
         axes.set_ylim(-0.6, len(kept) - 0.4)

@@ -224,4 +224,4 @@ def _announce_compilation() -> None:
     folder = cache_folder()
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        log.warning("compiling the market's kernels once (about ten seconds); kept in %s", folder)
+        log.warning("compiling the market's kernels once (about fifteen seconds); kept in %s", folder)

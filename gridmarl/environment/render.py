@@ -41,8 +41,9 @@ SIZE_INCHES: Final = (8.0, 5.0)
 DPI: Final = 100
 SMALL_MW: Final = 0.5
 """Markets smaller than this are drawn in kW."""
-MOST_BORDERS: Final = 40
-"""More blocks than this are drawn without borders, which would hide them."""
+NARROW: Final = 0.01
+"""Blocks that are a smaller share of their side are drawn without borders, which would hide them."""
+PALENESS: Final = 0.75
 WIDE_RANGE: Final = 12.0
 """Prices that reach beyond this many times the usual offer are drawn on a logarithmic scale."""
 
@@ -147,17 +148,21 @@ def plot_merit_order(axes: Axes, order: MeritOrder, technologies: Mapping[str, s
 
 
 def _draw_offers(axes: Axes, offers: Side, technologies: Mapping[str, str], factor: float) -> None:
+    from matplotlib.colors import to_rgb
+
     width = offers.mw * factor
     right = np.cumsum(width)
     left = right - width
     named = [technologies[seat] for seat in offers.seats]
     for name in stacked(set(named)):
         chosen, colour = np.array([n == name for n in named]), colour_of(name)
-        axes.bar(left[chosen], offers.price[chosen], width[chosen], align="edge", color=colour, alpha=0.75, label=name)
+        pale = 1.0 - PALENESS * (1.0 - np.array(to_rgb(colour)))  # mixed, since transparent neighbours show seams
+        axes.bar(left[chosen], offers.price[chosen], width[chosen], align="edge", color=pale, label=name)
         # a block at 0 $/MWh has no height: its upper edge must show
         axes.hlines(offers.price[chosen], left[chosen], right[chosen], color=colour, linewidth=3.0)
-    if len(width) <= MOST_BORDERS:
-        axes.vlines(left, np.minimum(offers.price, 0.0), np.maximum(offers.price, 0.0), color="white", linewidth=0.6)
+    wide = width > NARROW * width.sum()
+    low, high = np.minimum(offers.price, 0.0)[wide], np.maximum(offers.price, 0.0)[wide]
+    axes.vlines(left[wide], low, high, color="white", linewidth=0.6)
 
 
 def _limit_prices(axes: Axes, order: MeritOrder, factor: float) -> None:
