@@ -33,7 +33,7 @@ def test_runs_of_all_tasks_are_pooled_before_the_quarters_are_cut():
 
 def test_leading_axes_are_independent_samples():
     scores = np.arange(24.0).reshape(3, 4, 2)
-    assert interquartile_mean(scores) == pytest.approx([interquartile_mean(part) for part in scores], abs=EXACT)
+    assert interquartile_mean(scores) == pytest.approx([float(interquartile_mean(part)) for part in scores], abs=EXACT)
 
 
 def test_each_resample_keeps_every_run_in_its_own_task():
