@@ -97,3 +97,17 @@ def test_an_error_is_one_line_on_standard_error_and_exit_code_2():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_is_a_team_and_a_recipe_is_shown_as_both():
+    assert set(json.loads(said("show", "dqn", "--json"))) == {"teams", "recipes"}
+
+
+def test_a_team_that_fails_is_told_and_ends_with_2_after_the_others_have_played(world, tmp_path):
+    team = tmp_path / "unarmed.yaml"
+    team.write_text("seats:\n  generator: {kind: policy, policy: nowhere}\n")
+    arguments = ["compare", str(world), "--teams", f"truthful,{team}", "--seeds", "1", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "unarmed in short, seed 0: policy: got 'nowhere'" in result.stdout
+    assert "truthful" in (tmp_path / "out" / "metrics.csv").read_text()

@@ -132,7 +132,7 @@ class Crew:
         if self._pool is None:
             yield from map(function, items)
             return
-        submit = partial(self._pool.submit, function)
+        submit = partial(_submit, self._pool, function)
         rest = iter(items)
         waiting: deque[Future[Result]] = deque(submit(item) for item in islice(rest, self._ahead))
         try:
@@ -161,6 +161,17 @@ def crew(workers: int) -> Generator[Crew]:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         pool.shutdown()
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    """Hand over one item. A worker that this starts inherits that interruptions are held, also while it imports."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return pool.submit(function, item)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(function, item)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_worker() -> None:

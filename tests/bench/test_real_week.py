@@ -13,6 +13,7 @@ TEAMS = ["truthful", "selfish", "admm", "central"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not TABLE.exists(), reason="needs the real prices of ../shared/data")
 def test_four_teams_play_the_real_week_to_a_full_report(tmp_path, record_testsuite_property):
     found = compare("caiso-week", TEAMS, seeds=1, data=TABLE, out=tmp_path, progress=False)
