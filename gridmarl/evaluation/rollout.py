@@ -14,6 +14,7 @@ from gridmarl.agents.team import SeatedTeam, Team, load_team
 from gridmarl.assets import battery, load
 from gridmarl.environment import arrays
 from gridmarl.environment.core import Core
+from gridmarl.environment.render import order_seats
 from gridmarl.evaluation.trajectory import Negotiation, Trajectory
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
@@ -98,7 +99,7 @@ def _trajectory(
         results=np.stack(kept.results),
         book=np.stack(kept.book),
         offers=arrays.book_sizes(compiled.world)[0],
-        order_seats=_order_seats(core),
+        order_seats=order_seats(compiled),
         realised=core.realised(0),
         profiles=compiled.series.names,
         stored_mwh=float(core.rows.battery[0, :, battery.ENERGY].sum()) - before,
@@ -107,14 +108,6 @@ def _trajectory(
         negotiations=_negotiations(seated),
         wall_s=wall_s,
     )
-
-
-def _order_seats(core: Core) -> tuple[str, ...]:
-    """Seat behind each slot of the book: offers, then bids; the connection closes each side."""
-    seats, index = core.compiled.layout.seats, core.compiled.world.seat
-    offers = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[arrays.OFFERS]))]
-    bids = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[arrays.BIDS]))]
-    return (*offers, "connection", *bids, "connection")
 
 
 def _negotiations(seated: SeatedTeam) -> tuple[Negotiation, ...]:

@@ -167,7 +167,7 @@ class Trajectory:
                 "split": self.split,
                 "seed": self.seed,
                 "interval": np.repeat(np.arange(count), len(names)),
-                "start_utc": np.repeat(np.array(self.times(), dtype=object), len(names)),
+                "start_utc": pd.DatetimeIndex(self.times()).repeat(len(names)),
                 "seat": seat,
                 "role": role,
                 "name": np.tile(np.array(names, dtype=object), count),

@@ -7,7 +7,6 @@ import pytest
 
 from gridmarl.agents.make import parallel_env
 from gridmarl.environment.render import COLOURS, colour_of, merit_order, order_seats, stacked
-from gridmarl.evaluation.rollout import _order_seats
 
 SHAPE = (500, 800, 3)
 
@@ -81,9 +80,12 @@ def test_offers_rise_bids_fall_and_empty_slots_are_left_out():
     assert order.offers.accepted.sum() == order.volume
 
 
-def test_slots_belong_to_the_seats_that_a_rollout_says():
+def test_every_slot_of_the_book_belongs_to_a_seat_and_the_connection_closes_each_side():
     core = played("ansi", 0).core
-    assert order_seats(core.compiled) == _order_seats(core)
+    seats = order_seats(core.compiled)
+    assert len(seats) == core.empty_outcome().book.shape[1]
+    assert seats[:2] == ("solar_1", "solar_1"), "must-run, then the offer above it"
+    assert (seats.count("connection"), seats[-1]) == (2, "connection")
 
 
 def test_each_technology_has_one_colour_and_unknown_ones_have_some():
