@@ -13,10 +13,12 @@ NAME = r"^[A-Za-z][A-Za-z0-9_.\-]*$"
 
 
 class Participant(Model):
-    """What every seat has: a name and an owner."""
+    """What every seat has: a name, an owner and perhaps a place on the feeder."""
 
     name: str = Field(pattern=NAME)
     owner: str | None = Field(default=None, description="who owns the seat; by default the seat itself")
+
+    bus: str | None = Field(default=None, description="bus of the feeder; none: its source")
 
     @property
     def owned_by(self) -> str:
@@ -43,6 +45,11 @@ class Generator(Participant):
         default=(), description="windows (from, to) in hours of the episode"
     )
     renewable: bool = False
+    inertia_s: NonNegativeFloat = Field(default=0.0, description="H on the unit's own rating; 0: not synchronous")
+    droop: PositiveFloat | None = Field(
+        default=None, description="per unit of frequency for per unit of output (0.05 is usual); none: no governor"
+    )
+    reserve_price_per_mwh: NonNegativeFloat = Field(default=0.0, description="asked for a MW of readiness an hour")
 
     @model_validator(mode="after")
     def _check(self) -> Generator:
@@ -81,6 +88,14 @@ class Battery(Participant):
     ramp_mw_per_h: PositiveFloat | None = Field(
         default=None, description="away from zero; returning to zero is always allowed"
     )
+    cycle_cost_per_mwh: NonNegativeFloat = Field(
+        default=0.0, description="a cycle of full depth costs this times the capacity: ageing by depth of discharge"
+    )
+    cycle_exponent: float = Field(default=1.5, ge=1, description="a cycle of depth d costs d to this power of it")
+    droop: PositiveFloat | None = Field(
+        default=None, description="fast frequency response beyond its dead band, per unit; none: none"
+    )
+    reserve_price_per_mwh: NonNegativeFloat = Field(default=0.0, description="asked for a MW of readiness an hour")
 
     @model_validator(mode="before")
     @classmethod
@@ -114,6 +129,7 @@ class Load(Participant):
     comfort_cost_per_mwh: NonNegativeFloat | None = Field(default=None, description="true cost; none: dr_price_per_mwh")
     rebound_share: Share = Field(default=0.0, ge=0, le=1, description="of the reduced energy comes back")
     rebound_h: PositiveFloat = Field(default=2.0, description="time constant of coming back")
+    power_factor: float = Field(default=0.98, gt=0, le=1, description="lagging; matters on a feeder")
 
     @property
     def true_cost_per_mwh(self) -> float:
@@ -130,3 +146,4 @@ class GridConnection(Model):
     export_fee_per_mwh: NonNegativeFloat = 1.0
     co2: str | None = Field(default=None, description="profile of the imports' CO2 rate, kg/MWh")
     co2_kg_per_mwh: NonNegativeFloat = Field(default=0.0, description="a constant rate instead")
+    frequency: str | None = Field(default=None, description="profile of the larger grid's frequency deviation, Hz")

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from gridmarl.scenario.model import Model
 
-Unit = Literal["share", "per_mwh", "celsius", "kg_per_mwh"]
+Unit = Literal["share", "per_mwh", "celsius", "kg_per_mwh", "hz"]
 
 
 class Profile(Model):
@@ -17,6 +17,9 @@ class Profile(Model):
     The realised value is ``clip(base (1 + deviation_relative d) + deviation_absolute d, minimum, maximum)`` where d has
     unit variance and correlation ``exp(-dt / correlation_h)``; its forecast is the conditional expectation given the
     last realised d. With data, the base of an interval is the value one day earlier and d its difference.
+
+    The auction clears on that value. Afterwards, in real time, the profile strays from it once more: a piecewise-constant
+    path with the standard deviation ``realtime_relative`` x value + ``realtime_absolute``.
     """
 
     unit: Unit = "share"
@@ -30,6 +33,11 @@ class Profile(Model):
     deviation_relative: NonNegativeFloat = 0.0
     deviation_absolute: NonNegativeFloat = 0.0
     correlation_h: PositiveFloat = 4.0
+    realtime_relative: NonNegativeFloat = Field(
+        default=0.0, description="standard deviation within the interval, of the interval's value"
+    )
+    realtime_absolute: NonNegativeFloat = Field(default=0.0, description="the same in the profile's unit")
+    realtime_correlation_min: PositiveFloat = 10.0
     minimum: float = 0.0
     maximum: float = 1.0e6
     column: str | None = Field(default=None, description="the column that replaces the shape when a table is given")

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from gridmarl.scenario.model import Model
 
 Pricing = Literal["lower", "upper", "midpoint"]
+Imbalance = Literal["single", "dual"]
 Split = Literal["train", "select", "test"]
 SPLITS: tuple[Split, ...] = ("train", "select", "test")
 
@@ -20,6 +21,9 @@ class MarketRules(Model):
     cap_per_mwh: float = 1000.0
     voll_per_mwh: float = Field(default=10_000.0, description="value of lost load: the bid of inelastic load")
     pricing: Pricing = "lower"
+    imbalance: Imbalance = Field(
+        default="single", description="dual: deviations that hurt the system settle at the worse of both prices"
+    )
     carbon_price_per_t: NonNegativeFloat = Field(default=0.0, description="adder on offers, collected by the operator")
 
     @model_validator(mode="after")
@@ -32,12 +36,17 @@ class MarketRules(Model):
 
 
 class OperatorSettings(Model):
-    """Weights of the operator's reward vector and the step of its carbon intervention."""
+    """Weights of the operator's reward vector and the sizes of its interventions."""
 
     stability_weight: NonNegativeFloat = 1.0
     cost_weight: NonNegativeFloat = 1.0
     emissions_weight: NonNegativeFloat = 0.05
-    carbon_step_per_t: NonNegativeFloat = Field(default=10.0, description="intervention k adds k times this to offers")
+    carbon_step_per_t: NonNegativeFloat = Field(
+        default=25.0, description="intervention 1 adds this to the carbon adder on offers"
+    )
+    mitigated_per_mwh: float | None = Field(
+        default=None, description="intervention 4 lowers offers to this; none: twice the reference price"
+    )
 
 
 class PriceScenarios(Model):

@@ -15,6 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from gridmarl import catalogue
 from gridmarl.errors import ScenarioError, nearest
+from gridmarl.scenario.grid import EmergencySettings, FrequencySettings, ReserveSettings, Trip, VoltageSettings
 from gridmarl.scenario.model import Model
 from gridmarl.scenario.neighbourhood import Neighbourhood
 from gridmarl.scenario.participants import Battery, Generator, GridConnection, Load
@@ -22,6 +23,7 @@ from gridmarl.scenario.profiles import Profile
 from gridmarl.scenario.rules import MarketRules, OperatorSettings, OwnerSettings, PriceScenarios, Split
 
 MINUTES_PER_HOUR = 60
+SECONDS_PER_MINUTE = 60
 OPERATOR = "operator"
 BUILT_IN_CODECS = {"generator": "price-grid", "storage": "power", "consumer": "share", "operator": "levels"}
 
@@ -43,6 +45,12 @@ class Scenario(Model):
     consumers: tuple[Load, ...] = ()
     neighbourhood: Neighbourhood | None = None
     connection: GridConnection | None = None
+    substep_s: PositiveFloat = Field(default=60.0, description="real time moves in steps of this length")
+    frequency: FrequencySettings | None = Field(default=None, description="an island's; none: it stays nominal")
+    emergency: EmergencySettings = EmergencySettings()
+    voltage: VoltageSettings | None = Field(default=None, description="none: it stays nominal")
+    reserve: ReserveSettings | None = Field(default=None, description="none: no reserve is bought")
+    trips: tuple[Trip, ...] = ()
     owners: Mapping[str, OwnerSettings] = {}
     price_scenarios: PriceScenarios | None = None
     stored_energy_price_per_mwh: float = Field(
@@ -73,7 +81,23 @@ class Scenario(Model):
             raise ValueError(f"price_scenarios need one price for each of the {self.intervals} intervals")
         if not self.all_generators and not self.connection:
             raise ValueError("a world needs at least one generator or a connection")
+        self._check_grid()
         return self
+
+    def _check_grid(self) -> None:
+        if self.frequency and self.connection:
+            raise ValueError(
+                "frequency is an island's; with a connection the larger grid sets it: name a profile in "
+                "connection.frequency"
+            )
+        if self.frequency and not any(g.inertia_s > 0 for g in self.all_generators):
+            raise ValueError("frequency needs a generator with inertia_s > 0")
+        names = [g.name for g in self.all_generators]
+        for trip in self.trips:
+            if trip.generator not in names:
+                raise ValueError(f"trips: no generator {trip.generator!r}. {nearest(trip.generator, names)}")
+        if not 0 < self.substep_s <= self.interval_min * SECONDS_PER_MINUTE:
+            raise ValueError(f"substep_s {self.substep_s} must lie within 0 .. the interval's length, above 0")
 
     def _check_names(self) -> None:
         names = [*self.seats, OPERATOR]
@@ -88,6 +112,8 @@ class Scenario(Model):
             used["connection.wholesale"] = self.connection.wholesale
             if self.connection.co2:
                 used["connection.co2"] = self.connection.co2
+            if self.connection.frequency:
+                used["connection.frequency"] = self.connection.frequency
         for user, profile in used.items():
             if profile not in self.profiles:
                 raise ValueError(
@@ -124,6 +150,11 @@ class Scenario(Model):
     def seats(self) -> tuple[str, ...]:
         """Names of all seats but the operator's: generators, storage, consumers."""
         return tuple(p.name for p in (*self.all_generators, *self.all_storage, *self.all_consumers))
+
+    @property
+    def substeps(self) -> int:
+        """How many substeps an interval has; they share it equally."""
+        return max(1, round(self.interval_min * SECONDS_PER_MINUTE / self.substep_s))
 
     @property
     def interval_h(self) -> float:
