@@ -23,6 +23,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "planner": "gridmarl.planning.planner:Planner",
     "policy": "gridmarl.agents.policies:StoredPolicy",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
+    "self-consumption": "gridmarl.agents.homes:SelfConsumption",
 }
 """Built-in kinds of agents, kind -> "module:attribute"."""
 

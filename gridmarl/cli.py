@@ -32,7 +32,10 @@ COLLECTIONS = {"worlds": "envs", "teams": "baselines", "recipes": "training"}
 _state = {"debug": False}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
-Data = Annotated[Path | None, typer.Option(help="A tidy CSV or Parquet for the profiles that name a column.")]
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(help="A tidy CSV or Parquet for the profiles that name a column, or a CSV of units for the fleet."),
+]
 Columns = Annotated[list[str] | None, typer.Option("--map", help="PROFILE=COLUMN: another column; may be repeated.")]
 Split = Annotated[str, typer.Option(help="train, select or test: which randomness or days are drawn.")]
 Out = Annotated[Path | None, typer.Option(help="A folder for what is written.")]
@@ -152,7 +155,11 @@ def _describe(folder: str, name: str) -> str:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")], as_json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
     """Explain one of them: its settings as they stand in its file.
 
     Example: gridmarl show auction.
@@ -176,7 +183,7 @@ def show(name: Annotated[str, typer.Argument(help="A world, team, recipe or poli
     for kind, content in found.items():
         _show_mapping(f"{name} ({kind.removesuffix('s')})", content)
     if "worlds" in found:
-        _show(_seats_of(name))
+        _show(_seats_of(name, data))
 
 
 def _show_mapping(name: str, content: dict[str, object]) -> None:
@@ -189,11 +196,11 @@ def _show_mapping(name: str, content: dict[str, object]) -> None:
     _show(said, Syntax(text, "yaml", background_color="default", word_wrap=True))
 
 
-def _seats_of(name: str) -> Table:
+def _seats_of(name: str, data: list[Path] | None) -> Table:
+    from gridmarl.agents.make import scenario_of
     from gridmarl.environment.world import compile_world
-    from gridmarl.scenario.scenario import Scenario
 
-    layout = compile_world(Scenario.load(name)).layout
+    layout = compile_world(scenario_of(name, data)).layout
     rows = [
         (seat, role, owner, technology, codec.name)
         for seat, role, owner, technology, codec in zip(
@@ -297,6 +304,8 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe, or the path of your own YAML.")] = "dqn",
     env: Annotated[str | None, typer.Option(help="Another world than the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    data: Data = None,
+    columns: Columns = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -305,9 +314,13 @@ def train(
     Example: gridmarl train dqn --env auction.
     """
     from gridmarl.agents.cards import CARD, read_card
+    from gridmarl.agents.make import scenario_of
+    from gridmarl.learning.recipe import load_recipe
     from gridmarl.learning.trainer import train as train_policy
 
-    folder = train_policy(recipe, env=env, seed=seed, out=out)
+    fed = data or columns
+    world = scenario_of(env or load_recipe(recipe).scenario, data, _mapping(columns)) if fed else env
+    folder = train_policy(recipe, env=world, seed=seed, out=out)
     if as_json:
         _print_json({"folder": str(folder), **read_card(folder / CARD).model_dump(mode="json")})
         return
@@ -361,7 +374,7 @@ def compare(
 
 
 def _compare_bidders(
-    worlds: list[str], seat: str, others: str, data: Path | None, columns: list[str] | None, as_json: bool
+    worlds: list[str], seat: str, others: str, data: list[Path] | None, columns: list[str] | None, as_json: bool
 ) -> None:
     from gridmarl.agents.make import scenario_of
     from gridmarl.bench.bidding import bidding_table
@@ -385,16 +398,20 @@ def _bidder(row: dict[str, Any]) -> tuple[str, ...]:
 
 @app.command("data")
 def inspect_data(
-    file: Annotated[Path, typer.Argument(help="A tidy CSV or Parquet.")],
+    file: Annotated[Path, typer.Argument(help="A tidy CSV or Parquet, or a CSV of units.")],
     timezone: Annotated[str | None, typer.Option(help="IANA name, where times carry no offset.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a table: its span, interval, columns, units and gaps.
+    """Check a table: its span, interval, columns, units and gaps; or the classes of its generating units.
 
     Example: gridmarl data prices.csv.
     """
     from gridmarl.data.table import load_table
+    from gridmarl.scenario.fleet_table import is_fleet
 
+    if is_fleet(file):
+        _show_fleet(file, as_json)
+        return
     table = load_table(file, timezone=timezone)
     facts = {
         "source": table.source,
@@ -414,3 +431,25 @@ def inspect_data(
         return
     _show(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
     _show(_rows("\n[bold]columns[/bold]", ("column", "unit", "lowest", "mean", "highest"), columns))
+
+
+def _show_fleet(file: Path, as_json: bool) -> None:
+    from gridmarl.scenario.fleet import Fleet
+
+    classes = Fleet(file=file).classes()
+    if as_json:
+        _print_json({name: known._asdict() for name, known in classes.items()})
+        return
+    head = ("class", "units", "MW", "$/MWh at full load", "kg CO2/MWh", "worst error of the cost")
+    rows = [
+        (
+            name,
+            f"{known.units}",
+            f"{known.capacity_mw:,.1f}",
+            f"{known.lowest_per_mwh:.1f} .. {known.highest_per_mwh:.1f}",
+            f"{known.co2_kg_per_mwh:.0f}",
+            f"{known.worst_fit_share:.1%}",
+        )
+        for name, known in classes.items()
+    ]
+    _show(_rows(f"[bold]{sum(known.units for known in classes.values())} units[/bold]", head, rows))

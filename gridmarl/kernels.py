@@ -7,6 +7,7 @@ module. The cache folder is therefore named by a digest of all sources that may 
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,9 @@ from typing import Any, Final, TypeVar, cast
 
 import numba
 import platformdirs
+from numba.core import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -22,7 +26,7 @@ OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": False, "pa
 """Exact arithmetic: one row of a batch equals a single run bit for bit. Kernels allocate nothing and own nothing:
 numba's reference counting (``_nrt``) would only slow every call down."""
 
-KERNEL_FOLDERS = ("market", "assets", "data", "environment")
+KERNEL_FOLDERS = ("market", "assets", "grid", "data", "environment")
 
 
 def source_digest(package: Path) -> str:
@@ -63,18 +67,101 @@ def _cached_in(folder: Path) -> Generator[None]:
         numba.config.CACHE_DIR = before  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
 
 
-def kernel(function: F) -> F:
-    """Compile a function called from other kernels, into its callers."""
-    return cast(F, numba.njit(**OPTIONS, forceinline=True)(function))
+class InnerLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
+    """Machine code that nobody asks for: an inlined function is only linked; whoever it is inlined into optimises it.
+
+    Numba optimises and assembles every function anew at each level of calls. With dozens of levels and functions that
+    is most of the time to the first step.
+    """
+
+    _codegen: Any
+    _final_module: Any
+
+    def _optimize_final_module(self) -> None:
+        """Left to the caller's module."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._final_module.__library = weakref.proxy(self)  # as numba marks the modules of its own libraries
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """No machine code, no address."""
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        """The code generator, which need not place an environment for a function without an address."""
+        return _WithoutEnvironments(self._codegen)
+
+
+class _WithoutEnvironments:
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def set_env(self, name: str, environment: object) -> None:
+        """Nothing to set."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+
+class InnerCompiler(Compiler):  # pyright: ignore[reportUntypedBaseClass]
+    """Numba's compiler into an :class:`InnerLibrary`."""
+
+    def __init__(
+        self, typing: Any, target: Any, library: Any, args: Any, returned: Any, flags: Any, local: Any
+    ) -> None:
+        super().__init__(
+            typing, target, library or InnerLibrary(target.codegen(), "inner"), args, returned, flags, local
+        )
 
 
 def inner_kernel(function: F) -> F:
-    """Compile a function that only other kernels call.
+    """Compile a function that only other kernels call, into its callers.
 
     It gets no wrapper for Python: unpacking dozens of arrays would take longer to compile than the function itself.
     """
     wrappers: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast(F, numba.njit(**OPTIONS, **wrappers, forceinline=True)(function))
+    inner: Any = numba.njit(**OPTIONS, **wrappers, pipeline_class=InnerCompiler, forceinline=True)(function)
+    if hasattr(inner, "py_func"):
+        _forget_literals(inner)
+        _answer_python(inner, _refuse_python)
+    return cast(F, inner)
+
+
+def _refuse_python(*arguments: object) -> object:
+    raise TypeError("an inner kernel is called by other kernels only; there is no machine code of its own to call")
+
+
+def _answer_python(inner: Any, compile_for: Callable[..., object]) -> None:
+    """Let calls from Python go elsewhere: numba's table of machine code stays empty, so each call asks for some."""
+
+    def insert_nothing(*signature: object) -> None:
+        """No machine code."""
+
+    inner._insert = insert_nothing
+    inner._compile_for_args = compile_for
+
+
+def _forget_literals(inner: Any) -> None:
+    """Compile once for all whole numbers: numba would do so for each that is written in a call."""
+    find = inner.get_call_template
+
+    def find_general(arguments: Any, named: Any) -> Any:
+        general = tuple(types.unliteral(a) for a in arguments)
+        return find(general, {name: types.unliteral(a) for name, a in named.items()})
+
+    inner.get_call_template = find_general
+
+
+def kernel(function: F) -> F:
+    """Compile a function called from other kernels, into its callers; calls from Python compile it once more."""
+    inner: Any = inner_kernel(function)
+    outer: Any = numba.njit(**OPTIONS)(function)
+    if hasattr(inner, "py_func"):
+        _answer_python(inner, outer._compile_for_args)
+    return cast(F, inner)
 
 
 def entry_kernel(function: F) -> F:

@@ -74,6 +74,31 @@ def test_a_table_is_checked(tmp_path):
     assert (told["intervals"], told["columns"][0]["unit"]) == (2, "per_mwh")
 
 
+UNITS = (
+    "gen_uid,unit_type,fuel,p_max_mw,p_min_mw,ramp_mw_per_min,co2_t_per_mwh,seg0_mw,seg0_cost_usd_per_mwh\n"
+    "1_CC_1,CC,NG,9000,0,500,0.4,9000,25\n1_PV_1,PV,Solar,500,0,500,0,0,0\n"
+)
+
+
+def test_a_table_of_units_is_checked_and_takes_the_place_of_a_worlds_fleet(tmp_path):
+    table, series = tmp_path / "units.csv", tmp_path / "year.csv"
+    table.write_text(UNITS)
+    hours = "".join(f"2020,7,{d},{p},6000,0,0,300,500\n" for d in range(26, 31) for p in range(1, 25))
+    series.write_text("year,month,day,period,load_mw,pv_mw,rtpv_mw,wind_mw,hydro_mw\n" + hours)
+    told = json.loads(said("data", table, "--json"))
+    assert (told["gas-cc"]["units"], told["gas-cc"]["lowest_per_mwh"]) == (1, 25)
+    assert "u1_CC_1" in said("show", "rts", "--data", table)
+    played = json.loads(said("run", "truthful", "--env", "rts", "--data", table, "--json"))
+    assert played["digest"] != Scenario.load("rts").digest
+    assert played["metrics"]["mean_price"] == pytest.approx(25)
+    settings = yaml.safe_load((ROOT / "envs" / "rts.yaml").read_text())
+    world = tmp_path / "short.yaml"
+    world.write_text(yaml.safe_dump({**settings, "windows": {"test": ["2020-07-29 00:00:00"]}}))
+    both = json.loads(said("run", "truthful", "--env", world, "--data", table, "--data", series, "--json"))
+    assert "year.csv" in both["source"]
+    assert both["metrics"]["unserved"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gridmarl
-from gridmarl.kernels import KERNEL_FOLDERS, cache_folder, entry_kernel, kernel, source_digest
+from gridmarl.kernels import KERNEL_FOLDERS, cache_folder, entry_kernel, inner_kernel, kernel, source_digest
 
 # The callee is in another file than the entry: the case that numba's own cache overlooks.
 CALLEE = "from gridmarl.kernels import kernel\n\n@kernel\ndef fee(x):\n    return x + {fee}\n"
@@ -126,3 +126,32 @@ def test_a_kernel_computes_what_its_python_source_says() -> None:
     values = np.array([0.1, 0.2, 0.3])
     source = getattr(_total, "py_func", _total)  # plain Python already where compiling is switched off
     assert _total(values) == source(values)
+
+
+def test_an_inner_kernel_refuses_a_call_from_python_instead_of_running_nothing() -> None:
+    @inner_kernel
+    def double(x: float) -> float:
+        return 2.0 * x
+
+    @entry_kernel
+    def quadruple(x: float) -> float:
+        return double(double(x))
+
+    assert quadruple(1.5) == 6.0
+    if hasattr(double, "py_func"):  # compiled
+        with pytest.raises(TypeError, match="called by other kernels only"):
+            double(1.0)
+
+
+def test_a_kernel_called_from_python_and_from_a_kernel_is_the_same_function() -> None:
+    @kernel
+    def third(x: float) -> float:
+        return x / 3.0
+
+    @entry_kernel
+    def ninth(x: float) -> float:
+        return third(third(x))
+
+    assert third(2.0) == 2.0 / 3.0
+    assert ninth(2.0) == third(third(2.0))
+    assert third(2) == 2 / 3, "whole numbers too"

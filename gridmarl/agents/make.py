@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,18 @@ from gridmarl.agents.team import SeatedTeam, Team, load_team, roles_of
 from gridmarl.environment.others import matches
 from gridmarl.environment.parallel import MarketEnv
 from gridmarl.environment.vector import MarketVectorEnv
+from gridmarl.scenario.prosumers import part_role
 from gridmarl.scenario.rules import Split
-from gridmarl.scenario.scenario import Scenario
+from gridmarl.scenario.scenario import PROSUMER, SEPARATE, Scenario
 
 Seats = str | tuple[str, ...] | list[str] | None
+Tables = str | Path | Sequence[str | Path] | None
+"""A table of series, a table of units (a fleet), or one of each."""
 
 
 def scenario_of(
     scenario: str | Path | Scenario,
-    data: str | Path | None = None,
+    data: Tables = None,
     columns: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Scenario:
@@ -27,8 +30,9 @@ def scenario_of(
     Parameters
     ----------
     scenario : str, Path or Scenario
-    data : path, optional
-        A tidy CSV or Parquet for the profiles that name a column.
+    data : path or paths, optional
+        A tidy CSV or Parquet for the profiles that name a column; a CSV whose header is that of a table of units
+        replaces the world's fleet. One of each at most.
     columns : mapping, optional
         Profile -> column of the table, beyond what the scenario says.
     overrides : mapping, optional
@@ -37,17 +41,48 @@ def scenario_of(
     chosen = Scenario.load(scenario)
     if columns:
         chosen = chosen.mapped(columns)
-    changes = {**(overrides or {}), **({"data": Path(data)} if data is not None else {})}
-    return chosen.but(**changes) if changes else chosen
+    if overrides:
+        chosen = chosen.but(**overrides)
+    return chosen.fed(*tables(data))
 
 
-def seat_others(scenario: Scenario, seats: Seats, others: str | Path | Team | None) -> SeatedTeam | None:
+def tables(data: Tables) -> tuple[Path, ...]:
+    """Paths of the tables."""
+    if data is None:
+        return ()
+    return (Path(data),) if isinstance(data, (str, Path)) else tuple(map(Path, data))
+
+
+def seat_others(
+    scenario: Scenario, seats: Seats, others: str | Path | Team | None, codecs: Mapping[str, str] | None = None
+) -> SeatedTeam | None:
     """The team in the seats that nobody outside plays; none where everything is played."""
     if seats is None or others is None:
         return None
     patterns = (seats,) if isinstance(seats, str) else tuple(seats)
-    left = tuple(s for s, r in roles_of(scenario).items() if not any(matches(p, s, r) for p in patterns))
+    left = tuple(s for s, r in roles_of(scenario, codecs).items() if not any(matches(p, s, r) for p in patterns))
     return SeatedTeam(load_team(others), scenario, left) if left else None
+
+
+def with_homes(scenario: Scenario, seats: Seats, codecs: Mapping[str, str] | None) -> dict[str, str]:
+    """Codecs under which every seat asked for exists: a home splits where a part of it, and not all of it, is played.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    seats : str or sequence of str, optional
+        Roles, names or patterns of the seats played from outside.
+    codecs : mapping, optional
+        What the caller says; it wins.
+    """
+    split: dict[str, str] = {}
+    patterns = () if seats is None else (seats,) if isinstance(seats, str) else tuple(seats)
+    for home in scenario.bundled(codecs):
+        played = any(matches(p, home.name, PROSUMER) for p in patterns)
+        roles = zip(home.parts, (part_role(part) for part in home.parts), strict=True)
+        if not played and any(matches(p, part.name, role) for part, role in roles for p in patterns):
+            split[home.name] = SEPARATE
+    return {**split, **(codecs or {})}
 
 
 def parallel_env(
@@ -57,7 +92,7 @@ def parallel_env(
     others: str | Path | Team | None = "truthful",
     codecs: Mapping[str, str] | None = None,
     split: Split = "train",
-    data: str | Path | None = None,
+    data: Tables = None,
     columns: Mapping[str, str] | None = None,
     render_mode: str | None = None,
     **overrides: object,
@@ -76,7 +111,7 @@ def parallel_env(
         Seat or role -> codec.
     split : {"train", "select", "test"}
     data, columns
-        A table for the profiles that name a column, and another choice of columns.
+        A table for the profiles that name a column, or of units, or one of each; and another choice of columns.
     render_mode : {"rgb_array", "ansi"}, optional
     **overrides
         Settings of the scenario to replace, e.g. ``intervals=48``.
@@ -89,7 +124,8 @@ def parallel_env(
     'baker.battery'
     """
     chosen = scenario_of(scenario, data, columns, overrides)
-    inside = seat_others(chosen, seats, others)
+    codecs = with_homes(chosen, seats, codecs)
+    inside = seat_others(chosen, seats, others, codecs)
     return MarketEnv(chosen, seats=seats, others=inside, codecs=codecs, split=split, render_mode=render_mode)
 
 
@@ -108,11 +144,12 @@ def vector_env(
     others: str | Path | Team | None = "truthful",
     codecs: Mapping[str, str] | None = None,
     split: Split = "train",
-    data: str | Path | None = None,
+    data: Tables = None,
     columns: Mapping[str, str] | None = None,
     **overrides: object,
 ) -> MarketVectorEnv:
     """Many copies of a market as a ``gymnasium.vector.VectorEnv``; parameters as for :func:`parallel_env`."""
     chosen = scenario_of(scenario, data, columns, overrides)
-    inside = seat_others(chosen, seats, others)
+    codecs = with_homes(chosen, seats, codecs)
+    inside = seat_others(chosen, seats, others, codecs)
     return MarketVectorEnv(chosen, num_envs, seats=seats, others=inside, codecs=codecs, split=split)

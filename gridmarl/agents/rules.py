@@ -12,6 +12,7 @@ from pydantic import Field
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import GeneratorSeat, Seats
+from gridmarl.environment.codecs import CODECS
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.files import write_atomically
 from gridmarl.scenario.model import Model
@@ -24,7 +25,7 @@ RULE_CODECS: dict[str, dict[str, str]] = {
     "markup": {"generator": "markup", "consumer": "markup"},
     "maximum": {"generator": "order"},
     "fixed": {"generator": "order"},
-    "idle": {"storage": "power", "consumer": "share"},
+    "idle": {"storage": "power", "consumer": "share", "prosumer": "assets"},
     "threshold": {"storage": "curve"},
     "peak-shaving": {"consumer": "order"},
     "passive": {"operator": "levels"},
@@ -51,7 +52,7 @@ class Rule:
     ----------
     rule : str
         ``truthful``, ``markup``, ``maximum``, ``fixed`` for generators; ``idle``, ``threshold`` for storage;
-        ``idle``, ``truthful``, ``peak-shaving`` for consumers; ``passive`` for the operator.
+        ``idle``, ``truthful``, ``peak-shaving`` for consumers; ``idle`` for prosumers; ``passive`` for the operator.
     **numbers
         Fields of :class:`RuleSettings`.
     """
@@ -103,7 +104,7 @@ class Rule:
             case "passive":
                 return np.array(0.0)
             case _:
-                return np.zeros(1)
+                return np.zeros(CODECS[self.codecs[seats.roles[seat]]].width)
 
     def save(self, folder: Path) -> None:
         """Write the rule as YAML."""

@@ -10,13 +10,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from gridmarl.assets import battery, generator, load
+from gridmarl.assets.ev import SLACK_H
 from gridmarl.data import profiles
 from gridmarl.data.profiles import forecast_spread
 from gridmarl.environment.core import Core
 from gridmarl.errors import DataError, PrivacyError, nearest
-from gridmarl.scenario.participants import Battery, Generator, GridConnection, Load
+from gridmarl.scenario.participants import Battery, ElectricVehicle, Generator, GridConnection, Load
+from gridmarl.scenario.prosumers import PARTS, Prosumer
 from gridmarl.scenario.rules import MarketRules, PriceScenarios
-from gridmarl.units import Float
+from gridmarl.units import HOURS_PER_DAY, Bool, Float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class StorageSeat:
     parameters: Battery
     energy_mwh: float
     power_mw: float
+    away: bool = False  # a vehicle, in the interval about to be decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,14 @@ class ConsumerSeat:
 
 
 SeatState = GeneratorSeat | StorageSeat | ConsumerSeat
+
+
+@dataclass(frozen=True, slots=True)
+class ProsumerSeat:
+    """A home's private parameters, and those parts of it that exist, by key (solar, battery, ev, load)."""
+
+    parameters: Prosumer
+    parts: Mapping[str, SeatState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +171,7 @@ class Seats:
     @property
     def plays_all(self) -> bool:
         """Whether every seat that trades is played by this player."""
-        return set(self._core.compiled.layout.seats[:-1]) <= set(self.played)
+        return set(self._core.compiled.scenario.seats) <= set(self.played)
 
     def for_owner(self, owner: str) -> Seats:
         """The handle narrowed to one owner's seats.
@@ -205,11 +216,36 @@ class Seats:
         if index < generators + batteries:
             state = rows.battery[self._row, index - generators]
             parameters = scenario.all_storage[index - generators]
-            return StorageSeat(parameters, float(state[battery.ENERGY]), float(state[battery.POWER]))
+            away = bool(state[battery.AWAY] > 0)
+            return StorageSeat(parameters, float(state[battery.ENERGY]), float(state[battery.POWER]), away)
         if seat not in scenario.seats:
             raise PrivacyError("private state of seat", seat, ", ".join(scenario.seats), "the operator has none")
         c = index - generators - batteries
         return ConsumerSeat(scenario.all_consumers[c], float(rows.load[self._row, c, load.DEBT]))
+
+    def home(self, seat: str) -> ProsumerSeat:
+        """Parameters and parts of a home the player plays as one seat.
+
+        Raises
+        ------
+        PrivacyError
+            Where it does not play it.
+        """
+        homes = {home.name: home for home in self._core.compiled.scenario.all_prosumers}
+        if seat not in self.played or seat not in homes:
+            raise PrivacyError("private state of home", seat, ", ".join(self.played), "ask only for homes you play")
+        parts = {key: getattr(homes[seat], key) for key in PARTS}
+        return ProsumerSeat(homes[seat], {key: self._state(part.name) for key, part in parts.items() if part})
+
+    def presence(self, unit: ElectricVehicle, intervals: int) -> Bool:
+        """Whether a vehicle is plugged in during each of the next intervals, and in the one after them."""
+        world, first = self._core.compiled.world, int(self._core.rows.origin[self._row]) + self.interval
+        hours, count = self.facts.interval_h, len(world.hour)
+        index = first + np.arange(intervals + 1)
+        local_h = world.hour[np.minimum(index, count - 1)] + np.maximum(index - count + 1, 0) * hours
+        stay = (unit.departure_h - unit.arrival_h) % HOURS_PER_DAY
+        since = (local_h - unit.arrival_h + SLACK_H) % HOURS_PER_DAY
+        return np.asarray(since + hours <= stay + 2 * SLACK_H)
 
     def beta(self, owner: str) -> float:
         """Risk weight of an owner the player plays.

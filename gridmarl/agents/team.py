@@ -19,7 +19,7 @@ from gridmarl.environment.fields import ROLES
 from gridmarl.environment.others import matches
 from gridmarl.environment.seating import Place, Seating, observations_of
 from gridmarl.errors import ActionError, ScenarioError, nearest
-from gridmarl.scenario.scenario import OPERATOR, Scenario
+from gridmarl.scenario.scenario import OPERATOR, PROSUMER, SEPARATE, Scenario
 from gridmarl.units import Float, Float32
 
 TEAM_KEYS = {"description", "seats"}
@@ -77,12 +77,21 @@ class Team:
         order = ("own", "team", "all")
         return max((agent.sees for agent in self.agents.values()), key=order.index)
 
-    def player_of(self, seat: str, role: str) -> Agent:
-        """Who plays a seat."""
+    def claimant(self, seat: str, role: str) -> Agent | None:
+        """Who claims a seat, if anybody does."""
         for pattern, agent in self.agents.items():
             if matches(pattern, seat, role) and not (pattern == "*" and role == "operator"):
                 return agent
-        return Rule("passive") if role == "operator" else Rule("idle")
+        return None
+
+    def player_of(self, seat: str, role: str) -> Agent:
+        """Who plays a seat."""
+        return self.claimant(seat, role) or (Rule("passive") if role == "operator" else Rule("idle"))
+
+    def plays_home(self, home: str) -> bool:
+        """Whether the agent that claims a home plays it as one seat; otherwise its parts are a seat each."""
+        agent = self.claimant(home, PROSUMER)
+        return agent is not None and PROSUMER in agent.codecs
 
 
 def make_agent(entry: object, where: str) -> Agent:
@@ -119,11 +128,13 @@ def load_team(name_or_path: str | Path | Team) -> Team:
     return Team.from_mapping(catalogue.read("baselines", name_or_path), name)
 
 
-def roles_of(scenario: Scenario) -> dict[str, str]:
-    """Seat -> role, the operator's included."""
+def roles_of(scenario: Scenario, codecs: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Seat -> role of all seats that are played under these codecs: a one-seat home instead of its parts."""
+    homes = scenario.bundled(codecs)
+    parts = {part.name for home in homes for part in home.parts}
     groups = (scenario.all_generators, scenario.all_storage, scenario.all_consumers)
-    roles = {p.name: role for role, group in zip(ROLES, groups, strict=False) for p in group}
-    return {**roles, OPERATOR: "operator"}
+    roles = {p.name: role for role, group in zip(ROLES, groups, strict=False) for p in group if p.name not in parts}
+    return {**roles, **{home.name: PROSUMER for home in homes}, OPERATOR: "operator"}
 
 
 class SeatedTeam:
@@ -139,20 +150,39 @@ class SeatedTeam:
 
     def __init__(self, team: Team, scenario: Scenario, seats: tuple[str, ...] | None = None) -> None:
         self.team = team
-        roles = roles_of(scenario)
-        seats = tuple(roles) if seats is None else seats
+        self.codecs: dict[str, str] = {}
+        roles = self._seat_homes(scenario, tuple(roles_of(scenario)) if seats is None else seats)
         players: dict[int, tuple[Agent, list[str]]] = {}
         idle: dict[str, Agent] = {}
-        for seat in seats:
+        for seat in roles:
             agent = team.player_of(seat, roles[seat])
             if isinstance(agent, Rule) and agent.settings.rule in ("idle", "passive"):
                 agent = idle.setdefault(roles[seat], _idle(roles[seat]))
             players.setdefault(id(agent), (agent, []))[1].append(seat)
         self.players = [(agent, tuple(names)) for agent, names in players.values()]
-        self.codecs: dict[str, str] = {s: _codec(agent, s, roles[s]) for agent, names in self.players for s in names}
+        self.codecs |= {s: _codec(agent, s, roles[s]) for agent, names in self.players for s in names}
         self._places: dict[str, Place] = {}
         # Kept here, not asked of the agent again: the same agents may sit in other markets meanwhile.
         self._constant: dict[str, Float] = {}
+
+    def _seat_homes(self, scenario: Scenario, seats: tuple[str, ...]) -> dict[str, str]:
+        """Seat -> role; homes become one seat where the team plays them so, else their parts do."""
+        separate = roles_of(scenario, {home.name: SEPARATE for home in scenario.all_prosumers})
+        homes = {home.name: tuple(part.name for part in home.parts) for home in scenario.all_prosumers}
+        owner = {part: home for home, parts in homes.items() for part in parts}
+        if set(seats) == set(roles_of(scenario)):  # all of them: the team decides also where a scenario says otherwise
+            seats = tuple(dict.fromkeys(owner.get(seat, seat) for seat in seats))
+        roles: dict[str, str] = {}
+        for seat in seats:
+            if seat in homes and self.team.plays_home(seat):
+                roles[seat] = PROSUMER
+                continue
+            for part in homes.get(seat, (seat,)):
+                roles[part] = separate[part]
+                if part in owner:
+                    self.codecs[owner[part]] = SEPARATE
+        order = {seat: place for place, seat in enumerate([*separate, *homes])}
+        return dict(sorted(roles.items(), key=lambda pair: order[pair[0]]))
 
     def begin(self, core: Core) -> None:
         """An episode begins; with many rows only players whose actions need no memory can follow."""

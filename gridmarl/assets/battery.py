@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from gridmarl.assets.degradation import DEGRADATION_STATE
 from gridmarl.kernels import kernel
 from gridmarl.units import Float
 
 # Columns of the parameter table (battery, column); the ramp in MW an interval.
 CAPACITY, POWER_LIMIT, CHARGE_EFFICIENCY, DISCHARGE_EFFICIENCY, ENERGY_MIN, ENERGY_MAX = range(6)
-ENERGY_INITIAL, WEAR, WEAR_QUADRATIC, RAMP = range(6, 10)
-BATTERY_COLUMNS = 10
-# Columns of the state (battery, column).
-ENERGY, POWER, THROUGHPUT, PROFIT, ACCEPTED = range(5)
-BATTERY_STATE = 5
+ENERGY_INITIAL, WEAR, WEAR_QUADRATIC, RAMP, CYCLE_COST, CYCLE_EXPONENT, DROOP = range(6, 13)
+# Those of a vehicle; an arrival below 0 is a plain battery, always there. Times are local times of day.
+ARRIVAL_H, DEPARTURE_H, TRIP_MWH, READY_MWH, MISSING = range(13, 18)
+BATTERY_COLUMNS = 18
+# Columns of the state (battery, column); those of ageing by depth follow, then whether it is away in the next interval.
+ENERGY, POWER, THROUGHPUT, PROFIT, ACCEPTED, CYCLES = range(6)
+AWAY = CYCLES + DEGRADATION_STATE
+BATTERY_STATE = AWAY + 1
 
 
 @kernel

@@ -7,7 +7,8 @@ from gridmarl.units import Float
 
 # Columns of the parameter table (generator, column); ramps in MW an interval.
 CAPACITY, MINIMUM, COST, QUADRATIC, CO2, RAMP, START_COST, INITIAL, PROFILE, RENEWABLE = range(10)
-GENERATOR_COLUMNS = 10
+RAMP_PER_MIN, INERTIA, DROOP = range(10, 13)  # MW/min, MW s/Hz, MW/Hz
+GENERATOR_COLUMNS = 13
 # Columns of the state (generator, column).
 OUTPUT, ONLINE, OFFERED, OFFER_PRICE, PROFIT = range(5)
 GENERATOR_STATE = 5

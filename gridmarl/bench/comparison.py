@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gridmarl.agents.make import scenario_of
+from gridmarl.agents.make import Tables, scenario_of, tables
 from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.cells import Cell, Crew, Episode, Measured, Played, crew, gauge, play
 from gridmarl.bench.progress import Stage, bar
@@ -38,7 +38,7 @@ def compare(
     *,
     seeds: int | Sequence[int] = SEEDS,
     split: Split = "test",
-    data: Name | None = None,
+    data: Tables = None,
     columns: Mapping[str, str] | None = None,
     out: Name | None = None,
     csv: bool = False,
@@ -93,7 +93,7 @@ def compare(
         seeds=numbers,
         split=split,
         workers=workers,
-        data=None if data is None else str(data),
+        data=", ".join(map(str, tables(data))) or None,
         columns=dict(columns or {}),
         versions=gathered.versions,
         started_utc=started.isoformat(timespec="seconds"),
@@ -191,7 +191,7 @@ def _play_cells(cells: list[Cell], hands: Crew, stage: Stage) -> Iterator[Played
 
 
 def _worlds(
-    given: Name | Scenario | Sequence[Name | Scenario], data: Name | None, columns: Mapping[str, str] | None
+    given: Name | Scenario | Sequence[Name | Scenario], data: Tables, columns: Mapping[str, str] | None
 ) -> list[Scenario]:
     several = [given] if isinstance(given, (str, Path, Scenario)) else list(given)
     worlds = [scenario_of(entry, data, columns) for entry in several]

@@ -18,6 +18,10 @@ LABELS: Final = {
     "profit_storage": "storage's profit",
     "profit_consumer": "consumers' gain",
     "stored_change": "stored change",
+    "average_co2": "average CO2",
+    "marginal_co2": "marginal CO2",
+    "load_generation_deviation": "deviation",
+    "largest_rocof": "largest rate of change",
 }
 """Metrics whose printed name is not the name with spaces."""
 
@@ -55,9 +59,15 @@ def money(value: float, places: int | None = None) -> str:
     return f"-${text[1:]}" if text.startswith("-") else f"${text}"
 
 
-def interval(found: Estimate) -> str:
-    """``[low, high]`` with the decimals of the point; empty where a single run has none."""
+def percent(value: float, places: int | None = None) -> str:
+    """A share as per cent, the sign behind the number."""
+    return f"{number(100.0 * value, places)} %"
+
+
+def interval(found: Estimate, factor: float = 1.0) -> str:
+    """``[low, high]`` with the decimals of the point, each times a factor; empty where a single run has none."""
     if found.low is None or found.high is None:
         return ""
-    places = decimals(found.value if abs(found.value) >= DUST else max(abs(found.low), abs(found.high)))
-    return f"[{number(found.low, places)}, {number(found.high, places)}]"
+    value, low, high = factor * found.value, factor * found.low, factor * found.high
+    places = decimals(value if abs(value) >= DUST else max(abs(low), abs(high)))
+    return f"[{number(low, places)}, {number(high, places)}]"

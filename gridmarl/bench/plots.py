@@ -38,7 +38,7 @@ BAND_ABOVE: Final = 6
 """More batteries than this are drawn as a mean with a band."""
 
 
-def _svg(draw: Callable[[Figure], None], height: float) -> str:
+def svg(draw: Callable[[Figure], None], height: float) -> str:
     """Draw on a fresh figure and return it as an SVG element."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -54,7 +54,7 @@ def _svg(draw: Callable[[Figure], None], height: float) -> str:
     return whole[whole.index("<svg") :]
 
 
-def _clock(played: Trajectory) -> tuple[Float, str]:
+def clock(played: Trajectory) -> tuple[Float, str]:
     """Edges of the intervals since the start, in hours, or in days beyond two of them, (interval + 1,)."""
     hours = np.arange(len(played.market) + 1, dtype=np.float64) * played.interval_h
     if hours[-1] > 2 * HOURS_PER_DAY:
@@ -62,7 +62,7 @@ def _clock(played: Trajectory) -> tuple[Float, str]:
     return hours, "hours since the start"
 
 
-def _held(values: Float) -> Float:
+def held(values: Float) -> Float:
     """Values at the edges of the intervals: each holds until the next, the last to the end."""
     return np.append(values, values[-1])
 
@@ -81,14 +81,14 @@ def dispatch(played: Trajectory) -> str:
 
     def draw(figure: Figure) -> None:
         stack, line = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        time, name = _clock(played)
+        time, name = clock(played)
         power = _power(played)
-        demand = _held(played.of_market("demand_mw"))
+        demand = held(played.of_market("demand_mw"))
         unit, factor = power_unit(float(demand.max()))
         order = [t for t in stacked(set(power)) if np.abs(power[t]).max() > VISIBLE * demand.max()]
         takers = [t for t in order if power[t].min() < -VISIBLE * demand.max()]
         for names, alpha, sign in ((order, 1.0, 1.0), (takers, 0.6, -1.0)):
-            layers = [_held(sign * np.maximum(sign * power[t], 0) * factor) for t in names]
+            layers = [held(sign * np.maximum(sign * power[t], 0) * factor) for t in names]
             colours, labels = [colour_of(t) for t in names], names if sign > 0 else ()
             if layers:
                 stack.stackplot(time, *layers, labels=labels, colors=colours, alpha=alpha, lw=0, step="post")
@@ -96,14 +96,14 @@ def dispatch(played: Trajectory) -> str:
         stack.axhline(0, color=INK, lw=0.5)
         stack.set_ylabel(f"power ({unit})")
         stack.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        prices = _held(played.of_market("price_per_mwh"))
+        prices = held(played.of_market("price_per_mwh"))
         line.step(time, prices, where="post", color=PRICE_INK, lw=1.0)
         _compress(line, prices)
         line.set_ylabel("price ($/MWh)")
         line.set_xlabel(name)
         line.set_xlim(time[0], time[-1])
 
-    return _svg(draw, 4.2)
+    return svg(draw, 4.2)
 
 
 def _compress(axes: Axes, prices: Float) -> None:
@@ -122,7 +122,7 @@ def stored_energy(played: Trajectory) -> str:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        edges, name = _clock(played)
+        edges, name = clock(played)
         time = edges[1:]  # a level is that at the end of its interval
         levels = np.stack([played.of_seat(seat, "soc") for seat in batteries])
         if len(batteries) > BAND_ABOVE:
@@ -139,7 +139,7 @@ def stored_energy(played: Trajectory) -> str:
         axes.set_xlim(edges[0], edges[-1])
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
-    return _svg(draw, 2.2)
+    return svg(draw, 2.2)
 
 
 def bids(played: Trajectory) -> str:
@@ -154,7 +154,7 @@ def bids(played: Trajectory) -> str:
         axes.set_title(f"bids against clearing in interval {t}, the dearest: {prices[t]:,.2f} $/MWh", loc="left")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
-    return _svg(draw, 3.4)
+    return svg(draw, 3.4)
 
 
 def convergence(played: Trajectory) -> str:
@@ -177,7 +177,7 @@ def convergence(played: Trajectory) -> str:
         done = sum(plan.converged for plan in played.negotiations)
         panels[1].set_title(f"{done} of {len(played.negotiations)} plans converged (blue)", loc="right", fontsize=8)
 
-    return _svg(draw, 2.6)
+    return svg(draw, 2.6)
 
 
 def scores(found: Comparison, world: str) -> str:
@@ -214,4 +214,4 @@ def scores(found: Comparison, world: str) -> str:
         )
         axes.set_xlabel(what)
 
-    return _svg(draw, 0.9 + 0.32 * len(kept))
+    return svg(draw, 0.9 + 0.32 * len(kept))

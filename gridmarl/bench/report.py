@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gridmarl.bench import plots
-from gridmarl.bench.numbers import label, money, number
+from gridmarl.bench import grid_plots, plots
+from gridmarl.bench.numbers import label, money, number, percent
 from gridmarl.bench.results import Comparison, World
 from gridmarl.bench.table import (
+    GRID,
     HEADS,
     MONEY,
     NO_SHARE,
@@ -24,6 +26,8 @@ from gridmarl.bench.table import (
     named,
     shown,
 )
+from gridmarl.evaluation.trajectory import Trajectory
+from gridmarl.evaluation.wear import StorageWear, storage_wear
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -40,6 +44,34 @@ class Row:
     sees: str
     scores: tuple[tuple[str, str], ...]
     money: tuple[tuple[str, str], ...]
+    grid: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wear:
+    """A battery's line, as text."""
+
+    battery: str
+    cycles: str
+    deepest: str
+    deep_cycles: str
+    rainflow: str
+    online: str
+    throughput: str
+
+    @classmethod
+    def of(cls, worn: StorageWear) -> Wear:
+        """The numbers as people read them."""
+        flow = worn.rainflow
+        return cls(
+            battery=worn.name,
+            cycles=number(flow.equivalent_cycles),
+            deepest=percent(flow.deepest),
+            deep_cycles=number(worn.deep_cycles),
+            rainflow=money(flow.damage),
+            online=money(worn.online_cost),
+            throughput=money(worn.throughput_cost),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +84,11 @@ class Pictures:
     stored: str
     bids: str
     rounds: str
+    frequency: str
+    voltage: str
+    reserve: str
+    emergency: str
+    wear: tuple[Wear, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +127,8 @@ def render_report(found: Comparison) -> str:
     """
     several = found.teams if len(found.worlds) > 1 else ()
     shares = [(team, shown(share, number)) for team in several if (share := found.overall(team))]
-    heads = {"scores": [HEADS.get(m, label(m)) for m in SCORES], "money": [HEADS.get(m, label(m)) for m in MONEY]}
+    blocks = {"scores": SCORES, "money": MONEY, "grid": GRID}
+    heads = {name: [HEADS.get(m, label(m)) for m in metrics] for name, metrics in blocks.items()}
     sections = [_section(found, world) for world in found.worlds]
     failures = [note for world in found.worlds for note in failure_notes(found, world.name)]
     return _template().render(
@@ -117,18 +155,37 @@ def _section(found: Comparison, world: World) -> Section:
 
 def _row(found: Comparison, world: str, team: str, best: str) -> Row:
     information, sees = about(found, world, team)
-    numbers = [tuple(cell(found, world, team, metric) for metric in metrics) for metrics in (SCORES, MONEY)]
+    numbers = [tuple(cell(found, world, team, metric) for metric in metrics) for metrics in (SCORES, MONEY, GRID)]
     behind = shown(None if team == best else found.behind(world, team, best), money)
     failed = not found.runs(world, team)
-    return Row(named(found, world, team), failed, behind, information, sees, numbers[0], numbers[1])
+    return Row(named(found, world, team), failed, behind, information, sees, *numbers)
 
 
 def _pictures(found: Comparison, world: str, team: str) -> Pictures:
     played = found.trajectories[world, team]
-    drawn = (plots.dispatch(played), plots.stored_energy(played), plots.bids(played), plots.convergence(played))
-    kinds = ("dispatch", "stored", "bids", "rounds")
-    svgs = [apart(svg, f"{world}-{team}-{kind}") for svg, kind in zip(drawn, kinds, strict=True)]
-    return Pictures(team, played.seed, *svgs)
+    svgs = {kind: apart(draw(played), f"{world}-{team}-{kind}") for kind, draw in DRAWINGS.items()}
+    return Pictures(team, played.seed, *svgs.values(), wear=tuple(Wear.of(worn) for worn in worst_worn(played)))
+
+
+DRAWINGS: Mapping[str, Callable[[Trajectory], str]] = {
+    "dispatch": plots.dispatch,
+    "stored": plots.stored_energy,
+    "bids": plots.bids,
+    "rounds": plots.convergence,
+    "frequency": grid_plots.frequency,
+    "voltage": grid_plots.voltage,
+    "reserve": grid_plots.reserve,
+    "emergency": grid_plots.emergency,
+}
+"""In the order of :class:`Pictures`."""
+MOST_BATTERIES = 8
+"""Of a fleet only those that wear most are listed."""
+
+
+def worst_worn(played: Trajectory) -> list[StorageWear]:
+    """Batteries of the most cycles first, at most :data:`MOST_BATTERIES`."""
+    worn = sorted(storage_wear(played), key=lambda w: w.rainflow.equivalent_cycles, reverse=True)
+    return worn[:MOST_BATTERIES]
 
 
 def apart(svg: str, name: str) -> str:

@@ -1,11 +1,11 @@
-"""The comparison as tables for a terminal of 120 columns: scores first, then who paid and who earned."""
+"""The comparison as tables for a terminal of 120 columns: scores, who paid and who earned, and the grid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from gridmarl.bench.numbers import interval, label, money, number
+from gridmarl.bench.numbers import interval, label, money, number, percent
 from gridmarl.bench.results import OPTIMUM, Comparison, World
 from gridmarl.bench.statistics import Estimate
 
@@ -23,16 +23,34 @@ MONEY: Final = (
     "congestion_rent",
     "mean_price",
 )
+GRID: Final = (
+    "outage_probability",
+    "load_generation_deviation",
+    "frequency_in_band",
+    "voltage_in_band",
+    "average_co2",
+    "reserve_cost",
+)
 WIDTH: Final = 118
 """Columns for a file or a pipe, which do not say how wide they are."""
-DOLLARS: Final = frozenset({*SCORES[:2], *MONEY[:-1]})
-HEADS: Final = {"emissions": "emissions, t", "unserved": "unserved, MWh", "mean_price": "mean price, $/MWh"}
+DOLLARS: Final = frozenset({*SCORES[:2], *MONEY[:-1], "reserve_cost"})
+SHARES: Final = frozenset(GRID[:4])
+"""Printed as per cent."""
+HEADS: Final = {
+    "emissions": "emissions, t",
+    "unserved": "unserved, MWh",
+    "mean_price": "mean price, $/MWh",
+    "average_co2": "CO2, kg/MWh",
+}
 NO_SHARE: Final = "No share: the optimum saves less than 1 % of the reference's cost."
 
 
 def cell(found: Comparison, world: str, team: str, metric: str) -> tuple[str, str]:
     """A number and its interval; empty where it does not apply."""
-    return shown(found.estimate(world, team, metric), money if metric in DOLLARS else number)
+    estimate = found.estimate(world, team, metric)
+    if metric in SHARES:
+        return ("", "") if estimate is None else (percent(estimate.value), interval(estimate, 100.0))
+    return shown(estimate, money if metric in DOLLARS else number)
 
 
 def shown(found: Estimate | None, written: Callable[[float], str]) -> tuple[str, str]:
@@ -122,6 +140,7 @@ def print_comparison(found: Comparison, console: Console | None = None) -> None:
         console.print(
             score_table(found, world, MONEY, "\nWho paid, who earned (transfers, not costs)", with_about=False)
         )
+        console.print(score_table(found, world, GRID, "\nThe grid", with_about=False))
         console.print(caption(found, world), style="dim", highlight=False, markup=False)
     console.print("Interquartile means with 95 % bootstrap intervals over seeds.", style="dim", highlight=False)
     for note in (note for world in found.worlds for note in failure_notes(found, world.name)):

@@ -13,6 +13,7 @@ import numpy as np
 from gridmarl.data.clock import TimeGrid, find_time_column, read_grid, utc_text, zone_named
 from gridmarl.data.columns import ALLOWED, UNIT_KINDS, converted_name, find_unit, require_unit
 from gridmarl.data.gaps import Gaps, close_gaps
+from gridmarl.data.periods import with_starts
 from gridmarl.data.reading import RawTable, is_numeric, numbers, read_raw
 from gridmarl.data.resample import interval_ratio, resample, whole
 from gridmarl.errors import DataError, nearest
@@ -58,7 +59,7 @@ def load_table(
         Wanted name -> column of the file. Default: every numeric column that ends in a known unit, under its own name
         (after conversion: ``load_kw`` is given as ``load_mw``).
     time_column : str, optional
-        Column of interval starts. Default: found by name, UTC first.
+        Column of interval starts. Default: found by name, UTC first; or made of year, month, day and period.
     timezone : str, optional
         IANA name or fixed offset of times that state neither UTC nor an offset.
     gaps : {"refuse", "interpolate", "hold"}
@@ -74,7 +75,7 @@ def load_table(
     DataError
         The file, a column, a unit, a time or a value is missing or malformed, or there are gaps; says which and where.
     """
-    raw = read_raw(Path(path))
+    raw = with_starts(read_raw(Path(path)))
     time_name = find_time_column(raw, time_column)
     chosen = _choose(raw, columns, time_name)
     units = {name: require_unit(column, raw.label) for name, column in chosen.items()}

@@ -9,21 +9,29 @@ import numpy as np
 from gridmarl.assets.battery import BATTERY_STATE
 from gridmarl.assets.generator import GENERATOR_STATE
 from gridmarl.assets.load import LOAD_STATE
+from gridmarl.grid.frequency import GRID_STATE, LIMIT_COLUMNS, RESULT_COLUMNS
+from gridmarl.market.reserve import RESERVE_COLUMNS
 from gridmarl.units import Float, Float32, Int, UInt
 
 # Columns of ``World.rules``.
 HOURS, FLOOR, CAP, VOLL, PRICING, CARBON, CARBON_STEP, LIMIT, WHOLESALE, IMPORT_FEE, EXPORT_FEE = range(11)
 IMPORT_CO2, CO2_PROFILE, PRICE_SCALE, MW_SCALE, INTERVALS, HOUR_MEMORY, DAY_MEMORY = range(11, 18)
 STABILITY_WEIGHT, COST_WEIGHT, EMISSIONS_WEIGHT, NET_LOAD, TEMPERATURE = range(18, 23)
-RULE_COLUMNS = 23
+OUT_OF_BAND, MITIGATED, DUAL, VOLTAGE_BAND, SOURCE_PU, SUPPORT_DEAD_BAND, FREQUENCY_PROFILE = range(23, 30)
+RULE_COLUMNS = 30
+# Columns of ``World.reserve``; the operator's five levels follow.
+SPIN_SHARE, NONSPIN_SHARE, PENALTY, DURATION_H, SPIN_MIN, NONSPIN_MIN, FIRST_LEVEL = range(7)
+RESERVE_RULES = FIRST_LEVEL + 5
+# Columns of ``World.trip``.
+TRIP_UNIT, TRIP_INTERVAL, TRIP_SUBSTEP = range(3)
 
 # Columns of ``Rows.market``: what the public remembers of the past.
 LAST_PRICE, LAG_2, LAG_3, MEAN_HOUR, MEAN_DAY, LAST_SHORTAGE, LAST_DEMAND, LAST_RENEWABLE = range(8)
 LAST_CURTAILED, LAST_EMISSIONS, LAST_IMPORT, LAST_RESERVE_LEVEL, LAST_ADDER, LAST_NET_LOAD, LAST_TEMPERATURE = range(
     8, 15
 )
-LAST_IRRADIANCE = 15
-MEMORY_COLUMNS = 16
+LAST_IRRADIANCE, LAST_FREQUENCY, LAST_VOLTAGE, LAST_REQUIREMENT, LAST_RESERVE_PRICE, LAST_STAGE = range(15, 21)
+MEMORY_COLUMNS = 21
 
 # Columns of ``Rows.classes`` and the number of the operator's slots.
 CLASS_OFFERED, CLASS_ACCEPTED, CLASS_VALUE = range(3)
@@ -52,13 +60,52 @@ MARKET_NAMES = (
     "start_cost",
     "wear_cost",
     "comfort_cost",
+    "imbalance_mw",
+    "imbalance_size_mw",
+    "imbalance_price_per_mwh",
+    "activated_mw",
+    "storage_response_mw",
+    "shed_mw",
+    "emergency_generation_mw",
+    "damping_mw",
+    "kinetic_mw",
+    "frequency_hz",
+    "nadir_hz",
+    "zenith_hz",
+    "rocof_hz_per_s",
+    "in_band_share",
+    "emergency_stage",
+    "emergency_stages",
+    "voltage_low_pu",
+    "voltage_high_pu",
+    "spin_required_mw",
+    "nonspin_required_mw",
+    "spin_mw",
+    "nonspin_mw",
+    "spin_price_per_mwh",
+    "nonspin_price_per_mwh",
+    "reserve_payment",
+    "marginal_co2_kg_per_mwh",
+    "imbalance_account",
+    "transformer_loading",
 )
 PRICE, LOW, HIGH, VOLUME, DEMAND, UNSERVED, CURTAILED, IMPORT, WHOLESALE_PRICE, RENT, CARBON_COLLECTED = range(11)
 EMISSIONS, RESOURCE_COST, RENEWABLE_MWH, CARBON_ADDER, CONNECTION_PAYMENT, FUEL, START, WEAR, COMFORT = range(11, 20)
+IMBALANCE, IMBALANCE_SIZE, IMBALANCE_PRICE, ACTIVATED, STORAGE_RESPONSE, SHED, EMERGENCY_GENERATION = range(20, 27)
+DAMPED, KINETIC, FREQUENCY, NADIR, ZENITH, ROCOF, IN_BAND, STAGE, STAGES, VOLTAGE_LOW, VOLTAGE_HIGH = range(27, 38)
+SPIN_REQUIRED, NONSPIN_REQUIRED, SPIN, NONSPIN, SPIN_PRICE, NONSPIN_PRICE, RESERVE_PAYMENTS = range(38, 45)
+MARGINAL_CO2, IMBALANCE_ACCOUNT = range(45, 47)
+TRANSFORMER_LOADING = 47
 
-# Columns of ``Outcome.seats``: the first four and the reward mean the same for every role.
+# Columns of ``Outcome.seats``: the first four, the reward and those of real time mean the same for every role. Power
+# is what was delivered; less the deviation it is the schedule, which the payment is for.
 POWER_MW, OFFERED_MW, PAYMENT, COST, FIFTH, REWARD, SEVENTH, EIGHTH, NINTH, TENTH = range(10)
-SEAT_COLUMNS = 10
+DEVIATION_MW, IMBALANCE_PAYMENT, SPIN_MW, NONSPIN_MW, RESERVE_PAYMENT = range(10, 15)
+COST_OBJECTIVE = DEVIATION_MW  # of the operator, who deviates from nothing
+TRIP_ENERGY, MISSING_COST = range(15, 17)  # of storage and prosumers
+SEAT_COLUMNS = 17
+REAL_TIME = ("deviation_mw", "imbalance_payment", "spin_mw", "nonspin_mw", "reserve_payment")
+VEHICLE = ("trip_mwh", "missing_cost")
 SEAT_NAMES = {
     "generator": (
         "output_mw",
@@ -71,6 +118,7 @@ SEAT_NAMES = {
         "must_run_mw",
         "carbon_payment",
         "offer_price_per_mwh",
+        *REAL_TIME,
     ),
     "storage": (
         "power_mw",
@@ -83,6 +131,8 @@ SEAT_NAMES = {
         "soc",
         "throughput_mwh",
         "offer_price_per_mwh",
+        *REAL_TIME,
+        *VEHICLE,
     ),
     "consumer": (
         "reduction_mw",
@@ -95,6 +145,21 @@ SEAT_NAMES = {
         "unserved_mw",
         "bill",
         "rebound_bill",
+        *REAL_TIME,
+    ),
+    "prosumer": (
+        "net_mw",
+        "offered_mw",
+        "payment",
+        "true_cost",
+        "solar_mw",
+        "reward",
+        "load_mw",
+        "battery_mw",
+        "vehicle_mw",
+        "bill",
+        *REAL_TIME,
+        *VEHICLE,
     ),
     "operator": (
         "reserve_level",
@@ -107,6 +172,8 @@ SEAT_NAMES = {
         "curtailed_mw",
         "stability_penalty",
         "carbon_adder_per_t",
+        "cost_objective",
+        *REAL_TIME[1:],
     ),
 }
 
@@ -133,6 +200,25 @@ class World(NamedTuple):
     price_grid: Float  # (20,) $/MWh
     low: Float32  # (role, field) bounds of observations
     high: Float32  # (role, field)
+    straying: Float  # (profile, column) how far a profile strays within an interval
+    frequency: Float  # (column,) the swing equation; inertia 0: no frequency
+    transition: Float  # (row, 4) its solution over a substep with all units online
+    emergency: Float  # (column,) thresholds
+    reserve: Float  # (column,) requirement, penalty, times, levels; shares 0: no reserve
+    reserve_order: Int  # (seller,) generators and batteries by asked price
+    reserve_asked: Float  # (seller,) $/MWh
+    trip: Int  # (trip, 3) unit, interval, substep
+    feeder: Float  # (bus or 0, column) parents before children
+    support: Float  # (bus or 0, column) reactive support of each bus
+    inverter_mva: Float  # (seller,) rating of inverters that support the voltage
+    bus: Int  # (seat,) where each seat stands
+    reactive: Float  # (seat,) MVAr that a seat takes for each MW it takes
+    hour: Float  # (index,) local time of day
+    home: Int  # (home, 5) seats that are one: the home's own, roof, battery, vehicle, load; -1 where it has none
+    transformer: Float  # (transformer,) rating, MW
+    behind: Int  # (seat,) transformer that a seat is behind; -1: none
+    offer_behind: Int  # (slot,) transformer that a flexible offer is behind; -1: none, or not flexible
+    bid_behind: Int  # (slot,) the same of bids
 
 
 class Rows(NamedTuple):
@@ -147,6 +233,10 @@ class Rows(NamedTuple):
     load: Float  # (env, load, column)
     market: Float  # (env, memory)
     classes: Float  # (env, class, column)
+    stray: Float  # (env, profile) last deviation within an interval, in standard deviations
+    grid: Float  # (env, column) frequency, responses, emergency
+    home: Float  # (env, home, 2) net power and profit of the last interval
+    loading: Float  # (env, transformer) net power of the last interval over rating, + exports
 
 
 class Book(NamedTuple):
@@ -162,6 +252,16 @@ class Book(NamedTuple):
     outcome: Float  # (4,) price, low, high, volume
     public: Float32  # (field,) the block of observation all seats share
     fault: Int  # (4,) row, seat, which rule, component
+    strayed: Float  # (profile, substep + 2) deviation path of each profile, then its mean and its least
+    following: Float  # (profile,) MW that move with a profile in real time, + injects
+    path: Float  # (substep,) MW that the schedule is out of balance
+    grid_limits: Float  # (column,) what can respond
+    grid_result: Float  # (column,) what did
+    transition: Float  # (row, 4) as ``World.transition``, for fewer units
+    sellers: Float  # (seller, column) reserve
+    margin: Float  # (seller, 3) price of the next MW up, of the last MW accepted, MW activated
+    reserve_outcome: Float  # (4,) prices and what is short
+    flow: Float  # (5, bus) active and reactive power, squared voltage, reactive headroom and support
 
 
 class Outcome(NamedTuple):
@@ -172,6 +272,7 @@ class Outcome(NamedTuple):
     generator: Float32  # (env, generator, 64) observations
     storage: Float32  # (env, battery, 48)
     consumer: Float32  # (env, load, 40)
+    prosumer: Float32  # (env, home, 56)
     operator: Float32  # (env, 1, 80)
     book: Float  # (env or 0, slot, 4) price, MW, accepted, rank; offers then bids
 
@@ -181,9 +282,17 @@ ORDER_PRICE, ORDER_MW, ORDER_ACCEPTED = range(3)
 ORDER_RANK, ORDER_PLACE = range(2)
 STEP_PRICE, STEP_MW = range(2)
 
+# Columns of ``Book.margin``.
+UP_PRICE, DOWN_PRICE, ACTIVATED_MW = range(3)
+
 # Columns of ``World.seat``.
 CODEC, ACTION_AT, OFFER_AT, OFFERS, BID_AT, BIDS, CLASS = range(7)
 SEAT_INDEX_COLUMNS = 7
+
+# Columns of ``World.home`` and of ``Rows.home``.
+HOME_SEAT, HOME_SOLAR, HOME_BATTERY, HOME_VEHICLE, HOME_LOAD = range(5)
+HOME_COLUMNS = 5
+HOME_NET, HOME_PROFIT = range(2)
 
 
 def empty_rows(world: World, rows: int) -> Rows:
@@ -198,22 +307,16 @@ def empty_rows(world: World, rows: int) -> Rows:
         load=np.zeros((rows, len(world.load), LOAD_STATE)),
         market=np.zeros((rows, MEMORY_COLUMNS)),
         classes=np.zeros((rows, CLASS_SLOTS, CLASS_COLUMNS)),
+        stray=np.zeros((rows, len(world.profile))),
+        grid=np.zeros((rows, GRID_STATE)),
+        home=np.zeros((rows, len(world.home), 2)),
+        loading=np.zeros((rows, len(world.transformer))),
     )
 
 
 def copy_rows(rows: Rows) -> Rows:
     """A copy that later steps do not touch."""
-    return Rows(
-        rows.key.copy(),
-        rows.t.copy(),
-        rows.origin.copy(),
-        rows.deviation.copy(),
-        rows.generator.copy(),
-        rows.battery.copy(),
-        rows.load.copy(),
-        rows.market.copy(),
-        rows.classes.copy(),
-    )
+    return Rows._make(array.copy() for array in rows)
 
 
 def book_sizes(world: World) -> tuple[int, int]:
@@ -221,9 +324,10 @@ def book_sizes(world: World) -> tuple[int, int]:
     return int(world.seat[:, OFFERS].sum()) + 1, int(world.seat[:, BIDS].sum()) + 1
 
 
-def empty_book(world: World) -> Book:
+def empty_book(world: World, substeps: int) -> Book:
     """Scratch for one row's interval."""
     offers, bids = book_sizes(world)
+    profiles, sellers = len(world.profile), len(world.generator) + len(world.battery)
     return Book(
         offers=np.zeros((3, offers)),
         bids=np.zeros((3, bids)),
@@ -235,4 +339,14 @@ def empty_book(world: World) -> Book:
         outcome=np.zeros(4),
         public=np.zeros(64, np.float32),
         fault=np.zeros(4, np.int64),
+        strayed=np.zeros((profiles, substeps + 2)),
+        following=np.zeros(profiles),
+        path=np.zeros(substeps),
+        grid_limits=np.zeros(LIMIT_COLUMNS),
+        grid_result=np.zeros(RESULT_COLUMNS),
+        transition=np.zeros_like(world.transition),
+        sellers=np.zeros((sellers, RESERVE_COLUMNS)),
+        margin=np.zeros((sellers, 3)),
+        reserve_outcome=np.zeros(4),
+        flow=np.zeros((5, max(1, len(world.feeder)))),
     )

@@ -22,6 +22,7 @@ from gridmarl.environment.arrays import (
     IMPORT_CO2,
     IMPORT_FEE,
     LIMIT,
+    MITIGATED,
     OFFER_AT,
     OFFERS,
     ORDER_MW,
@@ -35,7 +36,17 @@ from gridmarl.environment.arrays import (
     Rows,
     World,
 )
-from gridmarl.environment.codecs import CURVE, INTERVENTIONS, LEVELS, MARKUP, MAXIMUM_MARKUP, ORDER, POWER, PRICE_GRID
+from gridmarl.environment.codecs import (
+    ASSETS,
+    CURVE,
+    INTERVENTIONS,
+    LEVELS,
+    MARKUP,
+    MAXIMUM_MARKUP,
+    ORDER,
+    POWER,
+    PRICE_GRID,
+)
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Int
 
@@ -43,7 +54,9 @@ MUST_RUN, GENERATION, STORAGE, RESPONSE = range(4)
 COVERED_LOAD, OTHER_LOAD, CHARGING, EXPORT = range(4)
 KG_PER_T = 1000.0
 SLACK = 1e-6
+NO_INTERVENTION, ADD_CARBON, HOLD_STORAGE, CALL_RESPONSE, MITIGATE = range(5)
 DISCRETE_ACTIONS = 20.0
+SHARE_COMPONENT = 2  # of a prosumer's action
 OPERATOR_ACTIONS = 25.0
 
 
@@ -58,7 +71,7 @@ def fault_of(codec: int, value: float, component: int, floor: float, cap: float)
     if codec in (ORDER, CURVE):
         outside = value < floor - SLACK or value > cap + SLACK
         return FAULT_PRICE if component % 2 == 0 and outside else FAULT_NONE
-    low = -1.0 if codec == POWER else 0.0
+    low = -1.0 if codec == POWER or (codec == ASSETS and component < SHARE_COMPONENT) else 0.0
     high = MAXIMUM_MARKUP if codec == MARKUP else 1.0
     return FAULT_NONE if low - SLACK <= value <= high + SLACK else FAULT_RANGE
 
@@ -117,9 +130,18 @@ def read_generator(
 
 @inner_kernel
 def offer_generator(
-    seat: Int, low: float, high: float, carbon: float, count: int, rules: Float, steps: Float, offers: Float, index: Int
+    seat: Int,
+    low: float,
+    high: float,
+    carbon: float,
+    most: float,
+    count: int,
+    rules: Float,
+    steps: Float,
+    offers: Float,
+    index: Int,
 ) -> None:
-    """Must-run at the floor, then the steps above it, cheapest capacity first taken as must-run."""
+    """Must-run at the floor, then the steps above it at most at a price, cheapest capacity first taken as must-run."""
     slot = seat[OFFER_AT]
     place(offers, index, slot, rules[FLOOR], low, MUST_RUN)
     covered, room = low, high - low
@@ -129,13 +151,14 @@ def offer_generator(
         covered -= must_run
         mw = min(mw - must_run, room)
         room -= mw
-        price = min(steps[STEP_PRICE, k] + carbon, rules[CAP]) if k < count else rules[CAP]
+        price = min(min(steps[STEP_PRICE, k], most) + carbon, rules[CAP]) if k < count else rules[CAP]
         place(offers, index, slot + 1 + k, price, mw, GENERATION)
 
 
 @inner_kernel
-def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: float, book: Book) -> None:
-    """All units: what they can deliver, what they ask for it."""
+def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: float, chosen: int, book: Book) -> None:
+    """All units: what they can deliver, what they ask for it (mitigated: at most the operator's limit)."""
+    most = world.rules[MITIGATED] if chosen == MITIGATE else world.rules[CAP]
     for g in range(world.generator.shape[0]):
         unit, seat = world.generator[g], world.seat[g]
         profile = int(unit[generator.PROFILE])
@@ -149,18 +172,20 @@ def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: fl
             action, seat[CODEC], unit, high, seat[OFFERS] - 1, world.rules, world.price_grid, book.steps
         )
         carbon = adder * unit[generator.CO2] / KG_PER_T
-        offer_generator(seat, low, high, carbon, count, world.rules, book.steps, book.offers, book.offer_index)
+        offer_generator(seat, low, high, carbon, most, count, world.rules, book.steps, book.offers, book.offer_index)
 
 
 @inner_kernel
-def offer_storage(world: World, rows: Rows, b: int, actions: Float, book: Book) -> None:
-    """All batteries: discharging on the supply side, charging on the demand side, within what they can do."""
+def offer_storage(world: World, rows: Rows, b: int, actions: Float, chosen: int, book: Book) -> None:
+    """All batteries: discharging on the supply side, charging (unless held) on the demand side, within their limits."""
     hours, floor, cap = world.rules[HOURS], world.rules[FLOOR], world.rules[CAP]
     for s in range(world.battery.shape[0]):
         row = world.generator.shape[0] + s
         unit, seat, state = world.battery[s], world.seat[row], rows.battery[b, s]
         charge = battery.charge_limit(unit, state[battery.ENERGY], state[battery.POWER], hours)
         discharge = battery.discharge_limit(unit, state[battery.ENERGY], state[battery.POWER], hours)
+        if chosen == HOLD_STORAGE:
+            charge = 0.0
         book.limits[row, 0], book.limits[row, 1] = -charge, discharge
         action, count = actions[b, seat[ACTION_AT] :], 1
         if seat[CODEC] == POWER:
@@ -190,8 +215,16 @@ def read_consumer(action: Float, codec: int, unit: Float, flexible: float, rules
 
 
 @inner_kernel
-def offer_consumers(world: World, rows: Rows, b: int, actions: Float, book: Book) -> None:
-    """All loads: reductions on the supply side, the whole baseline as inelastic demand.
+def call_response(unit: Float, flexible: float, rules: Float, steps: Float) -> int:
+    """The whole flexible load at its own price, whatever the consumer chose to offer."""
+    steps[STEP_PRICE, 0] = min(max(unit[load.DR_PRICE], rules[FLOOR]), rules[CAP])
+    steps[STEP_MW, 0] = flexible
+    return 1
+
+
+@inner_kernel
+def offer_consumers(world: World, rows: Rows, b: int, actions: Float, chosen: int, book: Book) -> None:
+    """All loads: reductions on the supply side (all they have, where called), the whole baseline as inelastic demand.
 
     What demand response covers of the load is served first, so accepted reductions and shed load never exceed the load.
     """
@@ -205,6 +238,8 @@ def offer_consumers(world: World, rows: Rows, b: int, actions: Float, book: Book
         book.limits[row, 0], book.limits[row, 1] = baseline, flexible
         action = actions[b, seat[ACTION_AT] :]
         count = read_consumer(action, seat[CODEC], unit, flexible, world.rules, book.steps)
+        if chosen == CALL_RESPONSE:
+            count = call_response(unit, flexible, world.rules, book.steps)
         offered = 0.0
         for k in range(seat[OFFERS]):
             mw = min(max(book.steps[STEP_MW, k], 0.0), flexible - offered) if k < count else 0.0
@@ -237,17 +272,17 @@ def offer_connection(rules: Float, adder: float, book: Book) -> None:
 
 
 @inner_kernel
-def write_orders(world: World, rows: Rows, b: int, actions: Float, adder: float, book: Book) -> None:
-    """All orders of one row."""
-    offer_generators(world, rows, b, actions, adder, book)
-    offer_storage(world, rows, b, actions, book)
-    offer_consumers(world, rows, b, actions, book)
+def write_orders(world: World, rows: Rows, b: int, actions: Float, adder: float, chosen: int, book: Book) -> None:
+    """All orders of one row, under the operator's intervention."""
+    offer_generators(world, rows, b, actions, adder, chosen, book)
+    offer_storage(world, rows, b, actions, chosen, book)
+    offer_consumers(world, rows, b, actions, chosen, book)
     offer_connection(world.rules, adder, book)
 
 
 @inner_kernel
 def intervention(action: float) -> int:
-    """The operator's intervention: 0 is none."""
+    """The operator's intervention: none, carbon adder, no charging, all demand response, offers mitigated."""
     return int(action) % INTERVENTIONS
 
 

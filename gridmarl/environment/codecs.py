@@ -9,11 +9,12 @@ import numpy as np
 from gymnasium import spaces
 
 from gridmarl.errors import ScenarioError, nearest
+from gridmarl.scenario.scenario import BUILT_IN_CODECS, PROSUMER, SEPARATE
 from gridmarl.units import Float
 
 ActionSpace = spaces.Discrete | spaces.Box
 
-PRICE_GRID, ORDER, CURVE, MARKUP, POWER, SHARE, LEVELS = range(7)
+PRICE_GRID, ORDER, CURVE, MARKUP, POWER, SHARE, LEVELS, ASSETS = range(8)
 CURVE_STEPS: Final = 3
 MAXIMUM_MARKUP: Final = 20.0
 GRID_PRICES: Final[Float] = np.linspace(20.0, 200.0, 20)
@@ -62,10 +63,11 @@ CODECS: Final = {
         Codec("markup", MARKUP, ("generator", "consumer"), 1, CURVE_STEPS, 0),
         Codec("power", POWER, ("storage",), 1, 1, 1),
         Codec("share", SHARE, ("consumer",), 1, 1, 0),
+        Codec("assets", ASSETS, ("prosumer",), 3, 0, 0),
         Codec("levels", LEVELS, ("operator",), 1, 0, 0),
     )
 }
-DEFAULTS: Final = {"generator": "price-grid", "storage": "power", "consumer": "share", "operator": "levels"}
+DEFAULTS: Final = BUILT_IN_CODECS
 
 
 def codec_of(name: str, role: str) -> Codec:
@@ -77,6 +79,7 @@ def codec_of(name: str, role: str) -> Codec:
         Where the name is unknown or not for the role.
     """
     allowed = [codec.name for codec in CODECS.values() if role in codec.roles]
+    allowed += [SEPARATE] if role == PROSUMER else []
     if name not in allowed:
         raise ScenarioError(
             f"codec of a {role}", name, ", ".join(allowed), nearest(name, allowed) or "choose one of them"
@@ -106,6 +109,8 @@ def action_space(codec: Codec, floor: float, cap: float, most_mw: float) -> Acti
             return spaces.Box(low, high, dtype=np.float64)
         case c if c == MARKUP:
             return spaces.Box(0.0, MAXIMUM_MARKUP, (1,), np.float32)
+        case c if c == ASSETS:
+            return spaces.Box(np.array([-1, -1, 0], np.float32), np.ones(3, np.float32), dtype=np.float32)
         case c if c == POWER:
             return spaces.Box(-1.0, 1.0, (1,), np.float32)
         case _:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gridmarl.data.profiles import forecast_path, realised_path
 from gridmarl.data.random import SPLIT_CODE
+from gridmarl.data.straying import mean_strays
 from gridmarl.environment import arrays, fields
 from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, copy_rows, empty_book, empty_rows
 from gridmarl.environment.step import observe_rows, reset_rows, step_rows
@@ -70,7 +71,7 @@ class Core:
         self.split: Split = split
         self.record = record
         self.rows: Rows = empty_rows(self.compiled.world, rows)
-        self.book: Book = empty_book(self.compiled.world)
+        self.book: Book = empty_book(self.compiled.world, scenario.substeps)
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
         self._shapes = self._outcome_shapes()
@@ -94,8 +95,8 @@ class Core:
         """Fresh arrays for a step."""
         wide, narrow = self._shapes
         seats, market, book = (np.empty(shape) for shape in wide)
-        generator, storage, consumer, operator = (np.empty(shape, np.float32) for shape in narrow)
-        return Outcome(seats, market, generator, storage, consumer, operator, book)
+        observed = dict(zip(fields.ROLES, (np.empty(shape, np.float32) for shape in narrow), strict=True))
+        return Outcome(seats=seats, market=market, book=book, **observed)
 
     def _outcome_shapes(self) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
         """Shapes of a step's results and of its observations."""
@@ -109,6 +110,7 @@ class Core:
             "generator": len(world.generator),
             "storage": len(world.battery),
             "consumer": len(world.load),
+            "prosumer": len(world.home),
             "operator": 1,
         }
         return wide, tuple((count, seats[role], sizes[role]) for role in fields.ROLES)
@@ -156,6 +158,8 @@ class Core:
             Where an order's price lies outside [floor, cap]; nothing has changed then.
         """
         outcome = self.empty_outcome()
+        if len(self.compiled.world.home):
+            actions = actions.copy()  # parts' actions are filled in from their home's
         if not step_rows(self.compiled.world, self.rows, actions, self.book, outcome):
             raise self._fault(actions)
         return outcome
@@ -183,6 +187,13 @@ class Core:
         path = np.empty((self.intervals, len(world.profile)))
         realised_path(world.profile, world.series, origin, key, path)
         return path
+
+    def delivered(self, row: int = 0) -> Float:
+        """What the row's episode delivers, (interval, profile): realised values and how they stray on average."""
+        world, path = self.compiled.world, self.realised(row)
+        means, scratch = np.empty_like(path), np.empty(self.compiled.scenario.substeps + 2)
+        mean_strays(world.straying, world.profile, self.rows.key[row], path, scratch, means)
+        return path + means
 
     def forecast(self, row: int, horizon: int) -> Float:
         """Forecasts issued at the row's next gate closure, (horizon, profile)."""

@@ -14,7 +14,7 @@ import numpy as np
 from gridmarl.units import Float32
 
 VERSION: Final = 1
-ROLES: Final = ("generator", "storage", "consumer", "operator")
+ROLES: Final = ("generator", "storage", "consumer", "prosumer", "operator")
 LEAD_HOURS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0)
 """Forecasts are observed this many hours ahead (at least one interval apart)."""
 
@@ -90,7 +90,7 @@ PUBLIC: Final = (
     _nominal("voltage", "deviation from nominal, in bands", "0 is nominal"),
     _share("reserve_requirement", "reserve asked for in the last interval", "demand"),
     _price("reserve_price", "price of reserve in the last interval"),
-    _nominal("emergency", "stage", "0 is none"),
+    _nominal("emergency", "stages / 3", "the worst stage of the last interval; 0 is none"),
     _price("carbon_adder", "adder on offers in the last interval, at 1 t/MWh"),
     _share("demand_last", "demand of the last interval", "peak demand"),
     _share("renewable_last", "renewable output of the last interval", "peak demand"),
@@ -100,7 +100,7 @@ PUBLIC: Final = (
 )
 
 GENERATOR: Final = (
-    _share("output_last", "output of the last interval"),
+    _share("output_last", "scheduled output of the last interval"),
     _share("available", "forecast of the available output"),
     _share("must_run", "what the unit cannot avoid to produce next"),
     _share("deliverable", "what ramps and availability allow next"),
@@ -108,7 +108,7 @@ GENERATOR: Final = (
     _share("minimum", "minimum output"),
     _price("marginal_cost", "true marginal cost at zero output"),
     _price("cost_slope", "rise of the true marginal cost up to full output"),
-    _price("fuel_cost_last", "true cost of the last interval per MWh of capacity"),
+    _price("fuel_cost_last", "true cost of the last schedule per MWh of capacity"),
     Field("co2_rate", "t/MWh", 0.0, 2.0, "CO2 rate"),
     _share("ramp", "ramp limit per interval"),
     _share("online", "1 unless in maintenance", "1"),
@@ -126,7 +126,7 @@ STORAGE: Final = (
     _share("soc", "stored energy over capacity"),
     _share("energy_below", "stored energy above the window's lower end"),
     _share("room_above", "room below the window's upper end"),
-    _signed("power_last", "power of the last interval, + discharges", "power limit"),
+    _signed("power_last", "scheduled power of the last interval, + discharges", "power limit"),
     _share("charge_limit", "most charging power next", "power limit"),
     _share("discharge_limit", "most discharging power next", "power limit"),
     _share("charge_efficiency", "one way", "1"),
@@ -156,6 +156,39 @@ CONSUMER: Final = (
     _price("margin_forecast", "price forecast of the next interval less the true cost"),
     _nominal("temperature", "(C - 20) / 20", "outside temperature of the last interval"),
     _share("irradiance", "renewable share of the last interval's demand", "demand"),
+)
+
+PROSUMER: Final = (
+    _share("size", "largest power of any of its parts", "peak demand"),
+    _share("load_present", "1 where it has a load", "1"),
+    _share("load", "forecast of the uncontrolled load", "own peak load"),
+    _share("load_last", "uncontrolled load of the last interval", "own peak load"),
+    _share("flexible", "forecast of the load that can be offered", "own peak load"),
+    _share("comfort_debt", "energy owed to comfort, in hours at peak", "own peak load"),
+    _price("dr_price", "asked for a reduction"),
+    _price("comfort_cost", "true cost of a reduction"),
+    _share("reduction_last", "reduction of the last interval", "own peak load"),
+    _share("unserved_last", "load shed in the last interval", "own peak load"),
+    _share("solar_present", "1 where it has a roof", "1"),
+    _share("solar_capacity", "capacity of the roof", "size"),
+    _share("solar_available", "forecast of the available output"),
+    _share("solar_available_1h", "forecast of the available output one hour ahead"),
+    _share("solar_available_4h", "forecast of the available output four hours ahead"),
+    _share("battery_present", "1 where it has a battery", "1"),
+    _share("battery_soc", "stored energy over capacity"),
+    _share("battery_charge_limit", "most charging power next", "power limit"),
+    _share("battery_discharge_limit", "most discharging power next", "power limit"),
+    _share("battery_hours", "hours from empty to full at full power, over 24", "day"),
+    _price("battery_wear", "true cost of a MWh charged or discharged"),
+    _share("vehicle_present", "1 where it has a vehicle", "1"),
+    _share("vehicle_plugged_in", "1 where the vehicle is there in the next interval", "1"),
+    _share("vehicle_soc", "stored energy over capacity"),
+    _share("vehicle_needed", "energy still missing to be ready to leave"),
+    _share("vehicle_must_charge", "charging that can no longer wait", "power limit"),
+    _signed("vehicle_hours", "hours until it leaves; negative: until it is back", "day"),
+    _signed("net_power_last", "net injection of the last interval", "size"),
+    _price("profit_last", "reward of the last interval per MWh at full size"),
+    _signed("transformer_loading", "net power of its transformer in the last interval, + exports", "rating"),
 )
 
 OPERATOR_GLOBALS: Final = (
@@ -192,13 +225,14 @@ def _slot(number: int) -> tuple[Field, ...]:
     )
 
 
-PUBLIC_PREFIX: Final = {"generator": 44, "storage": 32, "consumer": 26, "operator": 0}
+PUBLIC_PREFIX: Final = {"generator": 44, "storage": 32, "consumer": 26, "prosumer": 26, "operator": 0}
 """How much of the public block follows a role's own block."""
 
 FIELDS: Final[dict[str, tuple[Field, ...]]] = {
     "generator": GENERATOR + PUBLIC[:44],
     "storage": STORAGE + PUBLIC[:32],
     "consumer": CONSUMER + PUBLIC[:26],
+    "prosumer": PROSUMER + PUBLIC[:26],
     "operator": OPERATOR_GLOBALS + tuple(field for slot in range(1, 13) for field in _slot(slot)),
 }
 SIZES: Final = {role: len(fields) for role, fields in FIELDS.items()}

@@ -17,14 +17,19 @@ from gridmarl.environment.arrays import (
     LAST_CURTAILED,
     LAST_DEMAND,
     LAST_EMISSIONS,
+    LAST_FREQUENCY,
     LAST_IMPORT,
     LAST_IRRADIANCE,
     LAST_NET_LOAD,
     LAST_PRICE,
     LAST_RENEWABLE,
+    LAST_REQUIREMENT,
     LAST_RESERVE_LEVEL,
+    LAST_RESERVE_PRICE,
     LAST_SHORTAGE,
+    LAST_STAGE,
     LAST_TEMPERATURE,
+    LAST_VOLTAGE,
     LEADS,
     MEAN_DAY,
     MEAN_HOUR,
@@ -49,11 +54,11 @@ KG_PER_T = 1000.0
 CYCLES = 10.0
 DAY_H = 24.0
 MILD_C = 20.0
-PUBLIC_ROLE = 4
+OPERATOR_ROLE, PUBLIC_ROLE = 4, 5
 CLOCK_SIZE = 4
 LAST_PRICE_AT, MEAN_DAY_AT, TEMPERATURE_AT = 4, 8, 35
 LEAST_MW = 1e-9
-NOMINAL_AT, NOMINAL_SIZE = 26, 5
+STAGE_SCALE = 3.0
 
 
 @inner_kernel
@@ -121,8 +126,9 @@ def observe_public(rules: Float, memory: Float, clock: Float32, index: int, publ
     public[7] = memory[MEAN_HOUR] / price_scale
     public[8] = memory[MEAN_DAY] / price_scale
     public[9] = memory[LAST_SHORTAGE]
-    for i in range(NOMINAL_AT, NOMINAL_AT + NOMINAL_SIZE):
-        public[i] = 0.0  # frequency, voltage, reserve requirement, reserve price, emergency
+    public[26], public[27] = memory[LAST_FREQUENCY], memory[LAST_VOLTAGE]
+    public[28], public[29] = memory[LAST_REQUIREMENT], memory[LAST_RESERVE_PRICE] / price_scale
+    public[30] = memory[LAST_STAGE] / STAGE_SCALE
     public[31] = memory[LAST_ADDER] / price_scale
     public[32] = memory[LAST_DEMAND] / mw_scale
     public[33] = memory[LAST_RENEWABLE] / mw_scale
@@ -252,7 +258,7 @@ def observe_operator(world: World, memory: Float, classes: Float, public: Float3
     out[13] = memory[LAST_CURTAILED] / mw_scale
     out[14] = memory[LAST_EMISSIONS] / KG_PER_T / (max(memory[LAST_DEMAND], LEAST_MW) * world.rules[HOURS])
     out[15] = memory[LAST_IMPORT] / mw_scale
-    out[16], out[17] = 0.0, 0.0  # frequency, voltage: nominal
+    out[16], out[17] = memory[LAST_FREQUENCY], memory[LAST_VOLTAGE]
     out[18] = memory[LAST_RESERVE_LEVEL] / RESERVE_STEPS
     out[19] = memory[LAST_ADDER] / price_scale
     for k in range(CLASS_SLOTS):
@@ -263,7 +269,7 @@ def observe_operator(world: World, memory: Float, classes: Float, public: Float3
         out[at + 2] = offered / mw_scale
         out[at + 3] = classes[k, CLASS_ACCEPTED] / mw_scale
         out[at + 4] = classes[k, CLASS_VALUE] / offered / price_scale if offered > 0.0 else 0.0
-    clamp(out, OPERATOR_OWN, world.low[3], world.high[3])
+    clamp(out, OPERATOR_OWN, world.low[OPERATOR_ROLE], world.high[OPERATOR_ROLE])
 
 
 @inner_kernel

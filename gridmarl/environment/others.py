@@ -46,15 +46,16 @@ def chosen_seats(layout: Layout, pattern: str | tuple[str, ...] | list[str] | No
         Where a pattern matches no seat.
     """
     if pattern is None:
-        return layout.seats
+        return layout.played
+    roles = [layout.roles[layout.index(seat)] for seat in layout.played]
     patterns = (pattern,) if isinstance(pattern, str) else tuple(pattern)
     for one in patterns:
-        if not any(matches(one, s, r) for s, r in zip(layout.seats, layout.roles, strict=True)):
-            known = (*ROLES, *layout.seats)
+        if not any(matches(one, s, r) for s, r in zip(layout.played, roles, strict=True)):
+            known = (*ROLES, *layout.played)
             raise ScenarioError(
                 "seats", one, ", ".join(known), nearest(one, known) or "choose a role, a seat or a pattern"
             )
-    pairs = zip(layout.seats, layout.roles, strict=True)
+    pairs = zip(layout.played, roles, strict=True)
     return tuple(s for s, r in pairs if any(matches(one, s, r) for one in patterns))
 
 

@@ -10,9 +10,11 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from gridmarl.environment import arrays, fields
+from gridmarl.environment.announce import interval_messages
 from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
 from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.fields import Field
+from gridmarl.environment.mailbox import Router
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Seating, global_state, observations_of, reward_vector, state_space
 from gridmarl.errors import ActionError, ScenarioError, nearest
@@ -71,7 +73,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         self.scenario = scenario
         self.render_mode = render_mode
         self.possible_agents: list[str] = list(chosen_seats(self.core.compiled.layout, seats))
-        if others is None and len(self.possible_agents) < len(self.core.compiled.layout.seats):
+        if others is None and len(self.possible_agents) < len(self.core.compiled.layout.played):
             raise ScenarioError("others", None, "a team for the seats not played", "pass others='truthful'")
         self.agents: list[str] = []
         self.max_cycles: int = scenario.intervals
@@ -86,6 +88,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         self._packed = np.zeros((1, self.core.width))
         self._outcome: Outcome | None = None
         self._others_acted = False  # once an interval, even where an action from outside is refused first
+        self.messages = Router(self.core.compiled.layout.seats)
 
     @property
     def unwrapped(self) -> MarketEnv:
@@ -152,6 +155,9 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         self._pack(actions)
         outcome = self._outcome = self.core.step(self._packed)
         self._others_acted = False
+        if self.messages:
+            key, decided = int(self.core.rows.key[0]), int(self.core.rows.t[0]) - 1
+            self.messages.deliver(interval_messages(self.core.compiled, outcome, 0, decided, key))
         last = bool(self.core.rows.t[0] >= min(self.max_cycles, self.core.intervals))
         results = outcome.seats[0].tolist()
         rewards = {p.seat: results[p.row][arrays.REWARD] for p in self._places}
@@ -197,7 +203,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
         infos: Infos = {}
         for place in self._places:
             row = results[place.row]
-            info: dict[str, Any] = dict(zip(SEAT_NAMES[place.role], row, strict=True))
+            info: dict[str, Any] = dict(zip(SEAT_NAMES[place.role], row, strict=False))
             info["price_per_mwh"] = price
             if place.role == "operator":
                 info["reward_vector"] = reward_vector(row)

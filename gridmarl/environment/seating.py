@@ -92,6 +92,8 @@ def observations_of(outcome: Outcome, role: str) -> Float32:
             return outcome.storage
         case "consumer":
             return outcome.consumer
+        case "prosumer":
+            return outcome.prosumer
         case _:
             return outcome.operator
 
@@ -106,7 +108,7 @@ def global_state(outcome: Outcome) -> Float32:
 
 def _public_block(outcome: Outcome) -> Float32:
     """The longest public prefix that a seat of this world observes."""
-    for role in ("generator", "storage", "consumer"):
+    for role in ("generator", "storage", "consumer", "prosumer"):
         observed = observations_of(outcome, role)
         if observed.shape[1]:
             return observed[:, 0, fields.OWN_SIZES[role] :]
@@ -133,5 +135,4 @@ def state_space(compiled: Compiled) -> spaces.Box:
 
 def reward_vector(row: list[float]) -> Float:
     """The operator's objectives (stability, cost, emissions), higher is better."""
-    stability = row[arrays.NINTH]
-    return np.array([-stability, -(row[arrays.COST] - stability), -row[arrays.FIFTH]])
+    return np.array([-row[arrays.NINTH], -row[arrays.COST_OBJECTIVE], -row[arrays.FIFTH]])

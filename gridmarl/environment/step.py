@@ -1,60 +1,110 @@
-"""One interval of every row: orders, clearing, dispatch, settlement, assets, observation."""
+"""One interval of every row: orders, clearing, dispatch, reserve, real time, delivery, observation."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gridmarl.assets import battery, generator
-from gridmarl.data import profiles
+from gridmarl.assets import battery, degradation, generator
+from gridmarl.data import profiles, straying
 from gridmarl.data.random import episode_key
 from gridmarl.environment.arrays import (
     CARBON,
     CARBON_ADDER,
+    CARBON_COLLECTED,
     CARBON_STEP,
+    COMFORT,
+    COST,
+    COST_OBJECTIVE,
+    COST_WEIGHT,
     CURTAILED,
     DAY_MEMORY,
     DEMAND,
+    EIGHTH,
     EMISSIONS,
+    EMISSIONS_WEIGHT,
     FIFTH,
+    FREQUENCY,
+    FUEL,
     HOUR_MEMORY,
     HOURS,
+    IMBALANCE_ACCOUNT,
+    IMBALANCE_PAYMENT,
     IMPORT,
+    IN_BAND,
     LAG_2,
     LAG_3,
     LAST_ADDER,
     LAST_CURTAILED,
     LAST_DEMAND,
     LAST_EMISSIONS,
+    LAST_FREQUENCY,
     LAST_IMPORT,
     LAST_IRRADIANCE,
     LAST_NET_LOAD,
     LAST_PRICE,
     LAST_RENEWABLE,
+    LAST_REQUIREMENT,
     LAST_RESERVE_LEVEL,
+    LAST_RESERVE_PRICE,
     LAST_SHORTAGE,
+    LAST_STAGE,
     LAST_TEMPERATURE,
+    LAST_VOLTAGE,
     MEAN_DAY,
     MEAN_HOUR,
     NET_LOAD,
+    NINTH,
+    NONSPIN,
+    NONSPIN_MW,
+    NONSPIN_REQUIRED,
     ORDER_ACCEPTED,
     ORDER_MW,
     ORDER_PLACE,
     ORDER_PRICE,
     ORDER_RANK,
+    OUT_OF_BAND,
     PRICE,
     PRICING,
     RENEWABLE_MWH,
+    RENT,
+    RESERVE_PAYMENT,
+    RESERVE_PAYMENTS,
+    RESOURCE_COST,
+    REWARD,
+    SEVENTH,
+    SPIN,
+    SPIN_MW,
+    SPIN_PRICE,
+    SPIN_REQUIRED,
+    STABILITY_WEIGHT,
+    STAGE,
+    START,
     TEMPERATURE,
+    TENTH,
     UNSERVED,
+    VOLL,
+    VOLTAGE_BAND,
+    VOLTAGE_HIGH,
+    VOLTAGE_LOW,
+    WEAR,
     WHOLESALE,
+    WHOLESALE_PRICE,
     Book,
     Outcome,
     Rows,
     World,
 )
-from gridmarl.environment.bidding import actions_are_sound, intervention, reserve_level, write_orders
-from gridmarl.environment.dispatch import account_operator, dispatch
+from gridmarl.environment.balancing import balance
+from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, intervention, reserve_level, write_orders
+from gridmarl.environment.delivery import deliver
+from gridmarl.environment.dispatch import dispatch
+from gridmarl.environment.feeding import feed
 from gridmarl.environment.observe import MILD_C, expected, observe, reference_price
+from gridmarl.environment.procurement import procure
+from gridmarl.environment.prosumers import account, expand, meter, observe_prosumers
+from gridmarl.environment.transformers import limit_orders, measure_loading
+from gridmarl.environment.vehicles import park, plug_in, travel
+from gridmarl.grid import frequency
 from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.market.clearing import clear_book
 from gridmarl.units import Bool, Float, Int, UInt
@@ -110,9 +160,36 @@ def clear(book: Book, pricing: int) -> None:
 
 
 @inner_kernel
-def remember(rules: Float, memory: Float, values: Float, market: Float, level: int) -> None:
+def account_operator(world: World, market: Float, row: Float, level: int, chosen: int) -> None:
+    """The operator's own row: its account, the system's cost and its three objectives."""
+    rules, hours = world.rules, world.rules[HOURS]
+    lost = rules[VOLL] * market[UNSERVED] * hours
+    imports = market[WHOLESALE_PRICE] * market[IMPORT] * hours
+    market[RESOURCE_COST] = market[FUEL] + market[START] + market[WEAR] + market[COMFORT] + lost + imports
+    outside = 1.0 - market[IN_BAND]
+    if max(market[VOLTAGE_HIGH] - 1.0, 1.0 - market[VOLTAGE_LOW]) > rules[VOLTAGE_BAND]:
+        outside += 1.0
+    instability = lost + rules[OUT_OF_BAND] * outside * hours
+    cost = market[RESOURCE_COST] - lost + market[RESERVE_PAYMENTS]
+    row[0], row[1] = level, chosen
+    row[2] = market[CARBON_COLLECTED] + market[RENT] + market[IMBALANCE_ACCOUNT] + row[RESERVE_PAYMENT]
+    row[COST], row[FIFTH] = market[RESOURCE_COST], market[EMISSIONS]
+    row[REWARD] = -(rules[STABILITY_WEIGHT] * instability + rules[COST_WEIGHT] * cost)
+    row[REWARD] -= rules[EMISSIONS_WEIGHT] * market[EMISSIONS]
+    row[SEVENTH], row[EIGHTH], row[NINTH], row[TENTH] = (
+        market[UNSERVED],
+        market[CURTAILED],
+        instability,
+        market[CARBON_ADDER],
+    )
+    row[COST_OBJECTIVE], row[IMBALANCE_PAYMENT] = cost, market[IMBALANCE_ACCOUNT]
+    row[SPIN_MW], row[NONSPIN_MW] = market[SPIN], market[NONSPIN]
+
+
+@inner_kernel
+def remember(world: World, memory: Float, values: Float, market: Float, level: int) -> None:
     """What the public keeps of this interval."""
-    price, demand = market[PRICE], market[DEMAND]
+    rules, price, demand = world.rules, market[PRICE], market[DEMAND]
     memory[LAG_3], memory[LAG_2], memory[LAST_PRICE] = memory[LAG_2], memory[LAST_PRICE], price
     memory[MEAN_HOUR] += rules[HOUR_MEMORY] * (price - memory[MEAN_HOUR])
     memory[MEAN_DAY] += rules[DAY_MEMORY] * (price - memory[MEAN_DAY])
@@ -120,6 +197,18 @@ def remember(rules: Float, memory: Float, values: Float, market: Float, level: i
     memory[LAST_CURTAILED], memory[LAST_EMISSIONS] = market[CURTAILED], market[EMISSIONS]
     memory[LAST_IMPORT], memory[LAST_RESERVE_LEVEL], memory[LAST_ADDER] = market[IMPORT], level, market[CARBON_ADDER]
     remember_world(rules, memory, values, demand, market[RENEWABLE_MWH] / rules[HOURS])
+    remember_grid(world, memory, market)
+
+
+@inner_kernel
+def remember_grid(world: World, memory: Float, market: Float) -> None:
+    """What the public keeps of frequency, voltage, reserve and emergency; in bands where there is a band."""
+    low, high = market[VOLTAGE_LOW] - 1.0, market[VOLTAGE_HIGH] - 1.0
+    memory[LAST_FREQUENCY] = market[FREQUENCY] / world.frequency[frequency.BAND_HZ]
+    memory[LAST_VOLTAGE] = (high if high > -low else low) / world.rules[VOLTAGE_BAND]
+    required = market[SPIN_REQUIRED] + market[NONSPIN_REQUIRED]
+    memory[LAST_REQUIREMENT] = required / market[DEMAND] if market[DEMAND] > 0.0 else 0.0
+    memory[LAST_RESERVE_PRICE], memory[LAST_STAGE] = market[SPIN_PRICE], market[STAGE]
 
 
 @inner_kernel
@@ -142,26 +231,38 @@ def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
 
 @inner_kernel
 def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outcome: Outcome) -> None:
-    """Orders, clearing, dispatch and settlement, assets, observation: one interval of one row."""
+    """Orders, clearing, dispatch, reserve, real time, delivery and settlement, observation: one interval of one row."""
     seats, market = outcome.seats[b], outcome.market[b]
     seats[:, :] = 0.0
     market[:] = 0.0
     last = actions[b, actions.shape[1] - 1]
     level, chosen = reserve_level(last), intervention(last)
-    market[CARBON_ADDER] = world.rules[CARBON] + chosen * world.rules[CARBON_STEP]
+    market[CARBON_ADDER] = world.rules[CARBON] + (world.rules[CARBON_STEP] if chosen == ADD_CARBON else 0.0)
     realise(world, rows.deviation[b], rows.origin[b], rows.t[b], rows.key[b], book.realised)
     start_units(world.maintenance, world.generator, rows.generator[b], rows.t[b], seats)
-    write_orders(world, rows, b, actions, market[CARBON_ADDER], book)
+    expand(world, actions[b])
+    write_orders(world, rows, b, actions, market[CARBON_ADDER], chosen, book)
+    plug_in(world, rows, b, book)
+    limit_orders(world, book)
     clear(book, int(world.rules[PRICING]))
     dispatch(world, rows, b, book, seats, market)
-    account_operator(world.rules, market, seats[seats.shape[0] - 1], level, chosen)
-    remember(world.rules, rows.market[b], book.realised, market, level)
+    procure(world, rows, b, level, book, seats, market)
+    connection_mw = balance(world, rows, b, book, seats, market)
+    feed(world, book, seats, market)
+    meter(world, seats)
+    measure_loading(world, rows.loading[b], seats, market)
+    deliver(world, rows, b, book, connection_mw, seats, market)
+    travel(world, rows, b, seats, market)
+    account(world, rows.home[b], seats)
+    account_operator(world, market, seats[seats.shape[0] - 1], level, chosen)
+    remember(world, rows.market[b], book.realised, market, level)
     if outcome.book.shape[0] > 0:
         copy_orders(book.offers, book.offer_index, outcome.book[b], 0)
         copy_orders(book.bids, book.bid_index, outcome.book[b], book.offers.shape[1])
     rows.t[b] += 1
     commit(world.maintenance, rows.generator[b], rows.t[b])
     observe(world, rows, b, book.public, outcome)
+    observe_prosumers(world, rows, b, book.public, outcome.prosumer[b])
 
 
 @entry_kernel
@@ -193,6 +294,7 @@ def observe_rows(world: World, rows: Rows, book: Book, outcome: Outcome) -> None
     """Write every row's observations as they are now."""
     for b in range(rows.t.shape[0]):
         observe(world, rows, b, book.public, outcome)
+        observe_prosumers(world, rows, b, book.public, outcome.prosumer[b])
 
 
 @inner_kernel
@@ -202,19 +304,27 @@ def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) ->
     for p in range(world.profile.shape[0]):
         deviation[p] = profiles.first_deviation(world.profile, world.series, p, origin, key)
         book.realised[p] = profiles.realised(world.profile, world.series, p, origin, -1, deviation[p])
+        rows.stray[b, p] = straying.first_stray(p, key)
     rows.t[b] = 0
     rows.generator[b, :, :] = 0.0
     rows.battery[b, :, :] = 0.0
     rows.load[b, :, :] = 0.0
     rows.classes[b, :, :] = 0.0
     rows.market[b, :] = 0.0
+    rows.grid[b, :] = 0.0
+    rows.home[b, :, :] = 0.0
+    rows.loading[b, :] = 0.0
     for g in range(world.generator.shape[0]):
         rows.generator[b, g, generator.OUTPUT] = world.generator[g, generator.INITIAL]
     for s in range(world.battery.shape[0]):
-        rows.battery[b, s, battery.ENERGY] = world.battery[s, battery.ENERGY_INITIAL]
+        unit, state = world.battery[s], rows.battery[b, s]
+        state[battery.ENERGY] = unit[battery.ENERGY_INITIAL]
+        degradation.begin_cycles(state, battery.CYCLES, state[battery.ENERGY] / unit[battery.CAPACITY])
+    park(world, rows, b)
     commit(world.maintenance, rows.generator[b], 0)
     remember_before(world, rows.market[b], deviation, origin, book.realised)
     observe(world, rows, b, book.public, outcome)
+    observe_prosumers(world, rows, b, book.public, outcome.prosumer[b])
 
 
 @inner_kernel

@@ -118,7 +118,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         self.render_mode = None
         seating = Seating(self.core.compiled)
         played = chosen_seats(self.core.compiled.layout, seats)
-        if others is None and len(played) < len(self.core.compiled.layout.seats):
+        if others is None and len(played) < len(self.core.compiled.layout.played):
             raise ScenarioError("others", None, "a team for the seats not played", "pass others='truthful'")
         self._others = others
         self.group_of = group_seats([seating.places[seat] for seat in played])

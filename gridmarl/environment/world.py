@@ -11,16 +11,28 @@ import numpy as np
 from gridmarl.assets import battery, generator, load
 from gridmarl.data import profiles
 from gridmarl.data.series import Series, build_series
-from gridmarl.environment import arrays
+from gridmarl.data.straying import STRAYING_COLUMNS
+from gridmarl.environment import arrays, grid
 from gridmarl.environment.arrays import World
 from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, codec_of
 from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table
+from gridmarl.environment.homes import (
+    behind_transformers,
+    flexible_slots,
+    home_codecs,
+    home_table,
+    local_hours,
+    vehicle_columns,
+)
 from gridmarl.errors import ScenarioError, nearest
-from gridmarl.scenario.scenario import OPERATOR, Scenario
+from gridmarl.scenario.feeder import Feeder
+from gridmarl.scenario.participants import ElectricVehicle
+from gridmarl.scenario.scenario import MINUTES_PER_HOUR, OPERATOR, PROSUMER, Scenario
 from gridmarl.units import HOURS_PER_DAY, Float, Float32, Int
 
 PRICING_CODE = {"lower": 0, "upper": 1, "midpoint": 2}
 LOAD_BIDS = 2
+DEFAULT_VOLTAGE_BAND_PU = 0.05
 CLASS_LIMIT = arrays.CLASS_SLOTS
 
 
@@ -31,7 +43,7 @@ class Layout:
     Attributes
     ----------
     seats : tuple of str
-        Generators, storage, consumers, then the operator: rows of ``Outcome.seats``.
+        Generators, storage, consumers, homes that are one seat, then the operator: rows of ``Outcome.seats``.
     roles : tuple of str
         Role of each seat.
     owners : tuple of str
@@ -42,6 +54,8 @@ class Layout:
         Technology of each seat.
     classes : tuple of str
         The operator's slots.
+    played : tuple of str
+        Seats that agents play: all but the parts of homes that are one seat.
     most_mw : dict
         Role -> the largest power of a seat, MW.
     """
@@ -53,6 +67,7 @@ class Layout:
     technologies: tuple[str, ...]
     classes: tuple[str, ...]
     most_mw: Mapping[str, float]
+    played: tuple[str, ...]
 
     def index(self, seat: str) -> int:
         """Row of a seat.
@@ -108,21 +123,26 @@ def _layout(scenario: Scenario, codecs: Mapping[str, str]) -> Layout:
         "storage": scenario.all_storage,
         "consumer": scenario.all_consumers,
     }
-    known = {*scenario.seats, OPERATOR, *ROLES}
+    homes = scenario.bundled(codecs)
+    known = {*scenario.seats, *(home.name for home in scenario.all_prosumers), OPERATOR, *ROLES}
     for key in codecs:
         if key not in known:
             raise ScenarioError("codecs: seat or role", key, ", ".join(sorted(known)), nearest(key, known))
+    parts = home_codecs(homes, codecs)
     seats = [(m.name, role, m.owned_by, m.technology) for role, group in members.items() for m in group]
+    seats += [(home.name, PROSUMER, home.name, PROSUMER) for home in homes]
     seats.append((OPERATOR, "operator", OPERATOR, OPERATOR))
-    chosen = tuple(codec_of(codecs.get(n) or codecs.get(r) or DEFAULTS[r], r) for n, r, _, _ in seats)
+    chosen = tuple(codec_of(parts.get(n) or codecs.get(n) or codecs.get(r) or DEFAULTS[r], r) for n, r, _, _ in seats)
     most = {
         "generator": max((g.capacity_mw for g in scenario.all_generators), default=0.0),
         "storage": max((b.power_mw for b in scenario.all_storage), default=0.0),
         "consumer": max((c.load_mw for c in scenario.all_consumers), default=0.0),
+        PROSUMER: 0.0,
         "operator": 0.0,
     }
     names, roles, owners, technologies = (tuple(column) for column in zip(*seats, strict=True))
-    return Layout(names, roles, owners, chosen, technologies, _classes(scenario), most)
+    played = tuple(name for name in names if name not in parts)
+    return Layout(names, roles, owners, chosen, technologies, _classes(scenario), most, played)
 
 
 def _capacities(scenario: Scenario) -> dict[str, float]:
@@ -148,8 +168,10 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
     low, high = bound_table()
     decay = series.table[:, profiles.DECAY]
     lead = _leads(scenario)
+    index, behind = _seat_index(scenario, layout), behind_transformers(scenario, layout.seats)
+    swing, asked, feeder = grid.frequency_table(scenario), grid.asked_for_reserve(scenario), grid.load_feeder(scenario)
     return World(
-        rules=_rules(scenario, series),
+        rules=_rules(scenario, series, feeder),
         generator=_generators(scenario, series),
         battery=_batteries(scenario),
         load=_loads(scenario, series),
@@ -160,11 +182,30 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         stack=_stack(scenario),
         lead=lead,
         shrink=decay[:, None] ** (lead[None, :] + 1),
-        seat=_seat_index(scenario, layout),
+        seat=index,
         class_capacity=_class_capacity(scenario, layout),
         price_grid=GRID_PRICES.copy(),
         low=low,
         high=high,
+        straying=_straying(scenario, series),
+        frequency=swing,
+        transition=grid.transition(swing),
+        emergency=grid.emergency_table(scenario.emergency),
+        reserve=grid.reserve_rules(scenario.reserve),
+        reserve_order=np.argsort(asked, kind="stable").astype(np.int64),
+        reserve_asked=asked,
+        trip=grid.trips(scenario),
+        feeder=grid.feeder_table(feeder),
+        support=grid.support_table(scenario, feeder),
+        inverter_mva=grid.inverter_ratings(scenario),
+        bus=grid.places(scenario, feeder),
+        reactive=grid.reactive_shares(scenario),
+        hour=local_hours(series),
+        home=home_table(scenario, layout.seats),
+        transformer=np.array([unit.limit_mw for unit in scenario.transformers], np.float64),
+        behind=behind,
+        offer_behind=flexible_slots(index, layout.roles, behind, bids=False),
+        bid_behind=flexible_slots(index, layout.roles, behind, bids=True),
     )
 
 
@@ -172,7 +213,7 @@ def _leads(scenario: Scenario) -> Int:
     return np.array([max(k, round(h / scenario.interval_h)) for k, h in enumerate(LEAD_HOURS)], np.int64)
 
 
-def _rules(scenario: Scenario, series: Series) -> Float:
+def _rules(scenario: Scenario, series: Series, feeder: Feeder | None) -> Float:
     market, operator, connection = scenario.market, scenario.operator, scenario.connection
     rules = np.zeros(arrays.RULE_COLUMNS)
     rules[arrays.HOURS], rules[arrays.INTERVALS] = scenario.interval_h, scenario.intervals
@@ -195,6 +236,16 @@ def _rules(scenario: Scenario, series: Series) -> Float:
     rules[arrays.DAY_MEMORY] = -np.expm1(-scenario.interval_h / HOURS_PER_DAY)
     rules[arrays.STABILITY_WEIGHT], rules[arrays.COST_WEIGHT] = operator.stability_weight, operator.cost_weight
     rules[arrays.EMISSIONS_WEIGHT] = operator.emissions_weight
+    rules[arrays.OUT_OF_BAND], rules[arrays.DUAL] = operator.out_of_band_per_h, market.imbalance == "dual"
+    mitigated = operator.mitigated_per_mwh
+    rules[arrays.MITIGATED] = 2 * scenario.reference_price_per_mwh if mitigated is None else mitigated
+    rules[arrays.FREQUENCY_PROFILE] = -1
+    if connection and connection.frequency:
+        rules[arrays.FREQUENCY_PROFILE] = series.names.index(connection.frequency)
+    rules[arrays.VOLTAGE_BAND], rules[arrays.SOURCE_PU] = DEFAULT_VOLTAGE_BAND_PU, 1.0
+    if scenario.voltage and feeder:
+        rules[arrays.VOLTAGE_BAND], rules[arrays.SOURCE_PU] = scenario.voltage.band_pu, feeder.source_pu
+        rules[arrays.SUPPORT_DEAD_BAND] = scenario.voltage.support_dead_band_pu
     rules[arrays.NET_LOAD] = series.names.index("net_load") if "net_load" in series.names else -1
     rules[arrays.TEMPERATURE] = series.names.index("temperature") if "temperature" in series.names else -1
     return rules
@@ -209,6 +260,7 @@ def _ramp(ramp_mw_per_h: float | None, interval_h: float) -> float:
 
 
 def _generators(scenario: Scenario, series: Series) -> Float:
+    nominal_hz = grid.nominal_hz(scenario)
     return _table(
         [
             [
@@ -222,6 +274,9 @@ def _generators(scenario: Scenario, series: Series) -> Float:
                 g.initial_mw,
                 series.names.index(g.availability) if g.availability else -1,
                 float(g.renewable),
+                generator.UNLIMITED if g.ramp_mw_per_h is None else g.ramp_mw_per_h / MINUTES_PER_HOUR,
+                2.0 * g.inertia_s * g.capacity_mw / nominal_hz,
+                g.capacity_mw / (g.droop * nominal_hz) if g.droop else 0.0,
             ]
             for g in scenario.all_generators
         ],
@@ -230,6 +285,7 @@ def _generators(scenario: Scenario, series: Series) -> Float:
 
 
 def _batteries(scenario: Scenario) -> Float:
+    nominal_hz = grid.nominal_hz(scenario)
     return _table(
         [
             [
@@ -243,6 +299,10 @@ def _batteries(scenario: Scenario) -> Float:
                 b.wear_per_mwh,
                 b.wear_per_mw2h,
                 _ramp(b.ramp_mw_per_h, scenario.interval_h),
+                b.cycle_cost_per_mwh,
+                b.cycle_exponent,
+                b.power_mw / (b.droop * nominal_hz) if b.droop else 0.0,
+                *vehicle_columns(b),
             ]
             for b in scenario.all_storage
         ],
@@ -268,6 +328,17 @@ def _loads(scenario: Scenario, series: Series) -> Float:
     )
 
 
+def _straying(scenario: Scenario, series: Series) -> Float:
+    """How far profiles stray within an interval; correlation from substep to substep."""
+    minutes = scenario.interval_min / scenario.substeps
+    rows: list[list[float]] = []
+    for name in series.names:
+        profile = scenario.profiles[name]
+        decay = float(np.exp(-minutes / profile.realtime_correlation_min))
+        rows.append([profile.realtime_relative, profile.realtime_absolute, decay, float(np.sqrt(1.0 - decay**2))])
+    return _table(rows, STRAYING_COLUMNS)
+
+
 def _clock(scenario: Scenario, series: Series) -> Float32:
     """Sine and cosine of the local time of day and of the week, (index, 4)."""
     first = series.start_utc.astimezone(ZoneInfo(scenario.timezone)).weekday()
@@ -282,6 +353,7 @@ def _maintenance(scenario: Scenario) -> Int:
         for g, unit in enumerate(scenario.all_generators)
         for start, end in unit.maintenance_h
     ]
+    windows += grid.repairs(scenario)
     return np.array(windows, np.int64).reshape(len(windows), 3)
 
 
@@ -330,7 +402,8 @@ def _slots(scenario: Scenario, role: str, codec: Codec, number: int) -> tuple[in
         case "generator":
             return offers + 1, 0
         case "storage":
-            return offers, codec.bids
+            vehicle = isinstance(scenario.all_storage[number - len(scenario.all_generators)], ElectricVehicle)
+            return offers, codec.bids + vehicle  # one more for what must be charged
         case "consumer":
             return offers, LOAD_BIDS
         case _:

@@ -15,6 +15,7 @@ from gridmarl.assets import battery, load
 from gridmarl.environment import arrays
 from gridmarl.environment.core import Core
 from gridmarl.environment.render import order_seats
+from gridmarl.evaluation.facts import GridFacts, battery_facts, held_back_mw, untaken_mw
 from gridmarl.evaluation.trajectory import Negotiation, Trajectory
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
@@ -80,7 +81,7 @@ def _trajectory(
     core: Core, seated: SeatedTeam, seed: int, kept: _Recording, before: float, wall_s: float
 ) -> Trajectory:
     compiled, layout, scenario = core.compiled, core.compiled.layout, core.compiled.scenario
-    origin = int(core.rows.origin[0])
+    origin, results = int(core.rows.origin[0]), np.stack(kept.results)
     return Trajectory(
         scenario=scenario.name,
         digest=scenario.digest,
@@ -96,12 +97,16 @@ def _trajectory(
         roles=layout.roles,
         technologies=layout.technologies,
         market=np.stack(kept.market),
-        results=np.stack(kept.results),
+        results=results,
         book=np.stack(kept.book),
         offers=arrays.book_sizes(compiled.world)[0],
         order_seats=order_seats(compiled),
         realised=core.realised(0),
         profiles=compiled.series.names,
+        untaken_mw=untaken_mw(core, results),
+        held_back_mw=held_back_mw(core, results),
+        grid=GridFacts.of(scenario),
+        batteries=battery_facts(scenario),
         stored_mwh=float(core.rows.battery[0, :, battery.ENERGY].sum()) - before,
         owed_mwh=float(core.rows.load[0, :, load.DEBT].sum()),
         stored_price_per_mwh=scenario.stored_energy_price_per_mwh,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridmarl.environment.arrays import MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
+from gridmarl.environment.arrays import DEVIATION_MW, MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
 from gridmarl.errors import ScenarioError, nearest
+from gridmarl.evaluation.facts import BatteryFacts, GridFacts
 from gridmarl.units import Float
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Trajectory:
         Seat of each slot.
     realised : (interval, profile) array
     profiles : tuple of str
+    untaken_mw, held_back_mw : (interval,) arrays
+        What sun and wind could have delivered and did not; must-run output of other units that nobody took.
+    grid : GridFacts
+    batteries : tuple of BatteryFacts
     stored_mwh, owed_mwh : float
         Change of all stored energy, and owed energy at the end.
     stored_price_per_mwh : float
@@ -94,6 +99,10 @@ class Trajectory:
     order_seats: tuple[str, ...]
     realised: Float
     profiles: tuple[str, ...]
+    untaken_mw: Float
+    held_back_mw: Float
+    grid: GridFacts
+    batteries: tuple[BatteryFacts, ...]
     stored_mwh: float
     owed_mwh: float
     stored_price_per_mwh: float
@@ -140,6 +149,13 @@ class Trajectory:
         """What a seat injects, or reduces, (interval,) MW."""
         return self.results[:, self.seats.index(seat), POWER_MW]
 
+    def schedule(self, seat: str) -> Float:
+        """What the auction gave a seat to inject, or to reduce, (interval,) MW: its power without the deviation."""
+        row = self.seats.index(seat)
+        if self.roles[row] == "consumer":
+            return self.power(seat)
+        return self.power(seat) - self.results[:, row, DEVIATION_MW]
+
     def times(self) -> list[datetime]:
         """UTC starts of the intervals."""
         from datetime import timedelta
@@ -152,7 +168,7 @@ class Trajectory:
 
         frames = [self._tidy("market", "market", MARKET_NAMES, self.market)]
         for row, (seat, role) in enumerate(zip(self.seats, self.roles, strict=True)):
-            frames.append(self._tidy(seat, role, SEAT_NAMES[role], self.results[:, row]))
+            frames.append(self._tidy(seat, role, SEAT_NAMES[role], self.results[:, row, : len(SEAT_NAMES[role])]))
         return pd.concat(frames, ignore_index=True)
 
     def _tidy(self, seat: str, role: str, names: tuple[str, ...], values: Float) -> pd.DataFrame:

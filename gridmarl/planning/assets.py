@@ -48,6 +48,9 @@ class Battery:
     ``Δ (wear_per_mwh (c + d) + wear_per_mw2h (c² + d²))`` dollars a step. The ramp limits the change of ``d - c`` from
     one step to the next to ``ramp_mw_per_h`` times the length of the step being entered.
 
+    A vehicle has no power while it is away. At the end of a step it may lose ``trip_mwh``; at the end of the step in
+    which it leaves, ``ready_mwh`` should be stored: what is missing costs ``missing_per_mwh``.
+
     Raises
     ------
     ScenarioError
@@ -66,6 +69,14 @@ class Battery:
     wear_per_mw2h: float = 0.0
     ramp_mw_per_h: PerStep = np.inf
     power_now_mw: float = 0.0
+    trip_mwh: PerStep = 0.0
+    ready_mwh: PerStep = 0.0
+    missing_per_mwh: float = 0.0
+
+    @property
+    def drives(self) -> bool:
+        """Whether it is a vehicle that leaves or comes back within the horizon."""
+        return bool(np.any(np.asarray(self.trip_mwh) > 0) or np.any(np.asarray(self.ready_mwh) > 0))
 
     def __post_init__(self) -> None:
         _require_numbers(self, may_be_infinite=("ramp_mw_per_h",), may_be_negative=("power_now_mw", "energy_now_mwh"))

@@ -1,7 +1,7 @@
 """Each asset as rows and columns: matrices that its kind fixes, and numbers that change from one plan to the next.
 
 An asset's variables are K values of each of its trajectories, in MW or MWh, energies and debts at the end of a step:
-battery (charge, discharge, energy), generator (output), load (reduction, debt).
+battery (charge, discharge, energy; of a vehicle also missing), generator (output), load (reduction, debt).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gridmarl.planning import vehicles
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, PerStep, Terminal, per_step
 from gridmarl.planning.plan import AssetPlan, BatteryPlan, GeneratorPlan, LoadPlan
 from gridmarl.planning.sparse import Sparse, banded, diagonal, rows, stack, zeros
@@ -46,7 +47,8 @@ def structure_key(asset: Asset, step_h: Float) -> tuple[object, ...]:
     match asset:
         case Battery():
             efficiencies = (asset.charge_efficiency, asset.discharge_efficiency)
-            return ("battery", *efficiencies, asset.wear_per_mw2h, _finite(asset.ramp_mw_per_h, step_h).tobytes())
+            ramps = _finite(asset.ramp_mw_per_h, step_h).tobytes()
+            return ("battery", *efficiencies, asset.wear_per_mw2h, ramps, vehicles.structure(asset, len(step_h)))
         case Generator():
             ramps = (asset.ramp_up_mw_per_h, asset.ramp_down_mw_per_h)
             return ("generator", asset.cost_per_mw2h, *(_finite(ramp, step_h).tobytes() for ramp in ramps))
@@ -59,7 +61,8 @@ def quadratic(asset: Asset, step_h: Float) -> Float:
     match asset:
         case Battery():
             power = 2 * asset.wear_per_mw2h * step_h
-            return np.concatenate([power, power, np.zeros_like(step_h)])
+            rest = np.zeros(len(step_h) if asset.drives else 0)
+            return np.concatenate([power, power, np.zeros_like(step_h), rest])
         case Generator():
             return 2 * asset.cost_per_mw2h * step_h
         case FlexibleLoad():
@@ -70,7 +73,10 @@ def matrices(asset: Asset, step_h: Float) -> Matrices:
     """Rows and columns of one asset, in MW and MWh."""
     match asset:
         case Battery():
-            return _battery_matrices(asset, step_h)
+            piece = _battery_matrices(asset, step_h)
+            return (
+                Matrices(*vehicles.widen(asset, piece.equality, piece.inequality, piece.net)) if asset.drives else piece
+            )
         case Generator():
             return _generator_matrices(asset, step_h)
         case FlexibleLoad():
@@ -81,7 +87,8 @@ def numbers(asset: Asset, step_h: Float, terminal: Terminal) -> Numbers:
     """Costs, bounds and right-hand sides of one asset, in $, MW and MWh."""
     match asset:
         case Battery():
-            return _battery_numbers(asset, step_h, terminal)
+            values = _battery_numbers(asset, step_h, terminal)
+            return _with_trips(asset, values, len(step_h)) if asset.drives else values
         case Generator():
             return _generator_numbers(asset, step_h)
         case FlexibleLoad():
@@ -93,6 +100,8 @@ def read(asset: Asset, step_h: Float, values: Float) -> AssetPlan:
     parts = values.reshape(-1, len(step_h))
     match asset:
         case Battery():
+            if asset.drives:
+                return vehicles.read_plan(asset, parts)
             return BatteryPlan(asset.name, parts[0], parts[1], parts[2])
         case Generator():
             return GeneratorPlan(asset.name, parts[0])
@@ -135,6 +144,20 @@ def _battery_numbers(asset: Battery, step_h: Float, terminal: Terminal) -> Numbe
         lower=np.concatenate([np.zeros(2 * k), low]),
         upper=np.concatenate([*limits, high]),
         offset=np.zeros(k),
+    )
+
+
+def _with_trips(asset: Battery, values: Numbers, steps: int) -> Numbers:
+    """A battery's numbers with those of its trips behind them."""
+    trips = vehicles.trips(asset, steps)
+    return Numbers(
+        linear=np.concatenate([values.linear, trips.linear]),
+        constant=values.constant,
+        equality_rhs=values.equality_rhs - trips.taken,
+        inequality_rhs=np.concatenate([values.inequality_rhs, trips.inequality_rhs]),
+        lower=np.concatenate([values.lower, np.zeros_like(trips.upper)]),
+        upper=np.concatenate([values.upper, trips.upper]),
+        offset=values.offset,
     )
 
 

@@ -46,13 +46,20 @@ def water_value(plan: BatteryPlan, unit: StorageSeat, price: Float, step: int) -
     lowest, highest = p.soc_min * p.capacity_mwh, p.soc_max * p.capacity_mwh
     energy = plan.energy_mwh[step:]
     touch = np.flatnonzero((energy <= lowest + 1e-6 * p.capacity_mwh) | (energy >= highest - 1e-6 * p.capacity_mwh))
-    span = slice(step, step + (int(touch[0]) + 1 if len(touch) else len(energy)))
+    ends = [touch[0] + 1 if len(touch) else len(energy)]
+    if plan.leaves is not None:
+        ends += (np.flatnonzero(plan.leaves[step:]) + 1)[:1].tolist()
+    span = np.arange(step, step + int(min(ends)))
+    most = np.full(len(span), p.power_mw) if plan.limit_mw is None else plan.limit_mw[span]
+    span, most = span[most > 0], most[most > 0]  # while a vehicle is away its idleness says nothing
+    if not len(span):
+        return 0.0
     power = plan.injection_mw[span]
     sell = (price[span] - p.wear_per_mwh) * p.discharge_efficiency
     buy = (price[span] + p.wear_per_mwh) / p.charge_efficiency
     edge = 1e-6 * p.power_mw
-    at_least = np.concatenate([buy[power < -edge], sell[(power < p.power_mw - edge) & (power > -edge)]])
-    at_most = np.concatenate([sell[power > edge], buy[(power > edge - p.power_mw) & (power < edge)]])
+    at_least = np.concatenate([buy[power < -edge], sell[(power < most - edge) & (power > -edge)]])
+    at_most = np.concatenate([sell[power > edge], buy[(power > edge - most) & (power < edge)]])
     low = at_least.max() if len(at_least) else at_most.min()
     high = at_most.min() if len(at_most) else low
     return float((low + high) / 2.0)

@@ -1,10 +1,16 @@
-"""The least an episode can cost: one open-loop plan of all of it on realised data."""
+"""The least an episode can cost: one open-loop plan of all of it on what is really delivered.
+
+Real time is in it: the plan knows failures, and meets realised values and how they stray on average within each
+interval, so that it pays for balancing energy as everybody does, at true cost and without an auction in between.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from gridmarl.agents.seats import Seats
+from gridmarl.agents.seats import Feed, GeneratorSeat, Seats, SeatState
 from gridmarl.environment.core import Core
 from gridmarl.planning.assets import Terminal
 from gridmarl.planning.central import solve_central
@@ -13,6 +19,36 @@ from gridmarl.planning.outlook import SURPLUS_PER_MWH, look_ahead
 from gridmarl.planning.plan import Plan
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
+
+
+class DeliveredSeats(Seats):
+    """A handle that foresees real time too: each interval's mean of what is delivered."""
+
+    def forecast(self, horizon: int) -> Feed:
+        """What will be delivered in the next intervals."""
+        known = super().forecast(horizon)
+        mean = self._core.delivered(self._row)[self.interval : self.interval + horizon]
+        return Feed(known.names, mean, known.spread, known.low, known.high)
+
+    def for_owner(self, owner: str) -> DeliveredSeats:
+        """The handle narrowed to one owner's seats."""
+        narrow = super().for_owner(owner)
+        return DeliveredSeats(self._core, self._row, narrow.played, self.information, self.sees)
+
+    def own(self, seat: str) -> SeatState:
+        """The seat, its failures among its maintenance; a unit that trips could run until that interval ends."""
+        state = super().own(seat)
+        windows = [
+            window for unit, *window in self._core.compiled.world.maintenance.tolist() if unit == self._row_of(seat)
+        ]
+        if not isinstance(state, GeneratorSeat) or not windows:
+            return state
+        hours = self.facts.interval_h
+        off = tuple((first * hours, after * hours) for first, after in windows)
+        return replace(state, parameters=state.parameters.model_copy(update={"maintenance_h": off}))
+
+    def _row_of(self, seat: str) -> int:
+        return self._core.compiled.layout.index(seat)
 
 
 def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
@@ -25,7 +61,7 @@ def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
     """
     core = Core(scenario, 1, split=split)
     core.reset(np.array([seed], np.uint64))
-    seats = Seats(core, 0, scenario.seats, "perfect", "all")
+    seats = DeliveredSeats(core, 0, scenario.seats, "perfect", "all")
     hours = scenario.intervals * scenario.interval_h
     outlook = look_ahead(seats, make_horizon(EVERY_INTERVAL, scenario.interval_h, hours, scenario.intervals))
     terminal = Terminal(keep_energy=False, stored_energy_price=scenario.stored_energy_price_per_mwh)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.agents.seats import ConsumerSeat, Feed, GeneratorSeat, Seats, StorageSeat
+from gridmarl.planning import vehicles
 from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
 from gridmarl.planning.horizon import Horizon
 from gridmarl.planning.risk import Prices
-from gridmarl.units import Float
+from gridmarl.scenario.participants import ElectricVehicle
+from gridmarl.units import HOURS_PER_DAY, Float
 
 SURPLUS_PER_MWH = 1.0
 """What a planner charges itself for output that nobody can take: little, but not nothing."""
@@ -62,7 +64,7 @@ def _asset(seats: Seats, seat: str, horizon: Horizon, feed: Feed) -> Asset:
         case GeneratorSeat() as unit:
             return _generator(seats, unit, horizon, feed)
         case StorageSeat() as unit:
-            return _battery(unit)
+            return _battery(seats, unit, horizon)
         case ConsumerSeat() as unit:
             return _load(unit, horizon, feed)
 
@@ -97,7 +99,16 @@ def _generator(seats: Seats, unit: GeneratorSeat, horizon: Horizon, feed: Feed) 
     )
 
 
-def _battery(unit: StorageSeat) -> Battery:
+def _battery(seats: Seats, unit: StorageSeat, horizon: Horizon) -> Battery:
+    battery = _parked(unit)
+    if not isinstance(unit.parameters, ElectricVehicle):
+        return battery
+    day = round(HOURS_PER_DAY / horizon.interval_h)
+    presence = seats.presence(unit.parameters, horizon.intervals + day)
+    return vehicles.with_trips(battery, unit.parameters, presence, horizon)
+
+
+def _parked(unit: StorageSeat) -> Battery:
     parameters = unit.parameters
     return Battery(
         name=parameters.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import ScenarioError
-from gridmarl.units import Float
+from gridmarl.units import Bool, Float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +18,8 @@ class BatteryPlan:
     charge_mw: Float
     discharge_mw: Float
     energy_mwh: Float
+    limit_mw: Float | None = None  # of both directions, 0 while away; none: the rating
+    leaves: Bool | None = None  # whether it leaves at the end of a step
 
     @property
     def injection_mw(self) -> Float:

@@ -8,7 +8,10 @@ from gridmarl.scenario.model import Model
 
 
 class FrequencySettings(Model):
-    """The aggregated swing equation of an island; inertia and droop belong to the generators."""
+    """The aggregated swing equation of an island; inertia and droop belong to the generators.
+
+    Without any inertia there is no frequency to speak of: what can respond does so at once.
+    """
 
     nominal_hz: PositiveFloat = Field(default=50.0, description="50 or 60: everything else follows")
     band_hz: PositiveFloat = Field(default=0.1, description="half the width of the normal band")

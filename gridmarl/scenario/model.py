@@ -7,7 +7,7 @@ from typing import Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from gridmarl.errors import ScenarioError, nearest
+from gridmarl.errors import DataError, GridmarlError, ScenarioError, nearest
 from gridmarl.units import KW_PER_MW
 
 TWINS: tuple[tuple[str, str, float], ...] = (
@@ -66,6 +66,8 @@ class Model(BaseModel):
         ------
         ScenarioError
             On the first thing that is wrong.
+        DataError
+            Where a file that a setting points to does not serve.
         """
         try:
             return cls.model_validate(data)
@@ -73,8 +75,11 @@ class Model(BaseModel):
             raise _explain(cls, error, source) from None
 
 
-def _explain(model: type[Model], error: ValidationError, source: str) -> ScenarioError:
+def _explain(model: type[Model], error: ValidationError, source: str) -> GridmarlError:
     first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, DataError):  # it names the file that a setting points to, and the place in it
+        return cause
     where = ".".join(str(part) for part in first["loc"]) or "the whole"
     more = f" ({error.error_count() - 1} more wrong)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":

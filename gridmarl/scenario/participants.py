@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from gridmarl.scenario.model import Model
 
 Share = float
+ENERGY_TOLERANCE_MWH = 1e-12
 NAME = r"^[A-Za-z][A-Za-z0-9_.\-]*$"
 
 
@@ -114,6 +115,48 @@ class Battery(Participant):
             raise ValueError(
                 f"{self.name}: soc_initial {self.soc_initial} must lie within soc_min {self.soc_min} .. "
                 f"soc_max {self.soc_max}"
+            )
+        return self
+
+
+class ElectricVehicle(Battery):
+    """A battery that is away from departure to arrival, every day, and must be ready when it leaves.
+
+    It is plugged in for the whole intervals between arrival and departure. What it lacks at departure costs comfort; a
+    trip takes energy, never more than there is above the window's lower end.
+    """
+
+    technology: str = "vehicle"
+    arrival_h: float = Field(ge=0, lt=24, description="local time of day at which it is plugged in")
+    departure_h: float = Field(ge=0, lt=24, description="local time of day at which it leaves")
+    trip_mwh: NonNegativeFloat = Field(default=0.0, description="stored energy that a day's trip takes")
+    ready_mwh: NonNegativeFloat | None = Field(default=None, description="must be stored at departure")
+    ready_soc: float | None = Field(default=None, ge=0, le=1, description="the same, as a share of capacity")
+    missing_per_mwh: NonNegativeFloat = Field(default=1000.0, description="true cost of what is missing at departure")
+
+    @property
+    def ready(self) -> float:
+        """What must be stored at departure, MWh; where nothing is said, enough for the trip."""
+        if self.ready_mwh is not None:
+            return self.ready_mwh
+        if self.ready_soc is not None:
+            return self.ready_soc * self.capacity_mwh
+        return self.soc_min * self.capacity_mwh + self.trip_mwh
+
+    @model_validator(mode="after")
+    def _check_vehicle(self) -> ElectricVehicle:
+        if self.arrival_h == self.departure_h:
+            raise ValueError(f"{self.name}: arrival_h and departure_h are both {self.arrival_h}; it would never stay")
+        if self.ready_mwh is not None and self.ready_soc is not None:
+            raise ValueError(f"{self.name}: ready_mwh and ready_soc are both given; keep one")
+        lowest, highest = self.soc_min * self.capacity_mwh, self.soc_max * self.capacity_mwh
+        if (
+            not lowest + self.trip_mwh <= self.ready + ENERGY_TOLERANCE_MWH
+            or self.ready > highest + ENERGY_TOLERANCE_MWH
+        ):
+            raise ValueError(
+                f"{self.name}: what must be ready, {self.ready:g} MWh, must lie within "
+                f"{lowest + self.trip_mwh:g} (soc_min and a trip) .. {highest:g} MWh (soc_max)"
             )
         return self
 

@@ -18,8 +18,8 @@ class Profile(Model):
     unit variance and correlation ``exp(-dt / correlation_h)``; its forecast is the conditional expectation given the
     last realised d. With data, the base of an interval is the value one day earlier and d its difference.
 
-    The auction clears on that value. Afterwards, in real time, the profile strays from it once more: a piecewise-constant
-    path with the standard deviation ``realtime_relative`` x value + ``realtime_absolute``.
+    The auction clears on that value. Afterwards, in real time, the profile strays from it once more, along a
+    piecewise-constant path with the standard deviation ``realtime_relative`` x value + ``realtime_absolute``.
     """
 
     unit: Unit = "share"

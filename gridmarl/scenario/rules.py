@@ -41,6 +41,9 @@ class OperatorSettings(Model):
     stability_weight: NonNegativeFloat = 1.0
     cost_weight: NonNegativeFloat = 1.0
     emissions_weight: NonNegativeFloat = 0.05
+    out_of_band_per_h: NonNegativeFloat = Field(
+        default=1000.0, description="stability's price of an hour with frequency, or voltage, outside its band"
+    )
     carbon_step_per_t: NonNegativeFloat = Field(
         default=25.0, description="intervention 1 adds this to the carbon adder on offers"
     )

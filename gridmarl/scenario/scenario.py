@@ -6,26 +6,40 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from gridmarl import catalogue
 from gridmarl.errors import ScenarioError, nearest
+from gridmarl.scenario.fleet import Fleet
+from gridmarl.scenario.fleet_table import is_fleet
 from gridmarl.scenario.grid import EmergencySettings, FrequencySettings, ReserveSettings, Trip, VoltageSettings
 from gridmarl.scenario.model import Model
 from gridmarl.scenario.neighbourhood import Neighbourhood
-from gridmarl.scenario.participants import Battery, Generator, GridConnection, Load
+from gridmarl.scenario.participants import Battery, ElectricVehicle, Generator, GridConnection, Load, Participant
 from gridmarl.scenario.profiles import Profile
+from gridmarl.scenario.prosumers import Prosumer, Transformer
 from gridmarl.scenario.rules import MarketRules, OperatorSettings, OwnerSettings, PriceScenarios, Split
+from gridmarl.units import HOURS_PER_DAY
 
 MINUTES_PER_HOUR = 60
 SECONDS_PER_MINUTE = 60
 OPERATOR = "operator"
-BUILT_IN_CODECS = {"generator": "price-grid", "storage": "power", "consumer": "share", "operator": "levels"}
+PROSUMER = "prosumer"
+SEPARATE = "separate"
+"""The codec by which a prosumer's parts are a seat each."""
+BUILT_IN_CODECS = {
+    "generator": "price-grid",
+    "storage": "power",
+    "consumer": "share",
+    PROSUMER: "assets",
+    "operator": "levels",
+}
 
 
 class Scenario(Model):
@@ -42,9 +56,13 @@ class Scenario(Model):
     profiles: Mapping[str, Profile] = {}
     generators: tuple[Generator, ...] = ()
     storage: tuple[Battery, ...] = ()
+    vehicles: tuple[ElectricVehicle, ...] = ()
     consumers: tuple[Load, ...] = ()
+    fleet: Fleet | None = None
+    prosumers: tuple[Prosumer, ...] = ()
     neighbourhood: Neighbourhood | None = None
     connection: GridConnection | None = None
+    transformers: tuple[Transformer, ...] = ()
     substep_s: PositiveFloat = Field(default=60.0, description="real time moves in steps of this length")
     frequency: FrequencySettings | None = Field(default=None, description="an island's; none: it stays nominal")
     emergency: EmergencySettings = EmergencySettings()
@@ -82,6 +100,8 @@ class Scenario(Model):
         if not self.all_generators and not self.connection:
             raise ValueError("a world needs at least one generator or a connection")
         self._check_grid()
+        self._check_vehicles()
+        self._check_transformers()
         return self
 
     def _check_grid(self) -> None:
@@ -90,8 +110,6 @@ class Scenario(Model):
                 "frequency is an island's; with a connection the larger grid sets it: name a profile in "
                 "connection.frequency"
             )
-        if self.frequency and not any(g.inertia_s > 0 for g in self.all_generators):
-            raise ValueError("frequency needs a generator with inertia_s > 0")
         names = [g.name for g in self.all_generators]
         for trip in self.trips:
             if trip.generator not in names:
@@ -100,7 +118,7 @@ class Scenario(Model):
             raise ValueError(f"substep_s {self.substep_s} must lie within 0 .. the interval's length, above 0")
 
     def _check_names(self) -> None:
-        names = [*self.seats, OPERATOR]
+        names = [*self.seats, *(home.name for home in self.all_prosumers), OPERATOR]
         twice = {n for n in names if names.count(n) > 1}
         if twice:
             raise ValueError(f"seat names must be unique; twice or more: {', '.join(sorted(twice))}")
@@ -122,34 +140,80 @@ class Scenario(Model):
                 )
 
     def _check_codecs(self) -> None:
-        known = {*self.seats, *BUILT_IN_CODECS}
+        known = {*self.seats, *(home.name for home in self.all_prosumers), *BUILT_IN_CODECS}
         for key in self.codecs:
             if key not in known:
                 raise ValueError(f"codecs name {key!r}, which is neither a role nor a seat. {nearest(key, known)}")
 
+    def _check_vehicles(self) -> None:
+        for unit in self.all_storage:
+            if isinstance(unit, ElectricVehicle):
+                stay = (unit.departure_h - unit.arrival_h) % HOURS_PER_DAY
+                if min(stay, HOURS_PER_DAY - stay) < self.interval_h:
+                    raise ValueError(
+                        f"{unit.name}: stays {stay:g} h a day; staying and being away must each last an interval"
+                    )
+
+    def _check_transformers(self) -> None:
+        for unit in self.transformers:
+            for pattern in unit.members:
+                if not any(_is_member((pattern,), part) for part in self.participants):
+                    raise ValueError(f"transformer {unit.name}: no seat and no owner matches {pattern!r}")
+        for part in self.participants:
+            above = [unit.name for unit in self.transformers if _is_member(unit.members, part)]
+            if len(above) > 1:
+                raise ValueError(f"{part.name} is behind several transformers: {', '.join(above)}; keep one")
+
     @cached_property
-    def _homes(self) -> tuple[list[Generator], list[Battery], list[Load], dict[str, OwnerSettings]]:
-        return self.neighbourhood.seats() if self.neighbourhood else ([], [], [], {})
+    def _neighbours(self) -> tuple[list[Prosumer], dict[str, OwnerSettings]]:
+        return self.neighbourhood.homes() if self.neighbourhood else ([], {})
+
+    @property
+    def _homes(self) -> tuple[Prosumer, ...]:
+        return (*self.prosumers, *self._neighbours[0])
+
+    @property
+    def all_prosumers(self) -> tuple[Prosumer, ...]:
+        """Homes that are one seat each unless their codec is ``separate``: named ones, then the neighbourhood's."""
+        bundled = self.neighbourhood is not None and self.neighbourhood.seats == "prosumers"
+        return (*self.prosumers, *(self._neighbours[0] if bundled else ()))
 
     @property
     def all_generators(self) -> tuple[Generator, ...]:
-        """Named generators, then the neighbourhood's roofs."""
-        return (*self.generators, *self._homes[0])
+        """Named generators, then the fleet's, then the homes' roofs."""
+        fleet = self.fleet.generators if self.fleet else ()
+        return (*self.generators, *fleet, *(home.solar for home in self._homes if home.solar))
 
     @property
     def all_storage(self) -> tuple[Battery, ...]:
-        """Named batteries, then the neighbourhood's."""
-        return (*self.storage, *self._homes[1])
+        """Named batteries and vehicles, then the fleet's batteries, then the homes'."""
+        fleet = self.fleet.storage if self.fleet else ()
+        homes = (part for home in self._homes for part in home.storage)
+        return (*self.storage, *self.vehicles, *fleet, *homes)
 
     @property
     def all_consumers(self) -> tuple[Load, ...]:
-        """Named loads, then the neighbourhood's."""
-        return (*self.consumers, *self._homes[2])
+        """Named loads, then the homes'."""
+        return (*self.consumers, *(home.load for home in self._homes if home.load))
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """Everything that trades: generators, storage, consumers."""
+        return (*self.all_generators, *self.all_storage, *self.all_consumers)
+
+    def transformer_of(self, part: Participant) -> int:
+        """Which transformer a participant is behind; -1: none."""
+        return next((t for t, unit in enumerate(self.transformers) if _is_member(unit.members, part)), -1)
+
+    def bundled(self, codecs: Mapping[str, str] | None = None) -> tuple[Prosumer, ...]:
+        """Prosumers that are one seat each, under codecs laid over the scenario's own."""
+        spoken = {**self.codecs, **(codecs or {})}
+        return tuple(h for h in self.all_prosumers if (spoken.get(h.name) or spoken.get(PROSUMER)) != SEPARATE)
 
     @property
     def seats(self) -> tuple[str, ...]:
         """Names of all seats but the operator's: generators, storage, consumers."""
-        return tuple(p.name for p in (*self.all_generators, *self.all_storage, *self.all_consumers))
+        return tuple(p.name for p in self.participants)
 
     @property
     def substeps(self) -> int:
@@ -163,7 +227,7 @@ class Scenario(Model):
 
     def owner_beta(self, owner: str) -> float:
         """Risk weight of an owner (0 where nothing is said)."""
-        settings = self.owners.get(owner) or self._homes[3].get(owner)
+        settings = self.owners.get(owner) or self._neighbours[1].get(owner)
         return settings.beta if settings else 0.0
 
     def window_starts(self, split: Split) -> tuple[datetime, ...]:
@@ -174,8 +238,10 @@ class Scenario(Model):
     @property
     def digest(self) -> str:
         """16 hexadecimal digits that stamp every result: they change with any setting and with the data's content."""
-        settings = json.dumps(self.model_dump(mode="json", exclude={"data"}), sort_keys=True)
-        digest = hashlib.sha256(settings.encode())
+        dumped = self.model_dump(mode="json", exclude={"data": True, "fleet": {"file": True}})
+        digest = hashlib.sha256(json.dumps(dumped, sort_keys=True).encode())
+        if self.fleet:
+            digest.update(self.fleet.fingerprint)
         if self.data:
             digest.update(hashlib.sha256(self.data.read_bytes()).digest())
         return digest.hexdigest()[:16]
@@ -220,6 +286,24 @@ class Scenario(Model):
             profiles[name]["column"] = column
         return self.but(profiles=profiles)
 
+    def fed(self, *files: Path) -> Scenario:
+        """Take tables: one whose header is a fleet's becomes the fleet, any other the series of the profiles.
+
+        Raises
+        ------
+        ScenarioError
+            Where two files are of the same kind, or the world does not fit the fleet.
+        DataError
+            Where the fleet's table does not serve.
+        """
+        changes: dict[str, object] = {}
+        for file in files:
+            key = "fleet" if is_fleet(file) else "data"
+            if key in changes:
+                raise ScenarioError(f"--data of scenario {self.name!r}", str(file), f"one table of {key}", "keep one")
+            changes[key] = {"file": file} if key == "fleet" else file
+        return self.but(**changes) if changes else self
+
     @classmethod
     def load(cls, name_or_path: str | Path | Scenario) -> Scenario:
         """Read a shipped world by name, or your own file by path.
@@ -234,13 +318,26 @@ class Scenario(Model):
         if isinstance(name_or_path, Scenario):
             return name_or_path
         path = catalogue.find("envs", name_or_path)
-        scenario = cls.parse({"name": path.stem, **catalogue.read("envs", name_or_path)}, path.name)
+        content = {"name": path.stem, **catalogue.read("envs", name_or_path)}
+        scenario = cls.parse(_beside(path.parent, content), path.name)
         if scenario.data and not scenario.data.is_absolute():
             scenario = scenario.but(data=path.parent / scenario.data)
         return scenario
+
+
+def _beside(folder: Path, content: Mapping[str, object]) -> Mapping[str, object]:
+    """A fleet's file is looked for beside the file that names it."""
+    fleet = content.get("fleet")
+    if not isinstance(fleet, dict) or "file" not in fleet:
+        return content
+    return {**content, "fleet": {**fleet, "file": folder / str(cast("object", fleet["file"]))}}
 
 
 def _to_utc(local: datetime, timezone: str) -> datetime:
     zone = ZoneInfo("UTC")
     aware = local if local.tzinfo else local.replace(tzinfo=ZoneInfo(timezone))
     return aware.astimezone(zone) + timedelta(0)
+
+
+def _is_member(patterns: tuple[str, ...], part: Participant) -> bool:
+    return any(fnmatchcase(part.name, p) or fnmatchcase(part.owned_by, p) for p in patterns)

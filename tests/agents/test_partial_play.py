@@ -106,7 +106,8 @@ def test_infos_of_a_player_hold_only_its_own_results_and_the_public_price() -> N
     assert set(infos) == {"battery_1"}
     assert set(infos["battery_1"]) == {
         *("power_mw", "offered_mw", "arbitrage", "degradation", "bid_mw", "reward", "energy_mwh", "soc"),
-        *("throughput_mwh", "offer_price_per_mwh", "price_per_mwh"),
+        *("throughput_mwh", "offer_price_per_mwh", "price_per_mwh", "deviation_mw", "imbalance_payment"),
+        *("spin_mw", "nonspin_mw", "reserve_payment", "trip_mwh", "missing_cost"),
     }
 
 

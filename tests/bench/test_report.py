@@ -12,12 +12,13 @@ from rich.console import Console
 
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.bench import plots
+from gridmarl.bench import grid_plots, plots
 from gridmarl.bench.comparison import compare
-from gridmarl.bench.numbers import interval, money, number
-from gridmarl.bench.report import render_report
+from gridmarl.bench.numbers import interval, money, number, percent
+from gridmarl.bench.report import MOST_BATTERIES, render_report, worst_worn
 from gridmarl.bench.statistics import Estimate
 from gridmarl.bench.table import WIDTH, print_comparison
+from gridmarl.evaluation.rollout import rollout
 from gridmarl.scenario.scenario import Scenario
 
 SHORT = Scenario.load("auction").but(intervals=24)
@@ -115,7 +116,7 @@ def test_the_gap_to_the_best_is_paired_by_seed(found):
 def test_the_page_holds_a_row_for_every_team_and_escapes_their_names(found):
     page = render_report(found)
     assert page.count("<td>truthful</td>") >= 2 * len(found.worlds)
-    assert page.count('<td class="failed">failed</td>') == 2
+    assert page.count('<td class="failed">failed</td>') == 3, "scores, money and grid of the first world"
     assert "[b]flaky &amp; co" in page
     assert not re.search(r"\b(nan|NaN|None)\b", page)
 
@@ -132,3 +133,43 @@ def test_the_chart_of_scores_is_valid_svg_and_leaves_failed_teams_out(found, wor
     picture = plots.scores(found, world)
     assert ET.fromstring(picture).tag.endswith("svg")
     assert ("<!-- [b]flaky &amp; co -->" in picture) == (world == HOMES.name)
+
+
+def test_shares_are_printed_as_per_cent_with_the_decimals_of_their_point():
+    assert percent(0.00539261) == "0.5393 %"
+    assert interval(Estimate(0.00539261, 0.005, 0.00601), 100.0) == "[0.5000, 0.6010]"
+
+
+def test_the_grid_has_its_block_in_the_table_and_its_section_in_the_page(found):
+    text, page = printed(found), render_report(found)
+    assert text.count("The grid") == len(found.worlds)
+    assert "outage" in text
+    assert page.count("<h3>The grid</h3>") == len(found.worlds)
+    assert page.count("The grid under truthful") == len(found.worlds)
+    assert "<td>battery_1</td>" in page
+    for kind in ("frequency", "voltage", "reserve"):
+        assert f"auction-truthful-{kind}-" in page
+        assert f"{HOMES.name}-truthful-{kind}-" not in page, "a world that does not model it"
+
+
+@pytest.fixture(scope="module")
+def broken():
+    tripped = SHORT.but(trips=[{"generator": "coal_1", "at_h": 0.5}])
+    return rollout(tripped, "truthful", seed=0)
+
+
+@pytest.mark.parametrize("draw", [grid_plots.frequency, grid_plots.voltage, grid_plots.reserve, grid_plots.emergency])
+def test_pictures_of_the_grid_are_valid_svg(broken, draw):
+    assert ET.fromstring(draw(broken)).tag.endswith("svg")
+
+
+def test_a_strip_of_stages_is_drawn_only_where_there_was_an_emergency(found, broken):
+    assert grid_plots.emergency(found.trajectories[SHORT.name, "truthful"]) == ""
+    assert "<!-- shedding -->" in grid_plots.emergency(broken)
+
+
+def test_batteries_that_wear_most_are_listed_first(broken):
+    worn = worst_worn(broken)
+    cycles = [w.rainflow.equivalent_cycles for w in worn]
+    assert len(worn) == min(len(broken.batteries), MOST_BATTERIES)
+    assert cycles == sorted(cycles, reverse=True)

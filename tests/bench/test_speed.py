@@ -23,7 +23,7 @@ import gridmarl
 ROOT = Path(__file__).parents[2]
 SELLERS, NUMBERS = 10, 20
 ROWS = (1, 64, 1024)
-WORLDS = ("auction", "caiso-week")
+WORLDS = ("auction", "caiso-week", "rts")
 WARM_UP, ROUNDS = 3, 5
 SECONDS = 0.4
 """A round of the slower clocks lasts about this long."""
@@ -57,17 +57,27 @@ def table() -> Iterator[None]:
 
     bare = {speed.rows: speed for speed in measured if speed.what == "bare market"}
     lines = Table(title="one core", title_justify="left")
-    for name in ("", "rows", "wall us/step", "CPU us/step", "env-steps/s", "agent-steps/s", "agent-steps vs bare"):
+    for name in (
+        "",
+        "rows",
+        "wall us/step",
+        "CPU us/step",
+        "env-steps/s",
+        "agent-steps/s",
+        "CPU ns/seat",
+        "agent-steps vs bare",
+    ):
         lines.add_column(name, justify="left" if not name else "right")
     for speed in measured:
         beside = bare.get(speed.rows)
         ratio = f"{speed.agent_steps_per_s / beside.agent_steps_per_s:.2f}" if beside else ""
         wall, cpu = 1e6 * speed.wall_s, 1e6 * speed.cpu_s
         rates = f"{speed.rows / speed.wall_s:,.0f}", f"{speed.agent_steps_per_s:,.0f}"
-        lines.add_row(speed.what, f"{speed.rows}", f"{wall:,.1f}", f"{cpu:,.1f}", *rates, ratio)
+        seat_ns = f"{1e9 * speed.cpu_s / speed.rows / speed.agents:,.0f}"
+        lines.add_row(speed.what, f"{speed.rows}", f"{wall:,.1f}", f"{cpu:,.1f}", *rates, seat_ns, ratio)
     for what, taken in seconds:
-        lines.add_row(what, "", f"{1e6 * taken:,.0f}", "", "", "", "")
-    Console(width=120).print(lines)
+        lines.add_row(what, "", f"{1e6 * taken:,.0f}", "", "", "", "", "")
+    Console(width=140).print(lines)
 
 
 def record(benchmark: Any, what: str, rows: int, agents: int, step: Callable[[], object]) -> None:

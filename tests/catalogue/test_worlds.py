@@ -15,8 +15,9 @@ from gymnasium.vector import AutoresetMode
 import gridmarl
 from gridmarl import catalogue
 from gridmarl.agents.seat import SeatEnv, SeatVectorEnv
+from gridmarl.agents.team import roles_of
 from gridmarl.environment.vector import MarketVectorEnv
-from gridmarl.scenario.scenario import Scenario
+from gridmarl.scenario.scenario import PROSUMER, SEPARATE, Scenario
 from tests.contract import environment_suite as suite
 
 WORLDS = catalogue.names("envs")
@@ -71,17 +72,17 @@ def test_the_vector_view_keeps_gymnasiums_conventions(name: str) -> None:
 def test_groups_split_where_a_roles_seats_speak_several_codecs(name: str) -> None:
     scenario = shortened(name)
     first = scenario.all_storage[0].name
-    make = partial(gridmarl.vector_env, scenario, codecs={first: "order"})
+    codecs = {first: "order", **({PROSUMER: SEPARATE} if scenario.all_prosumers else {})}
+    make = partial(gridmarl.vector_env, scenario, codecs=codecs)
     env: MarketVectorEnv = make(num_envs=1)
     assert env.groups["storage:order"] == (first,)
     assert set(env.groups["storage:power"]) == {b.name for b in scenario.all_storage[1:]}
     suite.check_vector(make)
-    suite.check_vector_rows(partial(gridmarl.parallel_env, scenario, codecs={first: "order"}), make)
+    suite.check_vector_rows(partial(gridmarl.parallel_env, scenario, codecs=codecs), make)
 
 
 def one_of_each_role(scenario: Scenario) -> list[str]:
-    groups = (scenario.all_generators, scenario.all_storage, scenario.all_consumers)
-    return [*(group[0].name for group in groups if group), "operator"]
+    return list({role: seat for seat, role in reversed(roles_of(scenario).items())}.values())
 
 
 def test_one_seat_of_each_role_is_a_gymnasium_environment(name: str) -> None:

@@ -202,7 +202,8 @@ def check_vector(make: VectorFactory) -> None:
     env = make(num_envs=BATCH)
     assert isinstance(env, VectorEnv), "the vector view is a gymnasium.vector.VectorEnv"
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP, "metadata says AutoresetMode.SAME_STEP"
-    assert {seat for seats in env.groups.values() for seat in seats} == set(env.core.compiled.layout.seats), "all seats"
+    grouped = {seat for seats in env.groups.values() for seat in seats}
+    assert grouped == set(env.core.compiled.layout.played), "all seats"
     observations, infos = env.reset(seed=0)
     assert env.observation_space.contains(observations), "reset's observations lie in observation_space"
     assert isinstance(infos, dict), "infos is a dict"

@@ -88,11 +88,17 @@ def test_homes_in_kilowatt_hours_and_their_tariff_are_converted():
     assert table.columns["carbon_kg_per_mwh"][0] == pytest.approx(170.724, abs=1e-3)
 
 
+def test_a_modelled_year_in_periods_is_8784_hours_of_local_time():
+    table = load_table(real("rts_gmlc_day_ahead_2020.csv"), timezone="America/Phoenix")
+    assert (table.intervals, table.interval_h) == (8784, 1.0)
+    assert table.start_utc == datetime(2020, 1, 1, 7, tzinfo=UTC)
+    assert table.columns["load_mw"].max() == pytest.approx(8191.8, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("la_lax_tmy3_hourly.csv", "'hour_ending_lst'; allowed: interval starts"),
-        ("rts_gmlc_day_ahead_2020.csv", "columns without a time"),
         ("omie_20090102_h01_curves.csv", "columns without a time"),
         ("ev_sessions_acn_caltech_jpl_2019-2021.parquet", "column 'arrival_utc', repeated time"),
     ],

@@ -157,7 +157,7 @@ def test_a_vector_of_single_seats_refuses_actions_of_the_wrong_shape() -> None:
 MAKING = [
     ({"split": "trian"}, "split.*'trian'.*train, select, test"),
     ({"seats": "gas_9"}, "seats.*'gas_9'.*did you mean 'gas_"),
-    ({"seats": ["battery_*", "nuclear_*"]}, "'nuclear_.'.*generator, storage, consumer, operator"),
+    ({"seats": ["battery_*", "nuclear_*"]}, "'nuclear_.'.*generator, storage, consumer, prosumer, operator"),
     ({"seats": "gas_1", "others": None}, "others.*others='truthful'"),
     ({"seats": "gas_1", "others": "truthfull"}, "did you mean 'truthful'"),
     ({"codecs": {"gas_1": "ordr"}}, "codec of a generator.*'ordr'.*did you mean 'order'"),

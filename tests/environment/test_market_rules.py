@@ -158,10 +158,10 @@ def test_a_carbon_adder_raises_offers_reorders_them_and_is_collected() -> None:
         unit("coal", cost_per_mwh=40, co2_kg_per_mwh=1000),
         unit("gas", cost_per_mwh=60, co2_kg_per_mwh=400),
     ]
-    core = Core(world(generators=units, operator={"carbon_step_per_t": 10}), codecs=ON_ORDER)
+    core = Core(world(generators=units, operator={"carbon_step_per_t": 40}), codecs=ON_ORDER)
     orders = {"coal": (40, 150), "gas": (60, 150)}
     assert seat(core, play(core, **orders), "coal")["output_mw"] == near(100)
-    outcome = play(core, **orders, operator=4)
+    outcome = play(core, **orders, operator=1)
     gas = seat(core, outcome, "gas")
     assert market(outcome)["carbon_adder_per_t"] == 40
     assert market(outcome)["price_per_mwh"] == near(76)
@@ -172,14 +172,14 @@ def test_a_carbon_adder_raises_offers_reorders_them_and_is_collected() -> None:
     assert market(outcome)["emissions_kg"] == near(40_000)
 
 
-@pytest.mark.parametrize("action, level, intervention", [(0, 0, 0), (4, 0, 4), (5, 1, 0), (24, 4, 4)])
+@pytest.mark.parametrize("action, level, intervention", [(0, 0, 0), (1, 0, 1), (4, 0, 4), (5, 1, 0), (24, 4, 4)])
 def test_the_operators_action_is_a_reserve_level_and_an_intervention(
     action: int, level: int, intervention: int
 ) -> None:
-    core = Core(world())
+    core = Core(world(operator={"carbon_step_per_t": 30}))
     operator = seat(core, play(core, operator=action), "operator")
     assert (operator["reserve_level"], operator["intervention"]) == (level, intervention)
-    assert operator["carbon_adder_per_t"] == 10 * intervention
+    assert operator["carbon_adder_per_t"] == (30 if intervention == 1 else 0)
 
 
 # The grid connection.
@@ -229,8 +229,9 @@ def test_between_the_two_fees_nothing_flows() -> None:
 
 def test_imports_pay_the_carbon_adder_for_their_own_rate() -> None:
     """40 + 3 + 0.35 x 20 = 50 ties with local 49.9, which is cheaper: no import until the adder is lower."""
+    dear = Core(connected(40, operator={"carbon_step_per_t": 20}), codecs=ON_ORDER)
+    assert market(play(dear, unit=(49.9, 150), operator=1))["import_mw"] == 0
     core = Core(connected(40, operator={"carbon_step_per_t": 10}), codecs=ON_ORDER)
-    assert market(play(core, unit=(49.9, 150), operator=2))["import_mw"] == 0
     result = market(play(core, unit=(49.9, 150), operator=1))
     assert result["import_mw"] == near(30)
     assert result["carbon_collected"] == near(30 * 0.35 * 10)

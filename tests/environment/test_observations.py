@@ -151,7 +151,7 @@ class Witness:
             "renewable_last": renewable / self.mw,
             "system_net_load": self.seen.get("net_load", 0.0),
             "temperature": (self.seen.get("temperature", 20.0) - 20) / 20,
-            **dict.fromkeys(["frequency", "voltage", "reserve_requirement", "reserve_price", "emergency"], 0.0),
+            **self._grid(),
         }
         for lead in range(len(LEAD_HOURS)):
             forecasts = self._forecasts(lead)
@@ -159,6 +159,21 @@ class Witness:
             values[f"net_demand_forecast_{lead + 1}"] = self._net(forecasts) / self.mw
             values[f"renewable_forecast_{lead + 1}"] = self._renewable(forecasts) / self.mw
         return values
+
+    def _grid(self) -> Values:
+        """Frequency, voltage, reserve and emergency of the last interval; nominal before the first."""
+        if not self.market:
+            names = ("frequency", "voltage", "reserve_requirement", "reserve_price", "emergency")
+            return dict.fromkeys(names, 0.0)
+        m, s = self.market, self.scenario
+        voltage = max((m["voltage_low_pu"] - 1, m["voltage_high_pu"] - 1), key=abs)
+        return {
+            "frequency": m["frequency_hz"] / (s.frequency.band_hz if s.frequency else 0.1),
+            "voltage": voltage / (s.voltage.band_pu if s.voltage else 0.05),
+            "reserve_requirement": (m["spin_required_mw"] + m["nonspin_required_mw"]) / m["demand_mw"],
+            "reserve_price": m["spin_price_per_mwh"] / self.reference,
+            "emergency": m["emergency_stage"] / 3,
+        }
 
     def expected(self, seat: str) -> Values:
         """All fields of a seat."""
@@ -180,7 +195,7 @@ class Witness:
 
     def _generator(self, unit: Generator, public: Values, last: Mapping[str, float]) -> Values:
         capacity, cost = unit.capacity_mw, unit.cost_per_mwh / self.reference
-        output = last.get("output_mw", unit.initial_mw)
+        output = last["output_mw"] - last["deviation_mw"] if last else unit.initial_mw
         online = float(not any(a <= self.t * self.hours < b for a, b in unit.maintenance_h))
         share = {lead: self.ahead(unit.availability, lead) if unit.availability else online for lead in (0, 3, 5)}
         now = share[0] * online
@@ -213,7 +228,7 @@ class Witness:
 
     def _storage(self, unit: Battery, public: Values, last: Mapping[str, float]) -> Values:
         soc = last.get("soc", unit.soc_initial)
-        power = last.get("power_mw", 0.0)
+        power = last.get("power_mw", 0.0) - last.get("deviation_mw", 0.0)
         below, above = (soc - unit.soc_min) * unit.capacity_mwh, (unit.soc_max - soc) * unit.capacity_mwh
         ramp = np.inf if unit.ramp_mw_per_h is None else unit.ramp_mw_per_h * self.hours
         charge = min(unit.power_mw, above / unit.charge_efficiency / self.hours, max(ramp - power, 0))
@@ -281,7 +296,10 @@ class Witness:
             name, info = member.technology, self.last.get(member.name, {})
             size[name] = size.get(name, 0.0) + mw
             offered[name] = offered.get(name, 0.0) + info.get("offered_mw", 0.0)
-            sold[name] = sold.get(name, 0.0) + max(info.get(power, 0.0), 0.0)
+            schedule = info.get(power, 0.0)
+            if not isinstance(member, Load):
+                schedule -= info.get("deviation_mw", 0.0)
+            sold[name] = sold.get(name, 0.0) + max(schedule, 0.0)
             asked[name] = asked.get(name, 0.0) + self._asked(member, info)
         ranked = sorted(size, key=lambda name: (-size[name], name))
         values: Values = {}
@@ -365,7 +383,7 @@ def test_the_state_for_critics_is_every_own_block_and_one_public_block() -> None
 
 
 def test_sizes_and_names_do_not_depend_on_the_world() -> None:
-    assert SIZES == {"generator": 64, "storage": 48, "consumer": 40, "operator": 80}
+    assert SIZES == {"generator": 64, "storage": 48, "consumer": 40, "prosumer": 56, "operator": 80}
     for role, fields in FIELDS.items():
         names = [field.name for field in fields]
         assert len(set(names)) == len(names), f"{role}: a name stands twice"

@@ -25,12 +25,13 @@ TEAMS = ("truthful", "maximum", "reference", "zero-intelligence")
 
 def steps(core: Core, seeds: np.ndarray, actions: np.ndarray) -> list[tuple[np.ndarray, ...]]:
     """Everything that a reset and these (interval, env, component) actions return."""
-    taken = [tuple(np.array(a) for a in core.reset(seeds)[2:6])]
+    taken = [tuple(np.array(a) for a in core.reset(seeds)[2:7])]
     return [*taken, *(tuple(np.array(part) for part in core.step(action)) for action in actions)]
 
 
 @pytest.mark.parametrize(
-    "name, codecs", [("auction", {}), ("auction", MIXED), ("caiso-week", {}), ("three-homes", MIXED)]
+    "name, codecs",
+    [("auction", {}), ("auction", MIXED), ("caiso-week", {}), ("three-homes", MIXED), ("duck-curve", {})],
 )
 def test_a_row_equals_the_single_run_bit_for_bit(name: str, codecs: dict[str, str]) -> None:
     scenario = Scenario.load(name)

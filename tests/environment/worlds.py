@@ -63,7 +63,7 @@ def seat(core: Core, outcome: arrays.Outcome, name: str, row: int = 0) -> dict[s
     """Named results of one seat."""
     at = core.compiled.layout.index(name)
     names = arrays.SEAT_NAMES[core.compiled.layout.roles[at]]
-    return dict(zip(names, outcome.seats[row, at].tolist(), strict=True))
+    return dict(zip(names, outcome.seats[row, at].tolist(), strict=False))  # the rest belong to other roles
 
 
 def random_actions(core: Core, rng: np.random.Generator) -> Float:
@@ -79,6 +79,8 @@ def random_actions(core: Core, rng: np.random.Generator) -> Float:
                 parts.append(rng.uniform(0, 0.2 * MAXIMUM_MARKUP, shape))
             case "power":
                 parts.append(rng.uniform(-1, 1, shape))
+            case "assets":
+                parts.append(rng.uniform((-1, -1, 0), (1, 1, 1), shape))
             case "share":
                 parts.append(rng.uniform(0, 1, shape))
             case _:

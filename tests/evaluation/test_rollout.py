@@ -69,7 +69,7 @@ def test_the_book_names_the_seat_behind_every_slot(played: Trajectory) -> None:
         mine = [slot for slot, name in enumerate(played.order_seats) if name == seat]
         sold = accepted[:, [slot for slot in mine if slot < played.offers]].sum(axis=1)
         bought = accepted[:, [slot for slot in mine if slot >= played.offers]].sum(axis=1)
-        power = played.power(seat)
+        power = played.schedule(seat)
         if role == "storage":
             assert power == pytest.approx(sold - bought, abs=1e-12)
         elif role != "operator":
@@ -80,7 +80,7 @@ def test_columns_are_found_by_name_and_unknown_ones_suggest_the_nearest(played: 
     price = played.of_market("price_per_mwh")
     assert np.array_equal(price, played.market[:, 0])
     revenue = played.of_seat("gas_1", "revenue")
-    assert revenue == pytest.approx(price * played.of_seat("gas_1", "output_mw") / 12)
+    assert revenue == pytest.approx(price * played.schedule("gas_1") / 12)
     with pytest.raises(ScenarioError, match="did you mean 'price_per_mwh'"):
         played.of_market("price_pr_mwh")
     with pytest.raises(ScenarioError, match="did you mean 'gas_1'"):

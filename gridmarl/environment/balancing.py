@@ -1,0 +1,334 @@
+"""Real time: the schedule's imbalance within the interval, who responds, what that does to frequency and its price."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridmarl.assets import battery, generator, load
+from gridmarl.data import straying
+from gridmarl.environment.arrays import (
+    ACTIVATED,
+    ACTIVATED_MW,
+    DAMPED,
+    DEVIATION_MW,
+    DOWN_PRICE,
+    EIGHTH,
+    EMERGENCY_GENERATION,
+    EXPORT_FEE,
+    FIFTH,
+    FREQUENCY,
+    FREQUENCY_PROFILE,
+    HOURS,
+    IMBALANCE,
+    IMBALANCE_ACCOUNT,
+    IMBALANCE_PRICE,
+    IMBALANCE_SIZE,
+    IMPORT_FEE,
+    IN_BAND,
+    KINETIC,
+    NADIR,
+    POWER_MW,
+    PRICE,
+    ROCOF,
+    SEVENTH,
+    SHED,
+    STAGE,
+    STAGES,
+    STORAGE_RESPONSE,
+    TRIP_INTERVAL,
+    TRIP_SUBSTEP,
+    TRIP_UNIT,
+    UP_PRICE,
+    WHOLESALE,
+    WHOLESALE_PRICE,
+    ZENITH,
+    Book,
+    Rows,
+    World,
+)
+from gridmarl.environment.dispatch import FULLY, LEAST_MW
+from gridmarl.grid import frequency
+from gridmarl.grid.emergency import rebase, unscheduled_mw
+from gridmarl.kernels import inner_kernel
+from gridmarl.market import reserve
+from gridmarl.units import Float, Int
+
+SECONDS_PER_HOUR = 3600.0
+LAST_RESORT = 1e9  # $/MWh: after every seller that named a price
+
+
+@inner_kernel
+def stray(world: World, last: Float, t: int, key: np.uint64, book: Book) -> None:
+    """Public series stray from the value the auction cleared on, the same for every team; MW that follow move along."""
+    book.path[:] = 0.0
+    for p in range(world.profile.shape[0]):
+        path, mw = book.strayed[p], book.following[p]
+        last[p] = straying.stray(world.straying, world.profile, p, book.realised[p], t, key, last[p], path)
+        if mw != 0.0:
+            for s in range(book.path.shape[0]):
+                book.path[s] += mw * path[s]
+
+
+@inner_kernel
+def tripped_at(trips: Int, g: int, t: int) -> int:
+    """Substep of interval t in which the unit trips; -1 where it does not."""
+    for k in range(trips.shape[0]):
+        if trips[k, TRIP_UNIT] == g and trips[k, TRIP_INTERVAL] == t:
+            return trips[k, TRIP_SUBSTEP]
+    return -1
+
+
+@inner_kernel
+def trip(book: Book, row: Float, substep: int) -> float:
+    """The unit's output is lost from a substep on; how many MW."""
+    count, lost = book.path.shape[0], row[POWER_MW]
+    for s in range(substep, count):
+        book.path[s] -= lost
+    row[DEVIATION_MW] -= lost * (count - substep) / count
+    return lost
+
+
+@inner_kernel
+def fall_short(book: Book, profile: int, capacity: float, row: Float) -> None:
+    """A unit that was held back follows sun and wind only where they fall below its schedule."""
+    count, schedule, total = book.path.shape[0], row[POWER_MW], 0.0
+    for s in range(count):
+        missing = max(schedule - capacity * (book.realised[profile] + book.strayed[profile, s]), 0.0)
+        book.path[s] -= missing
+        total += missing
+    row[DEVIATION_MW] -= total / count
+
+
+@inner_kernel
+def deviate(world: World, states: Float, t: int, book: Book, seats: Float, grid: Float) -> tuple[float, float]:
+    """Each seat's own deviation; inertia and droop of the units that are on line throughout."""
+    count, inertia, droop, lost = book.path.shape[0], 0.0, 0.0, 0.0
+    for g in range(world.generator.shape[0]):
+        unit, row, online = world.generator[g], seats[g], states[g, generator.ONLINE]
+        profile = int(unit[generator.PROFILE])
+        if profile >= 0 and online > 0.0:
+            capacity = unit[generator.CAPACITY]
+            ceiling = capacity * book.realised[profile]
+            if row[POWER_MW] >= ceiling * FULLY:
+                row[DEVIATION_MW] = capacity * book.strayed[profile, count]
+            elif row[POWER_MW] > ceiling + capacity * book.strayed[profile, count + 1]:
+                fall_short(book, profile, capacity, row)
+        substep = tripped_at(world.trip, g, t) if world.trip.shape[0] > 0 else -1
+        if substep >= 0 and online > 0.0:
+            lost += trip(book, row, substep)
+            book.sellers[g, reserve.SPIN_MW] = book.sellers[g, reserve.NONSPIN_MW] = 0.0
+        else:
+            inertia += unit[generator.INERTIA] * online
+            droop += unit[generator.DROOP] * online
+    first = world.generator.shape[0] + world.battery.shape[0]
+    for c in range(world.load.shape[0]):
+        unit, row = world.load[c], seats[first + c]
+        served = 1.0 - row[EIGHTH] / row[SEVENTH] if row[SEVENTH] > 0.0 else 0.0
+        row[DEVIATION_MW] = -unit[load.LOAD] * served * book.strayed[int(unit[load.PROFILE]), count]
+    grid[frequency.LOST_MW] = lost
+    return inertia, droop
+
+
+@inner_kernel
+def storage_room(unit: Float, state: Float, power_mw: float, hours: float) -> tuple[float, float]:
+    """MW that a battery can add and take back from its schedule throughout the interval; one that is away nothing."""
+    energy_mwh = state[battery.ENERGY]
+    if state[battery.AWAY] > 0.0:
+        return 0.0, 0.0
+    out = min(
+        unit[battery.POWER_LIMIT], (energy_mwh - unit[battery.ENERGY_MIN]) * unit[battery.DISCHARGE_EFFICIENCY] / hours
+    )
+    into = min(
+        unit[battery.POWER_LIMIT], (unit[battery.ENERGY_MAX] - energy_mwh) / (unit[battery.CHARGE_EFFICIENCY] * hours)
+    )
+    return max(out - power_mw, 0.0), max(into + power_mw, 0.0)
+
+
+@inner_kernel
+def limit_response(world: World, states: Float, book: Book, seats: Float) -> None:
+    """What can respond: awarded spin, units down to must-run, the rest of storage, nonspin in an emergency."""
+    up, down, generation, served = 0.0, 0.0, 0.0, 0.0
+    for k in range(book.sellers.shape[0]):
+        up += book.sellers[k, reserve.SPIN_MW]
+        generation += book.sellers[k, reserve.NONSPIN_MW]
+    for g in range(world.generator.shape[0]):
+        down += room_below(world.generator[g], book.limits[g, 0], seats[g])
+    more, less, droop = 0.0, 0.0, 0.0
+    for s in range(world.battery.shape[0]):
+        number, unit = world.generator.shape[0] + s, world.battery[s]
+        out, into = storage_room(unit, states[s], seats[number, POWER_MW], world.rules[HOURS])
+        if unit[battery.DROOP] > 0.0:
+            more += max(out - book.sellers[number, reserve.SPIN_MW] - book.sellers[number, reserve.NONSPIN_MW], 0.0)
+            less += into
+            droop += unit[battery.DROOP]
+    first = world.generator.shape[0] + world.battery.shape[0]
+    for c in range(first, first + world.load.shape[0]):
+        served += seats[c, SEVENTH] - seats[c, EIGHTH] - seats[c, POWER_MW]
+    limits = book.grid_limits
+    limits[frequency.UP_MW], limits[frequency.DOWN_MW] = up, down
+    limits[frequency.STORAGE_UP_MW], limits[frequency.STORAGE_DOWN_MW] = more, less
+    limits[frequency.STORAGE_DROOP], limits[frequency.GENERATION_UP_MW] = droop, generation
+    limits[frequency.LOAD_MW] = max(served, 0.0)
+
+
+@inner_kernel
+def room_below(unit: Float, low_mw: float, row: Float) -> float:
+    """MW that a unit can be turned down: to its must-run, sun and wind to nothing."""
+    low = 0.0 if unit[generator.RENEWABLE] > 0.0 else low_mw
+    return max(row[POWER_MW] + min(row[DEVIATION_MW], 0.0) - low, 0.0)
+
+
+@inner_kernel
+def swing(world: World, grid: Float, inertia: float, droop: float, book: Book, market: Float) -> None:
+    """Frequency through the interval, and the mean MW of everything that moved it."""
+    steps, limits, result = book.path.shape[0], book.grid_limits, book.grid_result
+    transition = world.transition
+    if inertia != world.frequency[frequency.INERTIA] or droop != world.frequency[frequency.DROOP]:
+        transition = book.transition
+        frequency.solve_transition(world.frequency, inertia, droop, transition)
+    frequency.run_interval(
+        world.frequency, world.emergency, transition, inertia, droop, limits, book.path, steps, grid, result
+    )
+    seconds = world.rules[HOURS] * SECONDS_PER_HOUR
+    market[ACTIVATED] = result[frequency.RESPONSE_MWS] / seconds
+    market[STORAGE_RESPONSE] = result[frequency.STORAGE_MWS] / seconds
+    market[SHED] = result[frequency.SHED_MWS] / seconds
+    market[EMERGENCY_GENERATION] = result[frequency.GENERATION_MWS] / seconds
+    market[DAMPED] = -result[frequency.DAMPING_MWS] / seconds
+    market[KINETIC] = result[frequency.KINETIC_MWS] / seconds
+    market[FREQUENCY], market[NADIR], market[ZENITH] = (
+        grid[frequency.DEVIATION_HZ],
+        result[frequency.NADIR_HZ],
+        result[frequency.ZENITH_HZ],
+    )
+    market[ROCOF] = result[frequency.ROCOF_HZ_PER_S]
+    market[IN_BAND] = result[frequency.IN_BAND_S] / seconds
+    market[STAGE], market[STAGES] = result[frequency.WORST_STAGE], result[frequency.STAGES]
+
+
+@inner_kernel
+def respond_ideally(book: Book, market: Float) -> None:
+    """An island without a frequency: response at once, within its limits; load is shed for what is missing."""
+    mean, limits = market[IMBALANCE], book.grid_limits
+    market[ACTIVATED] = min(max(-mean, -limits[frequency.DOWN_MW]), limits[frequency.UP_MW])
+    rest = mean + market[ACTIVATED]
+    market[SHED] = min(max(-rest, 0.0), limits[frequency.LOAD_MW])
+    market[DAMPED] = rest + market[SHED]
+    market[IN_BAND], market[STAGES] = 1.0, 1.0
+
+
+@inner_kernel
+def lean_on_connection(rules: Float, band_hz: float, book: Book, market: Float) -> float:
+    """The larger grid takes the imbalance and sets the frequency; what it delivers beyond the schedule, MW."""
+    profile = int(rules[FREQUENCY_PROFILE])
+    market[FREQUENCY] = book.realised[profile] if profile >= 0 else 0.0
+    market[NADIR] = market[ZENITH] = market[FREQUENCY]
+    market[IN_BAND], market[STAGES] = 1.0 if abs(market[FREQUENCY]) <= band_hz else 0.0, 1.0
+    deviation = -market[IMBALANCE]
+    if deviation > 0.0:
+        market[IMBALANCE_PRICE] = max(market[PRICE], market[WHOLESALE_PRICE] + rules[IMPORT_FEE])
+    elif deviation < 0.0:
+        market[IMBALANCE_PRICE] = min(market[PRICE], market[WHOLESALE_PRICE] - rules[EXPORT_FEE])
+    return deviation
+
+
+@inner_kernel
+def activate_up(book: Book, seats: Float, left: float, market: Float) -> None:
+    """Energy from awarded spin, cheapest offer first; sellers without an offer above their schedule come last."""
+    margin, spin = book.margin, reserve.SPIN_MW
+    while left > 0.0:
+        best, cheapest = -1, np.inf
+        for k in range(margin.shape[0]):
+            asked = margin[k, UP_PRICE] if margin[k, UP_PRICE] < np.inf else LAST_RESORT
+            if book.sellers[k, spin] - margin[k, ACTIVATED_MW] > LEAST_MW and asked < cheapest:
+                best, cheapest = k, asked
+        if best < 0:
+            return
+        mw = min(left, book.sellers[best, spin] - margin[best, ACTIVATED_MW])
+        margin[best, ACTIVATED_MW] += mw
+        seats[best, DEVIATION_MW] += mw
+        left -= mw
+        if cheapest < LAST_RESORT:
+            market[IMBALANCE_PRICE] = max(market[IMBALANCE_PRICE], cheapest)
+
+
+@inner_kernel
+def activate_down(world: World, book: Book, seats: Float, left: float, market: Float) -> None:
+    """Less energy from the units that were accepted, dearest first."""
+    margin = book.margin
+    while left > 0.0:
+        best, dearest, room = -1, -np.inf, 0.0
+        for g in range(world.generator.shape[0]):
+            free = room_below(world.generator[g], book.limits[g, 0], seats[g])
+            if free > LEAST_MW and margin[g, DOWN_PRICE] > dearest:
+                best, dearest, room = g, margin[g, DOWN_PRICE], free
+        if best < 0:
+            return
+        mw = min(left, room)
+        margin[best, ACTIVATED_MW] -= mw
+        seats[best, DEVIATION_MW] -= mw
+        left -= mw
+        market[IMBALANCE_PRICE] = min(market[IMBALANCE_PRICE], dearest)
+
+
+@inner_kernel
+def share_out(world: World, states: Float, book: Book, seats: Float, market: Float) -> None:
+    """Fast storage, emergency generation and shed load, in proportion to what each could give."""
+    limits, generation = book.grid_limits, market[EMERGENCY_GENERATION]
+    if generation > 0.0:
+        for k in range(book.sellers.shape[0]):
+            mw = generation * book.sellers[k, reserve.NONSPIN_MW] / limits[frequency.GENERATION_UP_MW]
+            book.margin[k, ACTIVATED_MW] += mw
+            seats[k, DEVIATION_MW] += mw
+    response = market[STORAGE_RESPONSE]
+    if response != 0.0:
+        whole = limits[frequency.STORAGE_UP_MW] if response > 0.0 else limits[frequency.STORAGE_DOWN_MW]
+        for s in range(world.battery.shape[0]):
+            number, unit = world.generator.shape[0] + s, world.battery[s]
+            if unit[battery.DROOP] > 0.0:
+                schedule = seats[number, POWER_MW]
+                out, into = storage_room(unit, states[s], schedule, world.rules[HOURS])
+                sold = book.sellers[number, reserve.SPIN_MW] + book.sellers[number, reserve.NONSPIN_MW]
+                room = max(out - sold, 0.0) if response > 0.0 else into
+                seats[number, DEVIATION_MW] += response * room / whole
+    if market[SHED] > 0.0:
+        first = world.generator.shape[0] + world.battery.shape[0]
+        for c in range(first, first + world.load.shape[0]):
+            served = seats[c, SEVENTH] - seats[c, EIGHTH] - seats[c, POWER_MW]
+            seats[c, FIFTH] = market[SHED] * served / limits[frequency.LOAD_MW]
+
+
+@inner_kernel
+def activate(world: World, states: Float, book: Book, seats: Float, market: Float) -> None:
+    """Everybody's part in the response; its marginal offer is the imbalance price."""
+    if market[ACTIVATED] > 0.0:
+        activate_up(book, seats, market[ACTIVATED], market)
+    else:
+        activate_down(world, book, seats, -market[ACTIVATED], market)
+    share_out(world, states, book, seats, market)
+
+
+@inner_kernel
+def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> float:
+    """Real time of one row; what a connection delivers beyond its schedule, MW."""
+    grid, hours = rows.grid[b], world.rules[HOURS]
+    if world.frequency[frequency.INERTIA] > 0.0:
+        rebase(grid, unscheduled_mw(grid))
+    stray(world, rows.stray[b], rows.t[b], rows.key[b], book)
+    inertia, droop = deviate(world, rows.generator[b], rows.t[b], book, seats, grid)
+    mean, size = 0.0, 0.0
+    for s in range(book.path.shape[0]):
+        mean += book.path[s]
+        size += abs(book.path[s])
+    market[IMBALANCE], market[IMBALANCE_SIZE] = mean / book.path.shape[0], size / book.path.shape[0]
+    market[IMBALANCE_PRICE] = market[PRICE]
+    if world.rules[WHOLESALE] >= 0.0:
+        return lean_on_connection(world.rules, world.frequency[frequency.BAND_HZ], book, market)
+    limit_response(world, rows.battery[b], book, seats)
+    if world.frequency[frequency.INERTIA] > 0.0:
+        swing(world, grid, inertia, droop, book, market)
+    else:
+        respond_ideally(book, market)
+    activate(world, rows.battery[b], book, seats, market)
+    market[IMBALANCE_ACCOUNT] = -market[IMBALANCE_PRICE] * (market[DAMPED] + market[KINETIC]) * hours
+    return 0.0

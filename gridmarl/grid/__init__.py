@@ -1,0 +1,1 @@
+"""The physics of the grid: the frequency of an island, the voltage along a feeder, emergencies."""

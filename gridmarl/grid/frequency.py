@@ -1,0 +1,421 @@
+"""Frequency of an island within one market interval: the swing equation of all its units together.
+
+    M f' = d + r + b + n + c - D f        r = clip(g + s, -down, up)
+    Tg g' = -g - K f                      s' = -Ks f, held where r is at its limit
+
+for the deviation f from nominal, imbalance d, the generators' response r of governors g and secondary control s,
+storage b beyond its dead band, emergency generation n and shed load c; damping D of the load (P. Kundur, *Power System
+Stability and Control*, 1994, ch. 11; P. M. Anderson and M. Mirheydar, "A low-order system frequency response model",
+IEEE Transactions on Power Systems 5(3), 1990). Where nothing but d, g and s is at work and none is at a limit, the
+equation is linear and one exact step spans the whole substep (`gridmarl.grid.transition`). Else steps of at most 0.1 s
+follow limits, storage and relays. Either way the integrals of all powers sum up to the change of kinetic energy.
+"""
+
+from __future__ import annotations
+
+from math import ceil, exp, sqrt
+from typing import Final
+
+from gridmarl.grid.columns import (
+    ARMED,
+    BAND_HZ,
+    DAMPING,
+    DAMPING_MWS,
+    DEAD_BAND_HZ,
+    DEVIATION_HZ,
+    DOWN_MW,
+    DROOP,
+    FREQUENCY_COLUMNS,
+    GENERATION_MW,
+    GENERATION_MWS,
+    GENERATION_UP_MW,
+    GOVERNOR_MW,
+    GOVERNOR_S,
+    GRID_STATE,
+    IMBALANCE_MWS,
+    IN_BAND_S,
+    INERTIA,
+    KINETIC_MWS,
+    LIMIT_COLUMNS,
+    LOAD_MW,
+    LOST_MW,
+    NADIR_HZ,
+    NOMINAL_HZ,
+    RESPONSE_MWS,
+    RESULT_COLUMNS,
+    ROCOF_HZ_PER_S,
+    SECONDARY,
+    SECONDARY_MW,
+    SHED_COUNT,
+    SHED_MW,
+    SHED_MWS,
+    STAGE,
+    STAGE_S,
+    STAGES,
+    STORAGE_DOWN_MW,
+    STORAGE_DROOP,
+    STORAGE_MWS,
+    STORAGE_UP_MW,
+    SUBSTEP_S,
+    UP_MW,
+    WORST_STAGE,
+    ZENITH_HZ,
+)
+from gridmarl.grid.emergency import DETECTION_HZ, NORMAL, next_generation, operate, worst_stage
+from gridmarl.grid.transition import (
+    BLOCK_STEP,
+    BLOCKS,
+    CADENCE,
+    HIGHEST_IMBALANCE,
+    INTEGRAL,
+    PART_S,
+    PARTS,
+    STEP,
+    TRANSITION_COLUMNS,
+    TRANSITION_ROWS,
+    extreme_deviations,
+    solve_transition,
+    steepest_slope,
+    weigh,
+)
+from gridmarl.kernels import entry_kernel, kernel
+from gridmarl.units import Float
+
+__all__ = [
+    "ARMED",
+    "BAND_HZ",
+    "DAMPING",
+    "DAMPING_MWS",
+    "DEAD_BAND_HZ",
+    "DEVIATION_HZ",
+    "DOWN_MW",
+    "DROOP",
+    "FREQUENCY_COLUMNS",
+    "GENERATION_MW",
+    "GENERATION_MWS",
+    "GENERATION_UP_MW",
+    "GOVERNOR_MW",
+    "GOVERNOR_S",
+    "GRID_STATE",
+    "IMBALANCE_MWS",
+    "INERTIA",
+    "IN_BAND_S",
+    "KINETIC_MWS",
+    "LIMIT_COLUMNS",
+    "LOAD_MW",
+    "LOST_MW",
+    "NADIR_HZ",
+    "NOMINAL_HZ",
+    "RESPONSE_MWS",
+    "RESULT_COLUMNS",
+    "ROCOF_HZ_PER_S",
+    "SECONDARY",
+    "SECONDARY_MW",
+    "SHED_COUNT",
+    "SHED_MW",
+    "SHED_MWS",
+    "STAGE",
+    "STAGES",
+    "STAGE_S",
+    "STORAGE_DOWN_MW",
+    "STORAGE_DROOP",
+    "STORAGE_MWS",
+    "STORAGE_UP_MW",
+    "SUBSTEP_S",
+    "TRANSITION_COLUMNS",
+    "TRANSITION_ROWS",
+    "UP_MW",
+    "WORST_STAGE",
+    "ZENITH_HZ",
+    "run_interval",
+    "simulate_interval",
+    "solve_transition",
+]
+
+STEP_S: Final = 0.1
+SHORTEST_STEP_S: Final = 0.01
+STEP_RADIANS: Final = 0.2
+"""Steps are shorter than `STEP_S`, down to the shortest, where the fastest motion turns by more than this in one."""
+SMALL_LAG: Final = 1e-4
+"""Steps this small beside the governors' time constant use the series of their weights, which would cancel."""
+
+
+@kernel
+def run_interval(
+    frequency: Float,
+    emergency: Float,
+    transition: Float,
+    inertia: float,
+    droop: float,
+    limits: Float,
+    path: Float,
+    count: int,
+    grid: Float,
+    result: Float,
+) -> None:
+    """Follow the frequency through the substeps of one interval.
+
+    Parameters
+    ----------
+    frequency : (column,) float
+        Parameters of the world.
+    emergency : (column,) float
+        Thresholds of `gridmarl.grid.emergency`.
+    transition : (TRANSITION_ROWS, 4) float
+        From `solve_transition` with the same inertia and droop.
+    inertia : float
+        M of the units online, MW s/Hz. With 0 there is no frequency; see `balance_without_inertia`.
+    droop : float
+        K of the units online, MW/Hz.
+    limits : (column,) float
+        Of response, storage, emergency generation and load in this interval, MW.
+    path : (substep,) float
+        Imbalance, MW; + surplus.
+    count : int
+        Substeps in this interval.
+    grid : (column,) float
+        State at the start; left as at the end.
+    result : (column,) float
+        Filled with what happened.
+    """
+    for column in range(RESULT_COLUMNS):
+        result[column] = 0.0
+    if inertia <= 0.0:
+        balance_without_inertia(frequency, limits, path, count, grid, result)
+        return
+    start_hz = grid[DEVIATION_HZ]
+    result[NADIR_HZ] = result[ZENITH_HZ] = start_hz
+    part_s = transition[CADENCE, PART_S]
+    block_s = part_s / BLOCKS
+    calm_hz, damping = calm_deviation(frequency, emergency, limits), frequency[DAMPING]
+    visited = 1 << int(grid[STAGE])
+    for substep in range(count):
+        result[IMBALANCE_MWS] += path[substep] * frequency[SUBSTEP_S]
+        d = path[substep]
+        for _ in range(int(transition[CADENCE, PARTS])):
+            if step_exactly(transition, STEP, BLOCKS, part_s, inertia, damping, limits, calm_hz, d, grid, result):
+                continue
+            for _ in range(BLOCKS):
+                if not step_exactly(
+                    transition, BLOCK_STEP, 1, block_s, inertia, damping, limits, calm_hz, d, grid, result
+                ):
+                    visited |= step_finely(frequency, emergency, inertia, droop, limits, d, block_s, grid, result)
+    result[KINETIC_MWS] = inertia * (grid[DEVIATION_HZ] - start_hz)
+    result[STAGES] = visited
+    result[WORST_STAGE] = worst_stage(visited)
+
+
+@kernel
+def calm_deviation(frequency: Float, emergency: Float, limits: Float) -> float:
+    """Deviation up to which neither storage nor relays nor the count of time in the band take notice, Hz."""
+    calm_hz = min(frequency[BAND_HZ], emergency[DETECTION_HZ])
+    if limits[STORAGE_DROOP] > 0.0:
+        calm_hz = min(calm_hz, frequency[DEAD_BAND_HZ])
+    return calm_hz
+
+
+@kernel
+def step_exactly(
+    transition: Float,
+    rows: int,
+    blocks: int,
+    time_s: float,
+    inertia: float,
+    damping: float,
+    limits: Float,
+    calm_hz: float,
+    imbalance_mw: float,
+    grid: Float,
+    result: Float,
+) -> bool:
+    """Take one exact step, whole or of one block, if nothing else than the linear equation acts.
+
+    Returns whether it did; else nothing has changed.
+    """
+    if grid[STAGE] != NORMAL or grid[SHED_MW] != 0.0 or grid[GENERATION_MW] != 0.0:
+        return False
+    f, g = grid[DEVIATION_HZ], grid[GOVERNOR_MW]
+    u = imbalance_mw + g + grid[SECONDARY_MW]
+    swing_mw = weigh(transition, HIGHEST_IMBALANCE, abs(f), abs(u), abs(g))
+    if swing_mw - imbalance_mw > limits[UP_MW] or swing_mw + imbalance_mw > limits[DOWN_MW] or abs(f) > calm_hz:
+        return False
+    low_hz, high_hz = max(result[NADIR_HZ], -calm_hz), min(result[ZENITH_HZ], calm_hz)
+    low_hz, high_hz = extreme_deviations(transition, blocks, f, u, g, low_hz, high_hz)
+    if low_hz < -calm_hz or high_hz > calm_hz:
+        return False
+    result[NADIR_HZ], result[ZENITH_HZ] = min(result[NADIR_HZ], low_hz), max(result[ZENITH_HZ], high_hz)
+    result[ROCOF_HZ_PER_S] = steepest_slope(transition, blocks, f, u, g, result[ROCOF_HZ_PER_S])
+    after_f, after_g = weigh(transition, rows, f, u, g), weigh(transition, rows + 2, f, u, g)
+    grid[DEVIATION_HZ], grid[GOVERNOR_MW] = after_f, after_g
+    grid[SECONDARY_MW] = weigh(transition, rows + 1, f, u, g) - after_g - imbalance_mw
+    damped_mws = damping * weigh(transition, rows + INTEGRAL, f, u, g)
+    result[DAMPING_MWS] -= damped_mws
+    result[RESPONSE_MWS] += inertia * (after_f - f) + damped_mws - imbalance_mw * time_s
+    result[IN_BAND_S] += time_s
+    return True
+
+
+@kernel
+def step_finely(
+    frequency: Float,
+    emergency: Float,
+    inertia: float,
+    droop: float,
+    limits: Float,
+    imbalance_mw: float,
+    time_s: float,
+    grid: Float,
+    result: Float,
+) -> int:
+    """Follow limits, storage and relays through some time in small steps; returns the stages visited.
+
+    Steps use the trapezoidal rule, and for the governors the exact answer to a deviation that changes linearly. The
+    response and storage at the end of a step come from one Newton step on the piecewise linear equation for the
+    deviation there. The final deviation then follows from the powers that are booked, which closes the balance.
+    """
+    damping, secondary, dead_band_hz = frequency[DAMPING], frequency[SECONDARY], frequency[DEAD_BAND_HZ]
+    steps = ceil(time_s / finest_step(frequency, inertia, droop, limits) - 1e-9)
+    step_s = time_s / steps
+    half_s = 0.5 * step_s
+    keep, old, new = governor_weights(step_s / frequency[GOVERNOR_S])
+    closing = 1.0 / (inertia + half_s * damping)
+    f, g, s = grid[DEVIATION_HZ], grid[GOVERNOR_MW], grid[SECONDARY_MW]
+    r = within(limits, g + s)
+    visited, steepest_mw = 0, 0.0
+    for _ in range(steps):
+        visited |= operate(emergency, limits, f, r, step_s, grid)
+        armed = grid[ARMED]
+        b = storage_response(limits, dead_band_hz, armed, f)
+        n = min(grid[GENERATION_MW], limits[GENERATION_UP_MW])
+        later_n = next_generation(emergency, limits, f, step_s, grid)
+        given_mw = imbalance_mw + grid[SHED_MW]
+        power_mw = given_mw + r + b + n - damping * f
+
+        later_g, later_s = keep * g - droop * (old + new) * f, s - secondary * step_s * f
+        later_r = within(limits, later_g + later_s)
+        stiffness = damping
+        if later_r == later_g + later_s:
+            stiffness += droop * new + secondary * half_s
+        if -limits[STORAGE_DOWN_MW] < b < limits[STORAGE_UP_MW] and abs(f) > dead_band_hz:
+            stiffness += limits[STORAGE_DROOP]
+        rise = half_s * (power_mw + given_mw + later_r + b + later_n - damping * f) / (inertia + half_s * stiffness)
+
+        g, later_s = later_g - droop * new * rise, later_s - secondary * half_s * rise
+        later_r = within(limits, g + later_s)
+        s = held_at_limits(limits, g, s, later_s)
+        later_b = storage_response(limits, dead_band_hz, armed, f + rise)
+        pushing_mw = given_mw + later_r + later_b + later_n
+        before, f = f, (inertia * f + half_s * (power_mw + pushing_mw)) * closing
+
+        steepest_mw = max(steepest_mw, abs(power_mw), abs(pushing_mw - damping * f))
+        result[NADIR_HZ], result[ZENITH_HZ] = min(result[NADIR_HZ], f), max(result[ZENITH_HZ], f)
+        result[IN_BAND_S] += step_s * share_inside(before, f, frequency[BAND_HZ])
+        result[RESPONSE_MWS] += half_s * (r + later_r)
+        result[STORAGE_MWS] += half_s * (b + later_b)
+        result[DAMPING_MWS] -= half_s * damping * (before + f)
+        result[GENERATION_MWS] += half_s * (n + later_n)
+        result[SHED_MWS] += step_s * grid[SHED_MW]
+        grid[GENERATION_MW] = later_n
+        r = later_r
+    result[ROCOF_HZ_PER_S] = max(result[ROCOF_HZ_PER_S], steepest_mw / inertia)
+    grid[DEVIATION_HZ], grid[GOVERNOR_MW], grid[SECONDARY_MW] = f, g, s
+    return visited
+
+
+@kernel
+def within(limits: Float, response_mw: float) -> float:
+    """The generators' response within its limits, MW."""
+    return min(max(response_mw, -limits[DOWN_MW]), limits[UP_MW])
+
+
+@kernel
+def finest_step(frequency: Float, inertia: float, droop: float, limits: Float) -> float:
+    """Seconds in which neither the swing nor what damps it moves far."""
+    swing = sqrt((droop / frequency[GOVERNOR_S] + frequency[SECONDARY]) / inertia)
+    fastest = max(swing, (frequency[DAMPING] + limits[STORAGE_DROOP]) / inertia)
+    return max(min(STEP_S, STEP_RADIANS / max(fastest, 1e-9)), SHORTEST_STEP_S)
+
+
+@kernel
+def governor_weights(lag: float) -> tuple[float, float, float]:
+    """What the governors keep in a step, and how they weigh the deviations at its start and end.
+
+    Parameters
+    ----------
+    lag : float
+        The step, in governors' time constants.
+    """
+    keep = exp(-lag)
+    if lag < SMALL_LAG:
+        return keep, lag / 2.0 - lag * lag / 3.0, lag / 2.0 - lag * lag / 6.0
+    moved = (1.0 - keep) / lag
+    return keep, moved - keep, 1.0 - moved
+
+
+@kernel
+def storage_response(limits: Float, dead_band_hz: float, armed: float, deviation_hz: float) -> float:
+    """Droop beyond the dead band on top of what storage gives outright, within its limits, MW."""
+    beyond_hz = max(deviation_hz - dead_band_hz, 0.0) + min(deviation_hz + dead_band_hz, 0.0)
+    wanted_mw = armed * limits[STORAGE_UP_MW] - limits[STORAGE_DROOP] * beyond_hz
+    return min(max(wanted_mw, -limits[STORAGE_DOWN_MW]), limits[STORAGE_UP_MW])
+
+
+@kernel
+def held_at_limits(limits: Float, g: float, before_mw: float, after_mw: float) -> float:
+    """Secondary control after a step: it does not push a response further that is at its limit (no wind-up)."""
+    highest_mw = max(before_mw, limits[UP_MW] - g)
+    lowest_mw = min(before_mw, -limits[DOWN_MW] - g)
+    return min(max(after_mw, lowest_mw), highest_mw)
+
+
+@kernel
+def share_inside(first_hz: float, second_hz: float, band_hz: float) -> float:
+    """Share of a step within the band when the deviation moves linearly from one value to the other."""
+    low_hz, high_hz = min(first_hz, second_hz), max(first_hz, second_hz)
+    if low_hz >= -band_hz and high_hz <= band_hz:
+        return 1.0
+    if high_hz <= low_hz:
+        return 0.0
+    return max(min(high_hz, band_hz) - max(low_hz, -band_hz), 0.0) / (high_hz - low_hz)
+
+
+@kernel
+def balance_without_inertia(
+    frequency: Float, limits: Float, path: Float, count: int, grid: Float, result: Float
+) -> None:
+    """Book an interval in which no synchronous unit turns: there is no frequency, its deviation counts as 0.
+
+    The island holds together only if powers balance at every moment: response and storage give what they can, load goes
+    dark for what is still missing, and a surplus beyond them is spilled, booked as response.
+    """
+    grid[DEVIATION_HZ] = grid[GOVERNOR_MW] = grid[SECONDARY_MW] = 0.0
+    time_s = frequency[SUBSTEP_S]
+    for substep in range(count):
+        d = path[substep]
+        r = min(max(-d, -limits[DOWN_MW]), limits[UP_MW])
+        b = min(max(-d - r, -limits[STORAGE_DOWN_MW]), limits[STORAGE_UP_MW])
+        rest = -d - r - b
+        result[IMBALANCE_MWS] += d * time_s
+        result[RESPONSE_MWS] += (r + min(rest, 0.0)) * time_s
+        result[STORAGE_MWS] += b * time_s
+        result[SHED_MWS] += max(rest, 0.0) * time_s
+        result[IN_BAND_S] += time_s
+    result[STAGES] = 1 << int(grid[STAGE])
+    result[WORST_STAGE] = grid[STAGE]
+
+
+@entry_kernel
+def simulate_interval(
+    frequency: Float,
+    emergency: Float,
+    transition: Float,
+    inertia: float,
+    droop: float,
+    limits: Float,
+    path: Float,
+    grid: Float,
+    result: Float,
+) -> None:
+    """As `run_interval` with all of `path`, for callers in Python; solves the transition as well."""
+    solve_transition(frequency, inertia, droop, transition)
+    run_interval(frequency, emergency, transition, inertia, droop, limits, path, len(path), grid, result)
