@@ -262,6 +262,8 @@ class Seats:
     def forecast(self, horizon: int) -> Feed:
         """The public feed for the next intervals: forecasts issued at this gate closure, the truth if ``perfect``.
 
+        The truth is what will be delivered: realised values and how they stray on average within each interval.
+
         Parameters
         ----------
         horizon : int
@@ -277,7 +279,7 @@ class Seats:
         names, table = self._core.compiled.series.names, self._core.compiled.world.profile
         low, high = table[:, profiles.MINIMUM], table[:, profiles.MAXIMUM]
         if self.information == "perfect":
-            truth = self._core.realised(self._row)[self.interval : self.interval + horizon]
+            truth = self._core.delivered(self._row)[self.interval : self.interval + horizon]
             return Feed(names, truth, np.zeros_like(truth), low, high)
         mean = self._core.forecast(self._row, horizon)
         return Feed(names, mean, forecast_spread(table, mean), low, high)

@@ -219,6 +219,8 @@ class World(NamedTuple):
     behind: Int  # (seat,) transformer that a seat is behind; -1: none
     offer_behind: Int  # (slot,) transformer that a flexible offer is behind; -1: none, or not flexible
     bid_behind: Int  # (slot,) the same of bids
+    offer_seat: Int  # (slot,) generator or battery that offers; -1: others, who take no part in balancing
+    bid_seat: Int  # (slot,) battery that bids; -1: others
 
 
 class Rows(NamedTuple):
@@ -259,7 +261,7 @@ class Book(NamedTuple):
     grid_result: Float  # (column,) what did
     transition: Float  # (row, 4) as ``World.transition``, for fewer units
     sellers: Float  # (seller, column) reserve
-    margin: Float  # (seller, 3) price of the next MW up, of the last MW accepted, MW activated
+    margin: Float  # (seller, 2) MW activated, MW that may still be
     reserve_outcome: Float  # (4,) prices and what is short
     flow: Float  # (5, bus) active and reactive power, squared voltage, reactive headroom and support
 
@@ -283,7 +285,7 @@ ORDER_RANK, ORDER_PLACE = range(2)
 STEP_PRICE, STEP_MW = range(2)
 
 # Columns of ``Book.margin``.
-UP_PRICE, DOWN_PRICE, ACTIVATED_MW = range(3)
+ACTIVATED_MW, CAP_MW = range(2)
 
 # Columns of ``World.seat``.
 CODEC, ACTION_AT, OFFER_AT, OFFERS, BID_AT, BIDS, CLASS = range(7)
@@ -346,7 +348,7 @@ def empty_book(world: World, substeps: int) -> Book:
         grid_result=np.zeros(RESULT_COLUMNS),
         transition=np.zeros_like(world.transition),
         sellers=np.zeros((sellers, RESERVE_COLUMNS)),
-        margin=np.zeros((sellers, 3)),
+        margin=np.zeros((sellers, 2)),
         reserve_outcome=np.zeros(4),
         flow=np.zeros((5, max(1, len(world.feeder)))),
     )

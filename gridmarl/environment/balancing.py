@@ -6,16 +6,14 @@ import numpy as np
 
 from gridmarl.assets import battery, generator, load
 from gridmarl.data import straying
+from gridmarl.environment.activation import activate, room_below, storage_room
 from gridmarl.environment.arrays import (
     ACTIVATED,
-    ACTIVATED_MW,
     DAMPED,
     DEVIATION_MW,
-    DOWN_PRICE,
     EIGHTH,
     EMERGENCY_GENERATION,
     EXPORT_FEE,
-    FIFTH,
     FREQUENCY,
     FREQUENCY_PROFILE,
     HOURS,
@@ -38,7 +36,6 @@ from gridmarl.environment.arrays import (
     TRIP_INTERVAL,
     TRIP_SUBSTEP,
     TRIP_UNIT,
-    UP_PRICE,
     WHOLESALE,
     WHOLESALE_PRICE,
     ZENITH,
@@ -46,7 +43,7 @@ from gridmarl.environment.arrays import (
     Rows,
     World,
 )
-from gridmarl.environment.dispatch import FULLY, LEAST_MW
+from gridmarl.environment.dispatch import FULLY
 from gridmarl.grid import frequency
 from gridmarl.grid.emergency import rebase, unscheduled_mw
 from gridmarl.kernels import inner_kernel
@@ -54,7 +51,6 @@ from gridmarl.market import reserve
 from gridmarl.units import Float, Int
 
 SECONDS_PER_HOUR = 3600.0
-LAST_RESORT = 1e9  # $/MWh: after every seller that named a price
 
 
 @inner_kernel
@@ -117,6 +113,7 @@ def deviate(world: World, states: Float, t: int, book: Book, seats: Float, grid:
         if substep >= 0 and online > 0.0:
             lost += trip(book, row, substep)
             book.sellers[g, reserve.SPIN_MW] = book.sellers[g, reserve.NONSPIN_MW] = 0.0
+            book.sellers[g, reserve.SPIN_ROOM_MW] = 0.0
         else:
             inertia += unit[generator.INERTIA] * online
             droop += unit[generator.DROOP] * online
@@ -127,21 +124,6 @@ def deviate(world: World, states: Float, t: int, book: Book, seats: Float, grid:
         row[DEVIATION_MW] = -unit[load.LOAD] * served * book.strayed[int(unit[load.PROFILE]), count]
     grid[frequency.LOST_MW] = lost
     return inertia, droop
-
-
-@inner_kernel
-def storage_room(unit: Float, state: Float, power_mw: float, hours: float) -> tuple[float, float]:
-    """MW that a battery can add and take back from its schedule throughout the interval; one that is away nothing."""
-    energy_mwh = state[battery.ENERGY]
-    if state[battery.AWAY] > 0.0:
-        return 0.0, 0.0
-    out = min(
-        unit[battery.POWER_LIMIT], (energy_mwh - unit[battery.ENERGY_MIN]) * unit[battery.DISCHARGE_EFFICIENCY] / hours
-    )
-    into = min(
-        unit[battery.POWER_LIMIT], (unit[battery.ENERGY_MAX] - energy_mwh) / (unit[battery.CHARGE_EFFICIENCY] * hours)
-    )
-    return max(out - power_mw, 0.0), max(into + power_mw, 0.0)
 
 
 @inner_kernel
@@ -169,13 +151,6 @@ def limit_response(world: World, states: Float, book: Book, seats: Float) -> Non
     limits[frequency.STORAGE_UP_MW], limits[frequency.STORAGE_DOWN_MW] = more, less
     limits[frequency.STORAGE_DROOP], limits[frequency.GENERATION_UP_MW] = droop, generation
     limits[frequency.LOAD_MW] = max(served, 0.0)
-
-
-@inner_kernel
-def room_below(unit: Float, low_mw: float, row: Float) -> float:
-    """MW that a unit can be turned down: to its must-run, sun and wind to nothing."""
-    low = 0.0 if unit[generator.RENEWABLE] > 0.0 else low_mw
-    return max(row[POWER_MW] + min(row[DEVIATION_MW], 0.0) - low, 0.0)
 
 
 @inner_kernel
@@ -230,82 +205,6 @@ def lean_on_connection(rules: Float, band_hz: float, book: Book, market: Float) 
     elif deviation < 0.0:
         market[IMBALANCE_PRICE] = min(market[PRICE], market[WHOLESALE_PRICE] - rules[EXPORT_FEE])
     return deviation
-
-
-@inner_kernel
-def activate_up(book: Book, seats: Float, left: float, market: Float) -> None:
-    """Energy from awarded spin, cheapest offer first; sellers without an offer above their schedule come last."""
-    margin, spin = book.margin, reserve.SPIN_MW
-    while left > 0.0:
-        best, cheapest = -1, np.inf
-        for k in range(margin.shape[0]):
-            asked = margin[k, UP_PRICE] if margin[k, UP_PRICE] < np.inf else LAST_RESORT
-            if book.sellers[k, spin] - margin[k, ACTIVATED_MW] > LEAST_MW and asked < cheapest:
-                best, cheapest = k, asked
-        if best < 0:
-            return
-        mw = min(left, book.sellers[best, spin] - margin[best, ACTIVATED_MW])
-        margin[best, ACTIVATED_MW] += mw
-        seats[best, DEVIATION_MW] += mw
-        left -= mw
-        if cheapest < LAST_RESORT:
-            market[IMBALANCE_PRICE] = max(market[IMBALANCE_PRICE], cheapest)
-
-
-@inner_kernel
-def activate_down(world: World, book: Book, seats: Float, left: float, market: Float) -> None:
-    """Less energy from the units that were accepted, dearest first."""
-    margin = book.margin
-    while left > 0.0:
-        best, dearest, room = -1, -np.inf, 0.0
-        for g in range(world.generator.shape[0]):
-            free = room_below(world.generator[g], book.limits[g, 0], seats[g])
-            if free > LEAST_MW and margin[g, DOWN_PRICE] > dearest:
-                best, dearest, room = g, margin[g, DOWN_PRICE], free
-        if best < 0:
-            return
-        mw = min(left, room)
-        margin[best, ACTIVATED_MW] -= mw
-        seats[best, DEVIATION_MW] -= mw
-        left -= mw
-        market[IMBALANCE_PRICE] = min(market[IMBALANCE_PRICE], dearest)
-
-
-@inner_kernel
-def share_out(world: World, states: Float, book: Book, seats: Float, market: Float) -> None:
-    """Fast storage, emergency generation and shed load, in proportion to what each could give."""
-    limits, generation = book.grid_limits, market[EMERGENCY_GENERATION]
-    if generation > 0.0:
-        for k in range(book.sellers.shape[0]):
-            mw = generation * book.sellers[k, reserve.NONSPIN_MW] / limits[frequency.GENERATION_UP_MW]
-            book.margin[k, ACTIVATED_MW] += mw
-            seats[k, DEVIATION_MW] += mw
-    response = market[STORAGE_RESPONSE]
-    if response != 0.0:
-        whole = limits[frequency.STORAGE_UP_MW] if response > 0.0 else limits[frequency.STORAGE_DOWN_MW]
-        for s in range(world.battery.shape[0]):
-            number, unit = world.generator.shape[0] + s, world.battery[s]
-            if unit[battery.DROOP] > 0.0:
-                schedule = seats[number, POWER_MW]
-                out, into = storage_room(unit, states[s], schedule, world.rules[HOURS])
-                sold = book.sellers[number, reserve.SPIN_MW] + book.sellers[number, reserve.NONSPIN_MW]
-                room = max(out - sold, 0.0) if response > 0.0 else into
-                seats[number, DEVIATION_MW] += response * room / whole
-    if market[SHED] > 0.0:
-        first = world.generator.shape[0] + world.battery.shape[0]
-        for c in range(first, first + world.load.shape[0]):
-            served = seats[c, SEVENTH] - seats[c, EIGHTH] - seats[c, POWER_MW]
-            seats[c, FIFTH] = market[SHED] * served / limits[frequency.LOAD_MW]
-
-
-@inner_kernel
-def activate(world: World, states: Float, book: Book, seats: Float, market: Float) -> None:
-    """Everybody's part in the response; its marginal offer is the imbalance price."""
-    if market[ACTIVATED] > 0.0:
-        activate_up(book, seats, market[ACTIVATED], market)
-    else:
-        activate_down(world, book, seats, -market[ACTIVATED], market)
-    share_out(world, states, book, seats, market)
 
 
 @inner_kernel

@@ -6,7 +6,6 @@ import numpy as np
 
 from gridmarl.assets import battery, generator, load
 from gridmarl.environment.arrays import (
-    ACTIVATED_MW,
     BID_AT,
     BIDS,
     CLASS,
@@ -15,7 +14,6 @@ from gridmarl.environment.arrays import (
     CLASS_VALUE,
     CURTAILED,
     DEMAND,
-    DOWN_PRICE,
     EIGHTH,
     FIFTH,
     HIGH,
@@ -33,7 +31,6 @@ from gridmarl.environment.arrays import (
     SEVENTH,
     TENTH,
     UNSERVED,
-    UP_PRICE,
     VOLUME,
     WHOLESALE,
     WHOLESALE_PRICE,
@@ -81,15 +78,13 @@ def mean_price(offers: Float, first: int, count: int, otherwise: float) -> float
 
 
 @inner_kernel
-def margins(offers: Float, first: int, count: int, margin: Float) -> None:
-    """Price of the next MW that was offered and not accepted, and of the last accepted; infinities where none."""
-    up, down = np.inf, -np.inf
+def dearest_accepted(offers: Float, first: int, count: int) -> float:
+    """Highest price of a run of offers of which something was accepted; minus infinity where nothing was."""
+    dearest = -np.inf
     for slot in range(first, first + count):
         if offers[ORDER_ACCEPTED, slot] > LEAST_MW:
-            down = max(down, offers[ORDER_PRICE, slot])
-        if offers[ORDER_MW, slot] - offers[ORDER_ACCEPTED, slot] > LEAST_MW:
-            up = min(up, offers[ORDER_PRICE, slot])
-    margin[UP_PRICE], margin[DOWN_PRICE], margin[ACTIVATED_MW] = up, down, 0.0
+            dearest = max(dearest, offers[ORDER_PRICE, slot])
+    return dearest
 
 
 @inner_kernel
@@ -104,9 +99,9 @@ def dispatch_generators(world: World, states: Float, classes: Float, book: Book,
         row[TENTH] = mean_price(book.offers, first + 1, count - 1, state[generator.OFFER_PRICE])
         row[SEVENTH], row[EIGHTH] = book.limits[g, 1], book.limits[g, 0]
         market[CURTAILED] += book.offers[ORDER_MW, first] - book.offers[ORDER_ACCEPTED, first]
-        margins(book.offers, first + 1, count - 1, book.margin[g])
-        if book.margin[g, DOWN_PRICE] > dearest:
-            dearest, market[MARGINAL_CO2] = book.margin[g, DOWN_PRICE], unit[generator.CO2]
+        asked = dearest_accepted(book.offers, first + 1, count - 1)
+        if asked > dearest:
+            dearest, market[MARGINAL_CO2] = asked, unit[generator.CO2]
         profile = int(unit[generator.PROFILE])
         if profile >= 0 and state[generator.ONLINE] > 0.0:
             ceiling = unit[generator.CAPACITY] * book.realised[profile]
@@ -133,7 +128,6 @@ def dispatch_storage(world: World, states: Float, classes: Float, book: Book, se
             wanted += book.bids[ORDER_MW, slot]
         row[FIFTH] = wanted
         row[TENTH] = mean_price(book.offers, seat[OFFER_AT], seat[OFFERS], 0.0)
-        margins(book.offers, seat[OFFER_AT], seat[OFFERS], book.margin[number])
         states[s, battery.ACCEPTED] = sold
 
 
@@ -178,6 +172,7 @@ def dispatch(world: World, rows: Rows, b: int, book: Book, seats: Float, market:
     classes = rows.classes[b]
     classes[:, :] = 0.0
     book.following[:] = 0.0
+    book.margin[:, :] = 0.0
     dispatch_generators(world, rows.generator[b], classes, book, seats, market)
     dispatch_storage(world, rows.battery[b], classes, book, seats)
     dispatch_consumers(world, classes, book, seats, market)

@@ -70,6 +70,16 @@ def behind_transformers(scenario: Scenario, seats: tuple[str, ...]) -> Int:
     return np.array([found.get(seat, -1) for seat in seats], np.int64)
 
 
+def balancing_seats(index: Int, roles: tuple[str, ...], *, bids: bool) -> Int:
+    """Generator or battery behind each order, (slot,); -1 for orders of others, who take no part in balancing."""
+    at, count = (arrays.BID_AT, arrays.BIDS) if bids else (arrays.OFFER_AT, arrays.OFFERS)
+    seats = np.full(int(index[:, count].sum()) + 1, -1, np.int64)
+    for row, role in enumerate(roles):
+        if role in ("generator", "storage"):
+            seats[index[row, at] : index[row, at] + index[row, count]] = row
+    return seats
+
+
 def flexible_slots(index: Int, roles: tuple[str, ...], behind: Int, *, bids: bool) -> Int:
     """Transformer of each order that can be cut, (slot,): no must-run, no load, no connection."""
     at, count = (arrays.BID_AT, arrays.BIDS) if bids else (arrays.OFFER_AT, arrays.OFFERS)

@@ -17,6 +17,7 @@ from gridmarl.environment.arrays import World
 from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, codec_of
 from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table
 from gridmarl.environment.homes import (
+    balancing_seats,
     behind_transformers,
     flexible_slots,
     home_codecs,
@@ -206,6 +207,8 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         behind=behind,
         offer_behind=flexible_slots(index, layout.roles, behind, bids=False),
         bid_behind=flexible_slots(index, layout.roles, behind, bids=True),
+        offer_seat=balancing_seats(index, layout.roles, bids=False),
+        bid_seat=balancing_seats(index, layout.roles, bids=True),
     )
 
 

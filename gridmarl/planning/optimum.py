@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridmarl.agents.seats import Feed, GeneratorSeat, Seats, SeatState
+from gridmarl.agents.seats import GeneratorSeat, Seats, SeatState
 from gridmarl.environment.core import Core
 from gridmarl.planning.assets import Terminal
 from gridmarl.planning.central import solve_central
@@ -21,19 +21,13 @@ from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
 
-class DeliveredSeats(Seats):
-    """A handle that foresees real time too: each interval's mean of what is delivered."""
+class ForewarnedSeats(Seats):
+    """A handle that foresees failures too."""
 
-    def forecast(self, horizon: int) -> Feed:
-        """What will be delivered in the next intervals."""
-        known = super().forecast(horizon)
-        mean = self._core.delivered(self._row)[self.interval : self.interval + horizon]
-        return Feed(known.names, mean, known.spread, known.low, known.high)
-
-    def for_owner(self, owner: str) -> DeliveredSeats:
+    def for_owner(self, owner: str) -> ForewarnedSeats:
         """The handle narrowed to one owner's seats."""
         narrow = super().for_owner(owner)
-        return DeliveredSeats(self._core, self._row, narrow.played, self.information, self.sees)
+        return ForewarnedSeats(self._core, self._row, narrow.played, self.information, self.sees)
 
     def own(self, seat: str) -> SeatState:
         """The seat, its failures among its maintenance; a unit that trips could run until that interval ends."""
@@ -61,7 +55,7 @@ def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
     """
     core = Core(scenario, 1, split=split)
     core.reset(np.array([seed], np.uint64))
-    seats = DeliveredSeats(core, 0, scenario.seats, "perfect", "all")
+    seats = ForewarnedSeats(core, 0, scenario.seats, "perfect", "all")
     hours = scenario.intervals * scenario.interval_h
     outlook = look_ahead(seats, make_horizon(EVERY_INTERVAL, scenario.interval_h, hours, scenario.intervals))
     terminal = Terminal(keep_energy=False, stored_energy_price=scenario.stored_energy_price_per_mwh)

@@ -93,7 +93,7 @@ def test_a_forecast_is_the_markets_own_and_not_what_will_be(auction: Core) -> No
 def test_perfect_information_is_the_truth_from_now_to_the_end(auction: Core) -> None:
     advance(auction, 280)
     feed = Seats(auction, 0, ("gas_1",), "perfect", "own").forecast(20)
-    assert np.array_equal(feed.mean, auction.realised(0)[280:])
+    assert np.array_equal(feed.mean, auction.delivered(0)[280:])
     assert not feed.spread.any()
 
 

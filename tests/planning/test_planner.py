@@ -43,16 +43,17 @@ def test_perfect_information_played_through_the_auction_is_the_optimum(world):
         assert cost >= measured.optimum_cost - 1e-6 * abs(measured.reference_cost), "nobody beats the optimum"
 
 
-@pytest.mark.parametrize("world", ["auction", "renewable-heavy"])
-def test_in_real_time_perfect_schedules_still_save_most_of_what_can_be_saved(world):
-    """Activation follows offers in their order, but batteries balance only where they sold reserve."""
+@pytest.mark.parametrize("world, least", [("auction", ALMOST_OPTIMAL), ("renewable-heavy", 0.98), ("rts", None)])
+def test_perfect_information_nearly_is_the_optimum_in_real_time_too(world, least):
+    """What falls short in renewable-heavy: sun and wind that the auction held back are not turned up in real time."""
     scenario = Scenario.load(world)
     for seed in (0, 1):
         measured = yardstick(scenario, seed)
         cost = resource_cost(rollout(scenario, "central-perfect", seed=seed))
         share = measured.share(cost)
-        assert share is None or share > 0.9
-        assert cost >= measured.optimum_cost - 1e-6 * abs(measured.reference_cost), "nobody beats the optimum"
+        assert (share is None) == (least is None)
+        assert share is None or share >= least
+        assert cost >= measured.optimum_cost - 1e-5 * abs(measured.reference_cost), "only load damping saves more"
 
 
 @pytest.mark.parametrize("team", ["central", "admm"])
