@@ -15,10 +15,10 @@ from gridmarl.units import Float, Float32, Int, UInt
 
 # Columns of ``World.rules``.
 HOURS, FLOOR, CAP, VOLL, PRICING, CARBON, CARBON_STEP, LIMIT, WHOLESALE, IMPORT_FEE, EXPORT_FEE = range(11)
-IMPORT_CO2, CO2_PROFILE, PRICE_SCALE, MW_SCALE, INTERVALS, HOUR_MEMORY, DAY_MEMORY = range(11, 18)
-STABILITY_WEIGHT, COST_WEIGHT, EMISSIONS_WEIGHT, NET_LOAD, TEMPERATURE = range(18, 23)
-OUT_OF_BAND, MITIGATED, DUAL, VOLTAGE_BAND, SOURCE_PU, SUPPORT_DEAD_BAND, FREQUENCY_PROFILE = range(23, 30)
-RULE_COLUMNS = 30
+IMPORT_CO2, CO2_PROFILE, INTERVALS, HOUR_MEMORY, DAY_MEMORY = range(11, 16)
+STABILITY_WEIGHT, COST_WEIGHT, EMISSIONS_WEIGHT, NET_LOAD, TEMPERATURE = range(16, 21)
+OUT_OF_BAND, MITIGATED, DUAL, VOLTAGE_BAND, SOURCE_PU, SUPPORT_DEAD_BAND, FREQUENCY_PROFILE = range(21, 28)
+RULE_COLUMNS = 28
 # Columns of ``World.reserve``; the operator's five levels follow.
 SPIN_SHARE, NONSPIN_SHARE, PENALTY, DURATION_H, SPIN_MIN, NONSPIN_MIN, FIRST_LEVEL = range(7)
 RESERVE_RULES = FIRST_LEVEL + 5
@@ -200,9 +200,10 @@ class World(NamedTuple):
     price_grid: Float  # (20,) $/MWh
     low: Float32  # (role, field) bounds of observations
     high: Float32  # (role, field)
+    scale: Float32  # (seat + 1, field) factors of each seat's own block, the operator's and the public block last
     straying: Float  # (profile, column) how far a profile strays within an interval
     frequency: Float  # (column,) the swing equation; inertia 0: no frequency
-    transition: Float  # (row, 4) its solution over a substep with all units online
+    transition: Float  # (row, column) its solution over a substep with all units online
     emergency: Float  # (column,) thresholds
     reserve: Float  # (column,) requirement, penalty, times, levels; shares 0: no reserve
     reserve_order: Int  # (seller,) generators and batteries by asked price
@@ -259,7 +260,7 @@ class Book(NamedTuple):
     path: Float  # (substep,) MW that the schedule is out of balance
     grid_limits: Float  # (column,) what can respond
     grid_result: Float  # (column,) what did
-    transition: Float  # (row, 4) as ``World.transition``, for fewer units
+    transition: Float  # (row, column) as ``World.transition``, for fewer units
     sellers: Float  # (seller, column) reserve
     margin: Float  # (seller, 2) MW activated, MW that may still be
     reserve_outcome: Float  # (4,) prices and what is short

@@ -54,7 +54,7 @@ def fill_transition(parameters: Float, inertia: float, droop: float, rows: Float
 
 def transition(table: Float) -> Float:
     """The solution over a substep, precomputed with all units on line."""
-    rows = np.zeros((frequency.TRANSITION_ROWS, 4))
+    rows = np.zeros((frequency.TRANSITION_ROWS, frequency.TRANSITION_COLUMNS))
     if table[frequency.INERTIA] > 0.0:
         fill_transition(table, table[frequency.INERTIA], table[frequency.DROOP], rows)
     return rows

@@ -1,6 +1,11 @@
-"""State becomes observations: the order of the writes below is the order of the names in ``fields``."""
+"""State becomes observations: the order of the writes below is the order of the names in ``fields``.
+
+Numbers are written in MW, MWh, $ and $/MWh; `fit` scales a whole row and clips it to its bounds.
+"""
 
 from __future__ import annotations
+
+import numpy as np
 
 from gridmarl.assets import battery, generator, load
 from gridmarl.data import profiles
@@ -33,8 +38,6 @@ from gridmarl.environment.arrays import (
     LEADS,
     MEAN_DAY,
     MEAN_HOUR,
-    MW_SCALE,
-    PRICE_SCALE,
     WHOLESALE,
     Outcome,
     Rows,
@@ -49,16 +52,10 @@ RENEWABLE_AT = 36
 GENERATOR_OWN, STORAGE_OWN, CONSUMER_OWN, OPERATOR_OWN, PUBLIC_SIZE = 20, 16, 14, 80, 44
 STORAGE_PUBLIC, CONSUMER_PUBLIC = 32, 26
 ONE_HOUR_LEAD, FOUR_HOUR_LEAD = 3, 5
-RESERVE_STEPS = 4.0
-KG_PER_T = 1000.0
-CYCLES = 10.0
-DAY_H = 24.0
 MILD_C = 20.0
 OPERATOR_ROLE, PUBLIC_ROLE = 4, 5
 CLOCK_SIZE = 4
-LAST_PRICE_AT, MEAN_DAY_AT, TEMPERATURE_AT = 4, 8, 35
 LEAST_MW = 1e-9
-STAGE_SCALE = 3.0
 
 
 @inner_kernel
@@ -79,10 +76,10 @@ def reference_price(stack: Float, net_demand_mw: float) -> float:
 
 
 @inner_kernel
-def clamp(values: Float32, count: int, low: Float32, high: Float32) -> None:
-    """Clip the first numbers to their bounds."""
-    for i in range(count):
-        values[i] = min(max(values[i], low[i]), high[i])
+def fit(values: Float32, scale: Float32, low: Float32, high: Float32) -> None:
+    """Scale numbers and clip them to their bounds."""
+    for i in range(values.shape[0]):
+        values[i] = min(max(values[i] * scale[i], low[i]), high[i])
 
 
 @inner_kernel
@@ -93,9 +90,11 @@ def append(out: Float32, at: int, public: Float32, count: int) -> None:
 
 
 @inner_kernel
-def observe_forecasts(world: World, deviation: Float, origin: int, t: int, public: Float32) -> None:
-    """Price, net demand and renewable output at each lead."""
-    price_scale, mw_scale = world.rules[PRICE_SCALE], world.rules[MW_SCALE]
+def observe_forecasts(
+    world: World, deviation: Float, origin: int, t: int, public: Float32
+) -> tuple[float, float, float]:
+    """Price, net demand and renewable output at each lead; the first, the lowest and the highest price."""
+    first, lowest, highest = 0.0, np.inf, -np.inf
     wholesale = int(world.rules[WHOLESALE])
     for lead in range(LEADS):
         demand, renewable = 0.0, 0.0
@@ -108,40 +107,50 @@ def observe_forecasts(world: World, deviation: Float, origin: int, t: int, publi
             price = expected(world, deviation, wholesale, lead, origin, t)
         else:
             price = reference_price(world.stack, demand - renewable)
-        public[FORECAST_AT + lead] = price / price_scale
-        public[NET_AT + lead] = (demand - renewable) / mw_scale
-        public[RENEWABLE_AT + lead] = renewable / mw_scale
+        first = price if lead == 0 else first
+        lowest, highest = min(lowest, price), max(highest, price)
+        public[FORECAST_AT + lead] = price
+        public[NET_AT + lead] = demand - renewable
+        public[RENEWABLE_AT + lead] = renewable
+    return first, lowest, highest
 
 
 @inner_kernel
-def observe_public(rules: Float, memory: Float, clock: Float32, index: int, public: Float32) -> None:
+def observe_public(memory: Float, clock: Float32, index: int, public: Float32) -> None:
     """The past and the clock, in the block every seat shares a prefix of."""
-    price_scale, mw_scale = rules[PRICE_SCALE], rules[MW_SCALE]
     row = min(index, clock.shape[0] - 1)
     for i in range(CLOCK_SIZE):
         public[i] = clock[row, i]
-    public[4] = memory[LAST_PRICE] / price_scale
-    public[5] = memory[LAG_2] / price_scale
-    public[6] = memory[LAG_3] / price_scale
-    public[7] = memory[MEAN_HOUR] / price_scale
-    public[8] = memory[MEAN_DAY] / price_scale
+    public[4] = memory[LAST_PRICE]
+    public[5] = memory[LAG_2]
+    public[6] = memory[LAG_3]
+    public[7] = memory[MEAN_HOUR]
+    public[8] = memory[MEAN_DAY]
     public[9] = memory[LAST_SHORTAGE]
     public[26], public[27] = memory[LAST_FREQUENCY], memory[LAST_VOLTAGE]
-    public[28], public[29] = memory[LAST_REQUIREMENT], memory[LAST_RESERVE_PRICE] / price_scale
-    public[30] = memory[LAST_STAGE] / STAGE_SCALE
-    public[31] = memory[LAST_ADDER] / price_scale
-    public[32] = memory[LAST_DEMAND] / mw_scale
-    public[33] = memory[LAST_RENEWABLE] / mw_scale
+    public[28], public[29] = memory[LAST_REQUIREMENT], memory[LAST_RESERVE_PRICE]
+    public[30] = memory[LAST_STAGE]
+    public[31] = memory[LAST_ADDER]
+    public[32] = memory[LAST_DEMAND]
+    public[33] = memory[LAST_RENEWABLE]
     public[34] = memory[LAST_NET_LOAD]
-    public[35] = (memory[LAST_TEMPERATURE] - MILD_C) / MILD_C
+    public[35] = memory[LAST_TEMPERATURE] - MILD_C
 
 
 @inner_kernel
 def observe_generators(
-    world: World, states: Float, deviation: Float, origin: int, t: int, public: Float32, outs: Float32
+    world: World,
+    states: Float,
+    deviation: Float,
+    origin: int,
+    t: int,
+    price: float,
+    next_price: float,
+    public: Float32,
+    outs: Float32,
 ) -> None:
     """Each unit's 20 own numbers, then 44 public ones."""
-    price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]
+    hours, remaining = world.rules[HOURS], world.rules[INTERVALS] - t
     for g in range(world.generator.shape[0]):
         unit, state, out = world.generator[g], states[g], outs[g]
         capacity, cost, output = unit[generator.CAPACITY], unit[generator.COST], state[generator.OUTPUT]
@@ -153,60 +162,57 @@ def observe_generators(
             soon = expected(world, deviation, profile, ONE_HOUR_LEAD, origin, t)
             later = expected(world, deviation, profile, FOUR_HOUR_LEAD, origin, t)
         low, high = generator.deliverable(unit, now, output)
-        per_mwh = capacity * hours * price_scale
-        out[0] = output / capacity
+        out[0] = output
         out[1] = now
-        out[2] = low / capacity
-        out[3] = high / capacity
-        out[4] = capacity / world.rules[MW_SCALE]
-        out[5] = unit[generator.MINIMUM] / capacity
-        out[6] = cost / price_scale
-        out[7] = 2.0 * unit[generator.QUADRATIC] * capacity / price_scale
-        out[8] = generator.fuel_cost(unit, output, hours) / per_mwh
-        out[9] = unit[generator.CO2] / KG_PER_T
-        out[10] = unit[generator.RAMP] / capacity
+        out[2] = low
+        out[3] = high
+        out[4] = capacity
+        out[5] = unit[generator.MINIMUM]
+        out[6] = cost
+        out[7] = 2.0 * unit[generator.QUADRATIC] * capacity
+        out[8] = generator.fuel_cost(unit, output, hours)
+        out[9] = unit[generator.CO2]
+        out[10] = unit[generator.RAMP]
         out[11] = online
-        out[12] = state[generator.OFFERED] / capacity
-        out[13] = state[generator.OFFER_PRICE] / price_scale
-        out[14] = state[generator.PROFIT] / per_mwh
-        out[15] = public[LAST_PRICE_AT] - cost / price_scale
-        out[16] = public[FORECAST_AT] - cost / price_scale
+        out[12] = state[generator.OFFERED]
+        out[13] = state[generator.OFFER_PRICE]
+        out[14] = state[generator.PROFIT]
+        out[15] = price - cost
+        out[16] = next_price - cost
         out[17] = soon
         out[18] = later
-        out[19] = 1.0 - t / world.rules[INTERVALS]
-        clamp(out, GENERATOR_OWN, world.low[0], world.high[0])
+        out[19] = remaining
         append(out, GENERATOR_OWN, public, PUBLIC_SIZE)
+        fit(out, world.scale[g], world.low[0], world.high[0])
 
 
 @inner_kernel
-def observe_storage(world: World, states: Float, t: int, public: Float32, outs: Float32) -> None:
+def observe_storage(
+    world: World, states: Float, t: int, memory: Float, spread: float, public: Float32, outs: Float32
+) -> None:
     """Each battery's 16 own numbers, then 32 public ones."""
-    price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]
-    lowest, highest = public[FORECAST_AT], public[FORECAST_AT]
-    for lead in range(1, LEADS):
-        lowest, highest = min(lowest, public[FORECAST_AT + lead]), max(highest, public[FORECAST_AT + lead])
+    hours, remaining = world.rules[HOURS], world.rules[INTERVALS] - t
     for s in range(world.battery.shape[0]):
         unit, state, out = world.battery[s], states[s], outs[s]
-        capacity, limit = unit[battery.CAPACITY], unit[battery.POWER_LIMIT]
         energy, power = state[battery.ENERGY], state[battery.POWER]
-        out[0] = energy / capacity
-        out[1] = (energy - unit[battery.ENERGY_MIN]) / capacity
-        out[2] = (unit[battery.ENERGY_MAX] - energy) / capacity
-        out[3] = power / limit
-        out[4] = battery.charge_limit(unit, energy, power, hours) / limit
-        out[5] = battery.discharge_limit(unit, energy, power, hours) / limit
+        out[0] = energy
+        out[1] = energy - unit[battery.ENERGY_MIN]
+        out[2] = unit[battery.ENERGY_MAX] - energy
+        out[3] = power
+        out[4] = battery.charge_limit(unit, energy, power, hours)
+        out[5] = battery.discharge_limit(unit, energy, power, hours)
         out[6] = unit[battery.CHARGE_EFFICIENCY]
         out[7] = unit[battery.DISCHARGE_EFFICIENCY]
-        out[8] = unit[battery.WEAR] / price_scale
-        out[9] = capacity / limit / DAY_H
-        out[10] = limit / world.rules[MW_SCALE]
-        out[11] = state[battery.PROFIT] / (limit * hours * price_scale)
-        out[12] = state[battery.THROUGHPUT] / capacity / CYCLES
-        out[13] = highest - lowest
-        out[14] = public[LAST_PRICE_AT] - public[MEAN_DAY_AT]
-        out[15] = 1.0 - t / world.rules[INTERVALS]
-        clamp(out, STORAGE_OWN, world.low[1], world.high[1])
+        out[8] = unit[battery.WEAR]
+        out[9] = unit[battery.CAPACITY]
+        out[10] = unit[battery.POWER_LIMIT]
+        out[11] = state[battery.PROFIT]
+        out[12] = state[battery.THROUGHPUT]
+        out[13] = spread
+        out[14] = memory[LAST_PRICE] - memory[MEAN_DAY]
+        out[15] = remaining
         append(out, STORAGE_OWN, public, STORAGE_PUBLIC)
+        fit(out, world.scale[world.generator.shape[0] + s], world.low[1], world.high[1])
 
 
 @inner_kernel
@@ -216,71 +222,71 @@ def observe_consumers(
     deviation: Float,
     origin: int,
     t: int,
-    irradiance: float,
+    memory: Float,
+    next_price: float,
     public: Float32,
     outs: Float32,
 ) -> None:
     """Each load's 14 own numbers, then 26 public ones."""
-    price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]
+    hours, first = world.rules[HOURS], world.generator.shape[0] + world.battery.shape[0]
     for c in range(world.load.shape[0]):
         unit, state, out = world.load[c], states[c], outs[c]
-        peak = unit[load.LOAD]
         now = expected(world, deviation, int(unit[load.PROFILE]), 0, origin, t)
         out[0] = now
-        out[1] = state[load.BASELINE] / peak
+        out[1] = state[load.BASELINE]
         out[2] = unit[load.FLEXIBLE]
         out[3] = unit[load.FLEXIBLE] * now
-        out[4] = state[load.DEBT] / peak
-        out[5] = load.rebound(unit, state[load.DEBT], hours) / peak
-        out[6] = unit[load.DR_PRICE] / price_scale
-        out[7] = unit[load.COMFORT] / price_scale
-        out[8] = state[load.REDUCTION] / peak
-        out[9] = state[load.UNSERVED] / peak
-        out[10] = state[load.SAVING] / (peak * hours * price_scale)
-        out[11] = public[FORECAST_AT] - unit[load.COMFORT] / price_scale
-        out[12] = public[TEMPERATURE_AT]
-        out[13] = irradiance
-        clamp(out, CONSUMER_OWN, world.low[2], world.high[2])
+        out[4] = state[load.DEBT]
+        out[5] = load.rebound(unit, state[load.DEBT], hours)
+        out[6] = unit[load.DR_PRICE]
+        out[7] = unit[load.COMFORT]
+        out[8] = state[load.REDUCTION]
+        out[9] = state[load.UNSERVED]
+        out[10] = state[load.SAVING]
+        out[11] = next_price - unit[load.COMFORT]
+        out[12] = memory[LAST_TEMPERATURE] - MILD_C
+        out[13] = memory[LAST_IRRADIANCE]
         append(out, CONSUMER_OWN, public, CONSUMER_PUBLIC)
+        fit(out, world.scale[first + c], world.low[2], world.high[2])
 
 
 @inner_kernel
 def observe_operator(world: World, memory: Float, classes: Float, public: Float32, out: Float32) -> None:
     """Twenty globals, then five numbers for each class of participants."""
-    mw_scale, price_scale = world.rules[MW_SCALE], world.rules[PRICE_SCALE]
     out[0], out[1] = public[0], public[1]
-    out[2], out[3], out[4] = public[LAST_PRICE_AT], public[7], public[MEAN_DAY_AT]
-    out[5] = public[32]
+    out[2], out[3], out[4] = memory[LAST_PRICE], memory[MEAN_HOUR], memory[MEAN_DAY]
+    out[5] = memory[LAST_DEMAND]
     for k in range(4):
         out[6 + k] = public[NET_AT + 2 * k]
-    out[10], out[11] = public[33], public[RENEWABLE_AT]
+    out[10], out[11] = memory[LAST_RENEWABLE], public[RENEWABLE_AT]
     out[12] = memory[LAST_SHORTAGE]
-    out[13] = memory[LAST_CURTAILED] / mw_scale
-    out[14] = memory[LAST_EMISSIONS] / KG_PER_T / (max(memory[LAST_DEMAND], LEAST_MW) * world.rules[HOURS])
-    out[15] = memory[LAST_IMPORT] / mw_scale
+    out[13] = memory[LAST_CURTAILED]
+    out[14] = memory[LAST_EMISSIONS] / (max(memory[LAST_DEMAND], LEAST_MW) * world.rules[HOURS])
+    out[15] = memory[LAST_IMPORT]
     out[16], out[17] = memory[LAST_FREQUENCY], memory[LAST_VOLTAGE]
-    out[18] = memory[LAST_RESERVE_LEVEL] / RESERVE_STEPS
-    out[19] = memory[LAST_ADDER] / price_scale
+    out[18] = memory[LAST_RESERVE_LEVEL]
+    out[19] = memory[LAST_ADDER]
     for k in range(CLASS_SLOTS):
         capacity, at = world.class_capacity[k], 20 + 5 * k
         offered = classes[k, CLASS_OFFERED]
         out[at] = 1.0 if capacity > 0.0 else 0.0
-        out[at + 1] = capacity / mw_scale
-        out[at + 2] = offered / mw_scale
-        out[at + 3] = classes[k, CLASS_ACCEPTED] / mw_scale
-        out[at + 4] = classes[k, CLASS_VALUE] / offered / price_scale if offered > 0.0 else 0.0
-    clamp(out, OPERATOR_OWN, world.low[OPERATOR_ROLE], world.high[OPERATOR_ROLE])
+        out[at + 1] = capacity
+        out[at + 2] = offered
+        out[at + 3] = classes[k, CLASS_ACCEPTED]
+        out[at + 4] = classes[k, CLASS_VALUE] / offered if offered > 0.0 else 0.0
+    fit(out, world.scale[world.scale.shape[0] - 2], world.low[OPERATOR_ROLE], world.high[OPERATOR_ROLE])
 
 
 @inner_kernel
 def observe(world: World, rows: Rows, b: int, public: Float32, outcome: Outcome) -> None:
     """All observations of one row, at the gate closure of its next interval."""
     origin, t, deviation, memory = rows.origin[b], rows.t[b], rows.deviation[b], rows.market[b]
-    observe_public(world.rules, memory, world.clock, origin + t, public)
-    observe_forecasts(world, deviation, origin, t, public)
-    clamp(public, PUBLIC_SIZE, world.low[PUBLIC_ROLE], world.high[PUBLIC_ROLE])
-    observe_generators(world, rows.generator[b], deviation, origin, t, public, outcome.generator[b])
-    observe_storage(world, rows.battery[b], t, public, outcome.storage[b])
-    irradiance = memory[LAST_IRRADIANCE]
-    observe_consumers(world, rows.load[b], deviation, origin, t, irradiance, public, outcome.consumer[b])
+    observe_public(memory, world.clock, origin + t, public)
+    next_price, lowest, highest = observe_forecasts(world, deviation, origin, t, public)
+    fit(public, world.scale[world.scale.shape[0] - 1], world.low[PUBLIC_ROLE], world.high[PUBLIC_ROLE])
+    price, spread = memory[LAST_PRICE], highest - lowest
+    units = rows.generator[b]
+    observe_generators(world, units, deviation, origin, t, price, next_price, public, outcome.generator[b])
+    observe_storage(world, rows.battery[b], t, memory, spread, public, outcome.storage[b])
+    observe_consumers(world, rows.load[b], deviation, origin, t, memory, next_price, public, outcome.consumer[b])
     observe_operator(world, memory, rows.classes[b], public, outcome.operator[b, 0])

@@ -19,13 +19,11 @@ from gridmarl.environment.arrays import (
     HOURS,
     IMBALANCE_PAYMENT,
     MISSING_COST,
-    MW_SCALE,
     NINTH,
     NONSPIN_MW,
     OFFERED_MW,
     PAYMENT,
     POWER_MW,
-    PRICE_SCALE,
     RESERVE_PAYMENT,
     REWARD,
     SEVENTH,
@@ -35,7 +33,7 @@ from gridmarl.environment.arrays import (
     Rows,
     World,
 )
-from gridmarl.environment.observe import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, append, clamp, expected
+from gridmarl.environment.observe import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, append, expected, fit
 from gridmarl.environment.transformers import net_mw
 from gridmarl.environment.vehicles import local_hour
 from gridmarl.kernels import inner_kernel
@@ -121,21 +119,18 @@ def home_size(world: World, home: Int) -> float:
 @inner_kernel
 def observe_load(world: World, unit: Float, state: Float, deviation: Float, origin: int, t: int, out: Float32) -> None:
     """Nine numbers of the load."""
-    peak, price_scale = unit[load.LOAD], world.rules[PRICE_SCALE]
     now = expected(world, deviation, int(unit[load.PROFILE]), 0, origin, t)
-    out[1], out[2], out[3] = 1.0, now, state[load.BASELINE] / peak
+    out[1], out[2], out[3] = 1.0, now, state[load.BASELINE]
     out[4] = unit[load.FLEXIBLE] * now
-    out[5] = state[load.DEBT] / peak
-    out[6], out[7] = unit[load.DR_PRICE] / price_scale, unit[load.COMFORT] / price_scale
-    out[8], out[9] = state[load.REDUCTION] / peak, state[load.UNSERVED] / peak
+    out[5] = state[load.DEBT]
+    out[6], out[7] = unit[load.DR_PRICE], unit[load.COMFORT]
+    out[8], out[9] = state[load.REDUCTION], state[load.UNSERVED]
 
 
 @inner_kernel
-def observe_roof(
-    world: World, unit: Float, online: float, size: float, deviation: Float, origin: int, t: int, out: Float32
-) -> None:
+def observe_roof(world: World, unit: Float, online: float, deviation: Float, origin: int, t: int, out: Float32) -> None:
     """Five numbers of the roof."""
-    out[10], out[11] = 1.0, unit[generator.CAPACITY] / size
+    out[10], out[11] = 1.0, unit[generator.CAPACITY]
     out[12], out[13], out[14] = online, online, online
     profile = int(unit[generator.PROFILE])
     if profile >= 0:
@@ -145,34 +140,34 @@ def observe_roof(
 
 
 @inner_kernel
-def observe_battery(unit: Float, state: Float, price_scale: float, hours: float, out: Float32) -> None:
+def observe_battery(unit: Float, state: Float, hours: float, out: Float32) -> None:
     """Six numbers of the battery."""
-    energy, power, limit = state[battery.ENERGY], state[battery.POWER], unit[battery.POWER_LIMIT]
-    out[15], out[16] = 1.0, energy / unit[battery.CAPACITY]
-    out[17] = battery.charge_limit(unit, energy, power, hours) / limit
-    out[18] = battery.discharge_limit(unit, energy, power, hours) / limit
-    out[19] = unit[battery.CAPACITY] / limit / ev.DAY_H
-    out[20] = unit[battery.WEAR] / price_scale
+    energy, power = state[battery.ENERGY], state[battery.POWER]
+    out[15], out[16] = 1.0, energy
+    out[17] = battery.charge_limit(unit, energy, power, hours)
+    out[18] = battery.discharge_limit(unit, energy, power, hours)
+    out[19] = unit[battery.CAPACITY]
+    out[20] = unit[battery.WEAR]
 
 
 @inner_kernel
 def observe_vehicle(unit: Float, state: Float, local_h: float, hours: float, out: Float32) -> None:
     """Six numbers of the vehicle; hours are until it leaves, or until it is back."""
     energy = state[battery.ENERGY]
-    out[21], out[22], out[23] = 1.0, 1.0 - state[battery.AWAY], energy / unit[battery.CAPACITY]
-    out[24] = ev.missing_energy(unit, energy) / unit[battery.CAPACITY]
+    out[21], out[22], out[23] = 1.0, 1.0 - state[battery.AWAY], energy
+    out[24] = ev.missing_energy(unit, energy)
     left = ev.hours_left(unit, local_h, hours)
     if state[battery.AWAY] > 0.0:
-        out[26] = -((unit[battery.ARRIVAL_H] - local_h) % ev.DAY_H) / ev.DAY_H
+        out[26] = -((unit[battery.ARRIVAL_H] - local_h) % ev.DAY_H)
     else:
-        out[25] = ev.must_charge(unit, energy, left, hours) / unit[battery.POWER_LIMIT]
-        out[26] = left / ev.DAY_H
+        out[25] = ev.must_charge(unit, energy, left, hours)
+        out[26] = left
 
 
 @inner_kernel
 def observe_prosumers(world: World, rows: Rows, b: int, public: Float32, outs: Float32) -> None:
     """Each home's 30 own numbers, then 26 public ones; those of absent assets are 0."""
-    price_scale, hours = world.rules[PRICE_SCALE], world.rules[HOURS]
+    hours = world.rules[HOURS]
     origin, t, deviation = rows.origin[b], rows.t[b], rows.deviation[b]
     units = world.generator.shape[0]
     first = units + world.battery.shape[0]
@@ -181,25 +176,25 @@ def observe_prosumers(world: World, rows: Rows, b: int, public: Float32, outs: F
         size = home_size(world, home)
         for i in range(PROSUMER_OWN):
             out[i] = 0.0
-        out[0] = size / world.rules[MW_SCALE]
+        out[0] = size
         if home[HOME_LOAD] >= 0:
             c = home[HOME_LOAD] - first
             observe_load(world, world.load[c], rows.load[b, c], deviation, origin, t, out)
         if home[HOME_SOLAR] >= 0:
             g = home[HOME_SOLAR]
             online = rows.generator[b, g, generator.ONLINE]
-            observe_roof(world, world.generator[g], online, size, deviation, origin, t, out)
+            observe_roof(world, world.generator[g], online, deviation, origin, t, out)
         if home[HOME_BATTERY] >= 0:
             s = home[HOME_BATTERY] - units
-            observe_battery(world.battery[s], rows.battery[b, s], price_scale, hours, out)
+            observe_battery(world.battery[s], rows.battery[b, s], hours, out)
         if home[HOME_VEHICLE] >= 0:
             s = home[HOME_VEHICLE] - units
             now = local_hour(world.hour, origin + t, hours)
             observe_vehicle(world.battery[s], rows.battery[b, s], now, hours, out)
-        out[27] = rows.home[b, h, HOME_NET] / size
-        out[28] = rows.home[b, h, HOME_PROFIT] / (size * hours * price_scale)
+        out[27] = rows.home[b, h, HOME_NET]
+        out[28] = rows.home[b, h, HOME_PROFIT]
         group = world.behind[home[HOME_SEAT]]
         if group >= 0:
             out[29] = rows.loading[b, group]
-        clamp(out, PROSUMER_OWN, world.low[PROSUMER_ROLE], world.high[PROSUMER_ROLE])
         append(out, PROSUMER_OWN, public, PROSUMER_PUBLIC)
+        fit(out, world.scale[home[HOME_SEAT]], world.low[PROSUMER_ROLE], world.high[PROSUMER_ROLE])

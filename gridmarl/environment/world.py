@@ -25,6 +25,7 @@ from gridmarl.environment.homes import (
     local_hours,
     vehicle_columns,
 )
+from gridmarl.environment.scales import scale_table
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.scenario.feeder import Feeder
 from gridmarl.scenario.participants import ElectricVehicle
@@ -188,6 +189,7 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         price_grid=GRID_PRICES.copy(),
         low=low,
         high=high,
+        scale=scale_table(scenario, layout.seats, layout.roles),
         straying=_straying(scenario, series),
         frequency=swing,
         transition=grid.transition(swing),
@@ -232,9 +234,6 @@ def _rules(scenario: Scenario, series: Series, feeder: Feeder | None) -> Float:
         )
         rules[arrays.IMPORT_CO2] = connection.co2_kg_per_mwh
         rules[arrays.CO2_PROFILE] = series.names.index(connection.co2) if connection.co2 else -1
-    rules[arrays.PRICE_SCALE] = scenario.reference_price_per_mwh
-    load_mw = sum(c.load_mw for c in scenario.all_consumers)
-    rules[arrays.MW_SCALE] = load_mw or sum(g.capacity_mw for g in scenario.all_generators) or 1.0
     rules[arrays.HOUR_MEMORY] = -np.expm1(-scenario.interval_h)
     rules[arrays.DAY_MEMORY] = -np.expm1(-scenario.interval_h / HOURS_PER_DAY)
     rules[arrays.STABILITY_WEIGHT], rules[arrays.COST_WEIGHT] = operator.stability_weight, operator.cost_weight

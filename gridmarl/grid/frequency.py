@@ -66,7 +66,7 @@ from gridmarl.grid.transition import (
     BLOCK_STEP,
     BLOCKS,
     CADENCE,
-    HIGHEST_IMBALANCE,
+    EXTREME_IMBALANCE,
     INTEGRAL,
     PART_S,
     PARTS,
@@ -74,6 +74,8 @@ from gridmarl.grid.transition import (
     TRANSITION_COLUMNS,
     TRANSITION_ROWS,
     extreme_deviations,
+    highest,
+    lowest,
     solve_transition,
     steepest_slope,
     weigh,
@@ -161,7 +163,7 @@ def run_interval(
         Parameters of the world.
     emergency : (column,) float
         Thresholds of `gridmarl.grid.emergency`.
-    transition : (TRANSITION_ROWS, 4) float
+    transition : (TRANSITION_ROWS, TRANSITION_COLUMNS) float
         From `solve_transition` with the same inertia and droop.
     inertia : float
         M of the units online, MW s/Hz. With 0 there is no frequency; see `balance_without_inertia`.
@@ -193,11 +195,13 @@ def run_interval(
         result[IMBALANCE_MWS] += path[substep] * frequency[SUBSTEP_S]
         d = path[substep]
         for _ in range(int(transition[CADENCE, PARTS])):
-            if step_exactly(transition, STEP, BLOCKS, part_s, inertia, damping, limits, calm_hz, d, grid, result):
+            if step_exactly(
+                transition, STEP, BLOCKS, part_s, inertia, droop, damping, limits, calm_hz, d, grid, result
+            ):
                 continue
             for _ in range(BLOCKS):
                 if not step_exactly(
-                    transition, BLOCK_STEP, 1, block_s, inertia, damping, limits, calm_hz, d, grid, result
+                    transition, BLOCK_STEP, 1, block_s, inertia, droop, damping, limits, calm_hz, d, grid, result
                 ):
                     visited |= step_finely(frequency, emergency, inertia, droop, limits, d, block_s, grid, result)
     result[KINETIC_MWS] = inertia * (grid[DEVIATION_HZ] - start_hz)
@@ -221,6 +225,7 @@ def step_exactly(
     blocks: int,
     time_s: float,
     inertia: float,
+    droop: float,
     damping: float,
     limits: Float,
     calm_hz: float,
@@ -235,20 +240,22 @@ def step_exactly(
     if grid[STAGE] != NORMAL or grid[SHED_MW] != 0.0 or grid[GENERATION_MW] != 0.0:
         return False
     f, g = grid[DEVIATION_HZ], grid[GOVERNOR_MW]
-    u = imbalance_mw + g + grid[SECONDARY_MW]
-    swing_mw = weigh(transition, HIGHEST_IMBALANCE, abs(f), abs(u), abs(g))
-    if swing_mw - imbalance_mw > limits[UP_MW] or swing_mw + imbalance_mw > limits[DOWN_MW] or abs(f) > calm_hz:
+    u, v = imbalance_mw + g + grid[SECONDARY_MW], g + droop * f
+    if highest(transition, EXTREME_IMBALANCE, f, u, v) - imbalance_mw > limits[UP_MW] or abs(f) > calm_hz:
+        return False
+    if lowest(transition, EXTREME_IMBALANCE, f, u, v) - imbalance_mw < -limits[DOWN_MW]:
         return False
     low_hz, high_hz = max(result[NADIR_HZ], -calm_hz), min(result[ZENITH_HZ], calm_hz)
-    low_hz, high_hz = extreme_deviations(transition, blocks, f, u, g, low_hz, high_hz)
+    low_hz, high_hz = extreme_deviations(transition, blocks, f, u, v, low_hz, high_hz)
     if low_hz < -calm_hz or high_hz > calm_hz:
         return False
     result[NADIR_HZ], result[ZENITH_HZ] = min(result[NADIR_HZ], low_hz), max(result[ZENITH_HZ], high_hz)
-    result[ROCOF_HZ_PER_S] = steepest_slope(transition, blocks, f, u, g, result[ROCOF_HZ_PER_S])
-    after_f, after_g = weigh(transition, rows, f, u, g), weigh(transition, rows + 2, f, u, g)
+    result[ROCOF_HZ_PER_S] = steepest_slope(transition, blocks, f, u, v, result[ROCOF_HZ_PER_S])
+    after_f = weigh(transition, rows, f, u, v)
+    after_g = weigh(transition, rows + 2, f, u, v) - droop * after_f
     grid[DEVIATION_HZ], grid[GOVERNOR_MW] = after_f, after_g
-    grid[SECONDARY_MW] = weigh(transition, rows + 1, f, u, g) - after_g - imbalance_mw
-    damped_mws = damping * weigh(transition, rows + INTEGRAL, f, u, g)
+    grid[SECONDARY_MW] = weigh(transition, rows + 1, f, u, v) - after_g - imbalance_mw
+    damped_mws = damping * weigh(transition, rows + INTEGRAL, f, u, v)
     result[DAMPING_MWS] -= damped_mws
     result[RESPONSE_MWS] += inertia * (after_f - f) + damped_mws - imbalance_mw * time_s
     result[IN_BAND_S] += time_s
