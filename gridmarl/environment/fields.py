@@ -246,11 +246,9 @@ def bounds(role: str) -> tuple[Float32, Float32]:
 
 
 def bound_table() -> tuple[Float32, Float32]:
-    """Bounds of the own blocks by role and, last, of the public block: (role + 1, field), padded."""
-    blocks = [FIELDS[role][: OWN_SIZES[role]] for role in ROLES] + [PUBLIC]
-    low = np.full((len(blocks), max(map(len, blocks))), -np.inf, np.float32)
+    """Bounds by role, (role, field) each, padded."""
+    low = np.full((len(ROLES), max(SIZES.values())), -np.inf, np.float32)
     high = -low
-    for row, block in enumerate(blocks):
-        low[row, : len(block)] = [f.low for f in block]
-        high[row, : len(block)] = [f.high for f in block]
+    for row, role in enumerate(ROLES):
+        low[row, : SIZES[role]], high[row, : SIZES[role]] = bounds(role)
     return low, high

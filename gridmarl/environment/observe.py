@@ -1,6 +1,7 @@
 """State becomes observations: the order of the writes below is the order of the names in ``fields``.
 
-Numbers are written in MW, MWh, $ and $/MWh; `fit` scales a whole row and clips it to its bounds.
+Numbers are written in MW, MWh, $ and $/MWh into one hot row for each role, behind which the public block stands; `fit`
+scales and clips it into the seat's own. Results are only ever written: reading them back would wait for the memory.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from gridmarl.environment.arrays import (
     MEAN_DAY,
     MEAN_HOUR,
     WHOLESALE,
+    Book,
     Outcome,
     Rows,
     World,
@@ -53,7 +55,7 @@ GENERATOR_OWN, STORAGE_OWN, CONSUMER_OWN, OPERATOR_OWN, PUBLIC_SIZE = 20, 16, 14
 STORAGE_PUBLIC, CONSUMER_PUBLIC = 32, 26
 ONE_HOUR_LEAD, FOUR_HOUR_LEAD = 3, 5
 MILD_C = 20.0
-OPERATOR_ROLE, PUBLIC_ROLE = 4, 5
+GENERATOR_ROLE, STORAGE_ROLE, CONSUMER_ROLE, PROSUMER_ROLE, OPERATOR_ROLE = range(5)
 CLOCK_SIZE = 4
 LEAST_MW = 1e-9
 
@@ -76,17 +78,17 @@ def reference_price(stack: Float, net_demand_mw: float) -> float:
 
 
 @inner_kernel
-def fit(values: Float32, scale: Float32, low: Float32, high: Float32) -> None:
+def fit(raw: Float32, scale: Float32, low: Float32, high: Float32, out: Float32) -> None:
     """Scale numbers and clip them to their bounds."""
-    for i in range(values.shape[0]):
-        values[i] = min(max(values[i] * scale[i], low[i]), high[i])
+    for i in range(out.shape[0]):
+        out[i] = min(max(raw[i] * scale[i], low[i]), high[i])
 
 
 @inner_kernel
-def append(out: Float32, at: int, public: Float32, count: int) -> None:
-    """Copy a prefix of the public block behind a seat's own numbers."""
+def append(raw: Float32, at: int, public: Float32, count: int) -> None:
+    """Copy a prefix of the public block behind a role's own numbers."""
     for i in range(count):
-        out[at + i] = public[i]
+        raw[at + i] = public[i]
 
 
 @inner_kernel
@@ -146,13 +148,13 @@ def observe_generators(
     t: int,
     price: float,
     next_price: float,
-    public: Float32,
+    raw: Float32,
     outs: Float32,
 ) -> None:
     """Each unit's 20 own numbers, then 44 public ones."""
     hours, remaining = world.rules[HOURS], world.rules[INTERVALS] - t
     for g in range(world.generator.shape[0]):
-        unit, state, out = world.generator[g], states[g], outs[g]
+        unit, state = world.generator[g], states[g]
         capacity, cost, output = unit[generator.CAPACITY], unit[generator.COST], state[generator.OUTPUT]
         profile = int(unit[generator.PROFILE])
         online = state[generator.ONLINE]
@@ -162,57 +164,55 @@ def observe_generators(
             soon = expected(world, deviation, profile, ONE_HOUR_LEAD, origin, t)
             later = expected(world, deviation, profile, FOUR_HOUR_LEAD, origin, t)
         low, high = generator.deliverable(unit, now, output)
-        out[0] = output
-        out[1] = now
-        out[2] = low
-        out[3] = high
-        out[4] = capacity
-        out[5] = unit[generator.MINIMUM]
-        out[6] = cost
-        out[7] = 2.0 * unit[generator.QUADRATIC] * capacity
-        out[8] = generator.fuel_cost(unit, output, hours)
-        out[9] = unit[generator.CO2]
-        out[10] = unit[generator.RAMP]
-        out[11] = online
-        out[12] = state[generator.OFFERED]
-        out[13] = state[generator.OFFER_PRICE]
-        out[14] = state[generator.PROFIT]
-        out[15] = price - cost
-        out[16] = next_price - cost
-        out[17] = soon
-        out[18] = later
-        out[19] = remaining
-        append(out, GENERATOR_OWN, public, PUBLIC_SIZE)
-        fit(out, world.scale[g], world.low[0], world.high[0])
+        raw[0] = output
+        raw[1] = now
+        raw[2] = low
+        raw[3] = high
+        raw[4] = capacity
+        raw[5] = unit[generator.MINIMUM]
+        raw[6] = cost
+        raw[7] = 2.0 * unit[generator.QUADRATIC] * capacity
+        raw[8] = generator.fuel_cost(unit, output, hours)
+        raw[9] = unit[generator.CO2]
+        raw[10] = unit[generator.RAMP]
+        raw[11] = online
+        raw[12] = state[generator.OFFERED]
+        raw[13] = state[generator.OFFER_PRICE]
+        raw[14] = state[generator.PROFIT]
+        raw[15] = price - cost
+        raw[16] = next_price - cost
+        raw[17] = soon
+        raw[18] = later
+        raw[19] = remaining
+        fit(raw, world.scale[g], world.low[GENERATOR_ROLE], world.high[GENERATOR_ROLE], outs[g])
 
 
 @inner_kernel
 def observe_storage(
-    world: World, states: Float, t: int, memory: Float, spread: float, public: Float32, outs: Float32
+    world: World, states: Float, t: int, memory: Float, spread: float, raw: Float32, outs: Float32
 ) -> None:
     """Each battery's 16 own numbers, then 32 public ones."""
     hours, remaining = world.rules[HOURS], world.rules[INTERVALS] - t
     for s in range(world.battery.shape[0]):
-        unit, state, out = world.battery[s], states[s], outs[s]
+        unit, state = world.battery[s], states[s]
         energy, power = state[battery.ENERGY], state[battery.POWER]
-        out[0] = energy
-        out[1] = energy - unit[battery.ENERGY_MIN]
-        out[2] = unit[battery.ENERGY_MAX] - energy
-        out[3] = power
-        out[4] = battery.charge_limit(unit, energy, power, hours)
-        out[5] = battery.discharge_limit(unit, energy, power, hours)
-        out[6] = unit[battery.CHARGE_EFFICIENCY]
-        out[7] = unit[battery.DISCHARGE_EFFICIENCY]
-        out[8] = unit[battery.WEAR]
-        out[9] = unit[battery.CAPACITY]
-        out[10] = unit[battery.POWER_LIMIT]
-        out[11] = state[battery.PROFIT]
-        out[12] = state[battery.THROUGHPUT]
-        out[13] = spread
-        out[14] = memory[LAST_PRICE] - memory[MEAN_DAY]
-        out[15] = remaining
-        append(out, STORAGE_OWN, public, STORAGE_PUBLIC)
-        fit(out, world.scale[world.generator.shape[0] + s], world.low[1], world.high[1])
+        raw[0] = energy
+        raw[1] = energy - unit[battery.ENERGY_MIN]
+        raw[2] = unit[battery.ENERGY_MAX] - energy
+        raw[3] = power
+        raw[4] = battery.charge_limit(unit, energy, power, hours)
+        raw[5] = battery.discharge_limit(unit, energy, power, hours)
+        raw[6] = unit[battery.CHARGE_EFFICIENCY]
+        raw[7] = unit[battery.DISCHARGE_EFFICIENCY]
+        raw[8] = unit[battery.WEAR]
+        raw[9] = unit[battery.CAPACITY]
+        raw[10] = unit[battery.POWER_LIMIT]
+        raw[11] = state[battery.PROFIT]
+        raw[12] = state[battery.THROUGHPUT]
+        raw[13] = spread
+        raw[14] = memory[LAST_PRICE] - memory[MEAN_DAY]
+        raw[15] = remaining
+        fit(raw, world.scale[world.generator.shape[0] + s], world.low[STORAGE_ROLE], world.high[STORAGE_ROLE], outs[s])
 
 
 @inner_kernel
@@ -224,69 +224,81 @@ def observe_consumers(
     t: int,
     memory: Float,
     next_price: float,
-    public: Float32,
+    raw: Float32,
     outs: Float32,
 ) -> None:
     """Each load's 14 own numbers, then 26 public ones."""
     hours, first = world.rules[HOURS], world.generator.shape[0] + world.battery.shape[0]
     for c in range(world.load.shape[0]):
-        unit, state, out = world.load[c], states[c], outs[c]
+        unit, state = world.load[c], states[c]
         now = expected(world, deviation, int(unit[load.PROFILE]), 0, origin, t)
-        out[0] = now
-        out[1] = state[load.BASELINE]
-        out[2] = unit[load.FLEXIBLE]
-        out[3] = unit[load.FLEXIBLE] * now
-        out[4] = state[load.DEBT]
-        out[5] = load.rebound(unit, state[load.DEBT], hours)
-        out[6] = unit[load.DR_PRICE]
-        out[7] = unit[load.COMFORT]
-        out[8] = state[load.REDUCTION]
-        out[9] = state[load.UNSERVED]
-        out[10] = state[load.SAVING]
-        out[11] = next_price - unit[load.COMFORT]
-        out[12] = memory[LAST_TEMPERATURE] - MILD_C
-        out[13] = memory[LAST_IRRADIANCE]
-        append(out, CONSUMER_OWN, public, CONSUMER_PUBLIC)
-        fit(out, world.scale[first + c], world.low[2], world.high[2])
+        raw[0] = now
+        raw[1] = state[load.BASELINE]
+        raw[2] = unit[load.FLEXIBLE]
+        raw[3] = unit[load.FLEXIBLE] * now
+        raw[4] = state[load.DEBT]
+        raw[5] = load.rebound(unit, state[load.DEBT], hours)
+        raw[6] = unit[load.DR_PRICE]
+        raw[7] = unit[load.COMFORT]
+        raw[8] = state[load.REDUCTION]
+        raw[9] = state[load.UNSERVED]
+        raw[10] = state[load.SAVING]
+        raw[11] = next_price - unit[load.COMFORT]
+        raw[12] = memory[LAST_TEMPERATURE] - MILD_C
+        raw[13] = memory[LAST_IRRADIANCE]
+        fit(raw, world.scale[first + c], world.low[CONSUMER_ROLE], world.high[CONSUMER_ROLE], outs[c])
 
 
 @inner_kernel
-def observe_operator(world: World, memory: Float, classes: Float, public: Float32, out: Float32) -> None:
+def observe_operator(world: World, memory: Float, classes: Float, public: Float32, raw: Float32, out: Float32) -> None:
     """Twenty globals, then five numbers for each class of participants."""
-    out[0], out[1] = public[0], public[1]
-    out[2], out[3], out[4] = memory[LAST_PRICE], memory[MEAN_HOUR], memory[MEAN_DAY]
-    out[5] = memory[LAST_DEMAND]
+    raw[0], raw[1] = public[0], public[1]
+    raw[2], raw[3], raw[4] = memory[LAST_PRICE], memory[MEAN_HOUR], memory[MEAN_DAY]
+    raw[5] = memory[LAST_DEMAND]
     for k in range(4):
-        out[6 + k] = public[NET_AT + 2 * k]
-    out[10], out[11] = memory[LAST_RENEWABLE], public[RENEWABLE_AT]
-    out[12] = memory[LAST_SHORTAGE]
-    out[13] = memory[LAST_CURTAILED]
-    out[14] = memory[LAST_EMISSIONS] / (max(memory[LAST_DEMAND], LEAST_MW) * world.rules[HOURS])
-    out[15] = memory[LAST_IMPORT]
-    out[16], out[17] = memory[LAST_FREQUENCY], memory[LAST_VOLTAGE]
-    out[18] = memory[LAST_RESERVE_LEVEL]
-    out[19] = memory[LAST_ADDER]
+        raw[6 + k] = public[NET_AT + 2 * k]
+    raw[10], raw[11] = memory[LAST_RENEWABLE], public[RENEWABLE_AT]
+    raw[12] = memory[LAST_SHORTAGE]
+    raw[13] = memory[LAST_CURTAILED]
+    raw[14] = memory[LAST_EMISSIONS] / (max(memory[LAST_DEMAND], LEAST_MW) * world.rules[HOURS])
+    raw[15] = memory[LAST_IMPORT]
+    raw[16], raw[17] = memory[LAST_FREQUENCY], memory[LAST_VOLTAGE]
+    raw[18] = memory[LAST_RESERVE_LEVEL]
+    raw[19] = memory[LAST_ADDER]
     for k in range(CLASS_SLOTS):
         capacity, at = world.class_capacity[k], 20 + 5 * k
         offered = classes[k, CLASS_OFFERED]
-        out[at] = 1.0 if capacity > 0.0 else 0.0
-        out[at + 1] = capacity
-        out[at + 2] = offered
-        out[at + 3] = classes[k, CLASS_ACCEPTED]
-        out[at + 4] = classes[k, CLASS_VALUE] / offered if offered > 0.0 else 0.0
-    fit(out, world.scale[world.scale.shape[0] - 2], world.low[OPERATOR_ROLE], world.high[OPERATOR_ROLE])
+        raw[at] = 1.0 if capacity > 0.0 else 0.0
+        raw[at + 1] = capacity
+        raw[at + 2] = offered
+        raw[at + 3] = classes[k, CLASS_ACCEPTED]
+        raw[at + 4] = classes[k, CLASS_VALUE] / offered if offered > 0.0 else 0.0
+    fit(raw, world.scale[world.scale.shape[0] - 1], world.low[OPERATOR_ROLE], world.high[OPERATOR_ROLE], out)
 
 
 @inner_kernel
-def observe(world: World, rows: Rows, b: int, public: Float32, outcome: Outcome) -> None:
+def observe(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> None:
     """All observations of one row, at the gate closure of its next interval."""
     origin, t, deviation, memory = rows.origin[b], rows.t[b], rows.deviation[b], rows.market[b]
+    public, raw = book.public, book.observed
     observe_public(memory, world.clock, origin + t, public)
     next_price, lowest, highest = observe_forecasts(world, deviation, origin, t, public)
-    fit(public, world.scale[world.scale.shape[0] - 1], world.low[PUBLIC_ROLE], world.high[PUBLIC_ROLE])
-    price, spread = memory[LAST_PRICE], highest - lowest
-    units = rows.generator[b]
-    observe_generators(world, units, deviation, origin, t, price, next_price, public, outcome.generator[b])
-    observe_storage(world, rows.battery[b], t, memory, spread, public, outcome.storage[b])
-    observe_consumers(world, rows.load[b], deviation, origin, t, memory, next_price, public, outcome.consumer[b])
-    observe_operator(world, memory, rows.classes[b], public, outcome.operator[b, 0])
+    append(raw[GENERATOR_ROLE], GENERATOR_OWN, public, PUBLIC_SIZE)
+    append(raw[STORAGE_ROLE], STORAGE_OWN, public, STORAGE_PUBLIC)
+    append(raw[CONSUMER_ROLE], CONSUMER_OWN, public, CONSUMER_PUBLIC)
+    observe_generators(
+        world,
+        rows.generator[b],
+        deviation,
+        origin,
+        t,
+        memory[LAST_PRICE],
+        next_price,
+        raw[GENERATOR_ROLE],
+        outcome.generator[b],
+    )
+    observe_storage(world, rows.battery[b], t, memory, highest - lowest, raw[STORAGE_ROLE], outcome.storage[b])
+    observe_consumers(
+        world, rows.load[b], deviation, origin, t, memory, next_price, raw[CONSUMER_ROLE], outcome.consumer[b]
+    )
+    observe_operator(world, memory, rows.classes[b], public, raw[OPERATOR_ROLE], outcome.operator[b, 0])

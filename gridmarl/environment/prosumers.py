@@ -30,16 +30,17 @@ from gridmarl.environment.arrays import (
     SPIN_MW,
     TENTH,
     TRIP_ENERGY,
+    Book,
     Rows,
     World,
 )
-from gridmarl.environment.observe import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, append, expected, fit
+from gridmarl.environment.observe import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, PROSUMER_ROLE, append, expected, fit
 from gridmarl.environment.transformers import net_mw
 from gridmarl.environment.vehicles import local_hour
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32, Int
 
-PROSUMER_OWN, PROSUMER_PUBLIC, PROSUMER_ROLE = 30, 26, 3
+PROSUMER_OWN, PROSUMER_PUBLIC = 30, 26
 ON_COST = 1.0
 """A roof's action, as a factor on its true cost."""
 
@@ -165,36 +166,37 @@ def observe_vehicle(unit: Float, state: Float, local_h: float, hours: float, out
 
 
 @inner_kernel
-def observe_prosumers(world: World, rows: Rows, b: int, public: Float32, outs: Float32) -> None:
+def observe_prosumers(world: World, rows: Rows, b: int, book: Book, outs: Float32) -> None:
     """Each home's 30 own numbers, then 26 public ones; those of absent assets are 0."""
     hours = world.rules[HOURS]
+    raw = book.observed[PROSUMER_ROLE]
+    append(raw, PROSUMER_OWN, book.public, PROSUMER_PUBLIC)
     origin, t, deviation = rows.origin[b], rows.t[b], rows.deviation[b]
     units = world.generator.shape[0]
     first = units + world.battery.shape[0]
     for h in range(world.home.shape[0]):
-        home, out = world.home[h], outs[h]
+        home = world.home[h]
         size = home_size(world, home)
         for i in range(PROSUMER_OWN):
-            out[i] = 0.0
-        out[0] = size
+            raw[i] = 0.0
+        raw[0] = size
         if home[HOME_LOAD] >= 0:
             c = home[HOME_LOAD] - first
-            observe_load(world, world.load[c], rows.load[b, c], deviation, origin, t, out)
+            observe_load(world, world.load[c], rows.load[b, c], deviation, origin, t, raw)
         if home[HOME_SOLAR] >= 0:
             g = home[HOME_SOLAR]
             online = rows.generator[b, g, generator.ONLINE]
-            observe_roof(world, world.generator[g], online, deviation, origin, t, out)
+            observe_roof(world, world.generator[g], online, deviation, origin, t, raw)
         if home[HOME_BATTERY] >= 0:
             s = home[HOME_BATTERY] - units
-            observe_battery(world.battery[s], rows.battery[b, s], hours, out)
+            observe_battery(world.battery[s], rows.battery[b, s], hours, raw)
         if home[HOME_VEHICLE] >= 0:
             s = home[HOME_VEHICLE] - units
             now = local_hour(world.hour, origin + t, hours)
-            observe_vehicle(world.battery[s], rows.battery[b, s], now, hours, out)
-        out[27] = rows.home[b, h, HOME_NET]
-        out[28] = rows.home[b, h, HOME_PROFIT]
+            observe_vehicle(world.battery[s], rows.battery[b, s], now, hours, raw)
+        raw[27] = rows.home[b, h, HOME_NET]
+        raw[28] = rows.home[b, h, HOME_PROFIT]
         group = world.behind[home[HOME_SEAT]]
         if group >= 0:
-            out[29] = rows.loading[b, group]
-        append(out, PROSUMER_OWN, public, PROSUMER_PUBLIC)
-        fit(out, world.scale[home[HOME_SEAT]], world.low[PROSUMER_ROLE], world.high[PROSUMER_ROLE])
+            raw[29] = rows.loading[b, group]
+        fit(raw, world.scale[home[HOME_SEAT]], world.low[PROSUMER_ROLE], world.high[PROSUMER_ROLE], outs[h])

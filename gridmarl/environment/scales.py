@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gridmarl.environment.fields import FIELDS, OWN_SIZES, PUBLIC, Field
+from gridmarl.environment.fields import FIELDS, OWN_SIZES, SIZES, Field
 from gridmarl.scenario.participants import Battery, Generator, Load
 from gridmarl.scenario.prosumers import Prosumer
 from gridmarl.scenario.scenario import Scenario
@@ -30,7 +30,7 @@ def peak_demand(scenario: Scenario) -> float:
 
 
 def scale_table(scenario: Scenario, seats: Sequence[str], roles: Sequence[str]) -> Float32:
-    """Factors of every seat's own block and, in the last row, of the public block.
+    """Factors of every seat's observation.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def scale_table(scenario: Scenario, seats: Sequence[str], roles: Sequence[str]) 
 
     Returns
     -------
-    (seat + 1, field) float32 array
+    (seat, field) float32 array
         Padded with ones.
     """
     common = {
@@ -53,11 +53,13 @@ def scale_table(scenario: Scenario, seats: Sequence[str], roles: Sequence[str]) 
     }
     dollar = common[PRICE] / scenario.interval_h  # of an interval, per MW
     members = {m.name: m for group in _groups(scenario) for m in group}
-    table = np.ones((len(seats) + 1, max(len(PUBLIC), *OWN_SIZES.values())), np.float32)
+    public = {**common, "emergency": 1.0 / STAGES, "temperature": 1.0 / TEMPERATURE_C}
+    table = np.ones((len(seats), max(SIZES.values())), np.float32)
     for row, (seat, role) in enumerate(zip(seats, roles, strict=True)):
-        own = _operator() if role == "operator" else _own(members[seat], dollar)
-        _fill(table[row], FIELDS[role][: OWN_SIZES[role]], {**common, **own})
-    _fill(table[-1], PUBLIC, {**common, "emergency": 1.0 / STAGES, "temperature": 1.0 / TEMPERATURE_C})
+        own = {"reserve_level": 1.0 / RESERVE_STEPS} if role == "operator" else _own(members[seat], dollar)
+        split, fields = OWN_SIZES[role], FIELDS[role]
+        _fill(table[row], fields[:split], {**common, **own})
+        _fill(table[row, split:], fields[split:], public)
     return table
 
 
@@ -104,9 +106,3 @@ def _of_home(home: Prosumer, dollar: float) -> dict[str, float]:
         whole = 1.0 / home.ev.capacity_mwh
         factors |= {"vehicle_soc": whole, "vehicle_needed": whole, "vehicle_must_charge": 1.0 / home.ev.power_mw}
     return factors
-
-
-def _operator() -> dict[str, float]:
-    """Forecasts are copied from the public block."""
-    copied = ("renewable_forecast_1", *(f"net_demand_forecast_{k}" for k in (1, 3, 5, 7)))
-    return {**dict.fromkeys(copied, AS_IS), "reserve_level": 1.0 / RESERVE_STEPS}

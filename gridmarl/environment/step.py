@@ -261,8 +261,8 @@ def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outco
         copy_orders(book.bids, book.bid_index, outcome.book[b], book.offers.shape[1])
     rows.t[b] += 1
     commit(world.maintenance, rows.generator[b], rows.t[b])
-    observe(world, rows, b, book.public, outcome)
-    observe_prosumers(world, rows, b, book.public, outcome.prosumer[b])
+    observe(world, rows, b, book, outcome)
+    observe_prosumers(world, rows, b, book, outcome.prosumer[b])
 
 
 @entry_kernel
@@ -293,8 +293,8 @@ def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Out
 def observe_rows(world: World, rows: Rows, book: Book, outcome: Outcome) -> None:
     """Write every row's observations as they are now."""
     for b in range(rows.t.shape[0]):
-        observe(world, rows, b, book.public, outcome)
-        observe_prosumers(world, rows, b, book.public, outcome.prosumer[b])
+        observe(world, rows, b, book, outcome)
+        observe_prosumers(world, rows, b, book, outcome.prosumer[b])
 
 
 @inner_kernel
@@ -323,8 +323,8 @@ def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) ->
     park(world, rows, b)
     commit(world.maintenance, rows.generator[b], 0)
     remember_before(world, rows.market[b], deviation, origin, book.realised)
-    observe(world, rows, b, book.public, outcome)
-    observe_prosumers(world, rows, b, book.public, outcome.prosumer[b])
+    observe(world, rows, b, book, outcome)
+    observe_prosumers(world, rows, b, book, outcome.prosumer[b])
 
 
 @inner_kernel
