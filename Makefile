@@ -40,8 +40,8 @@ lint: $(READY)  ## style, types and the layers
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
-bench: $(READY)  ## speed, with the measured ratios
-	$(BIN)/python -m pytest tests/bench --benchmark-only -s
+bench: $(READY)  ## speed, memory and where the time goes, beside their targets
+	$(BIN)/python -m pytest tests/bench/test_speed.py --benchmark-only --benchmark-quiet -q -s
 
 clean:  ## remove caches, builds and results (not the environment)
 	rm -rf build dist results .pytest_cache .ruff_cache .hypothesis .benchmarks
