@@ -200,7 +200,8 @@ class World(NamedTuple):
     price_grid: Float  # (20,) $/MWh
     low: Float32  # (role, field) bounds of observations
     high: Float32  # (role, field)
-    scale: Float32  # (seat, field) factors of each seat's observation, the operator's last
+    own: Int  # (role, 2) how many numbers of an observation are a seat's own, and rounded up to whole vectors
+    scale: Float32  # (seat + 1, field) factors of each seat's own block, the operator's and the public block last
     straying: Float  # (profile, column) how far a profile strays within an interval
     frequency: Float  # (column,) the swing equation; inertia 0: no frequency
     transition: Float  # (row, column) its solution over a substep with all units online
@@ -254,7 +255,7 @@ class Book(NamedTuple):
     realised: Float  # (profile,)
     outcome: Float  # (4,) price, low, high, volume
     public: Float32  # (field,) the block of observation all seats share
-    observed: Float32  # (role, field) one seat's observation before it is scaled, the public block behind it
+    own: Float32  # (seat, field) each seat's own block before it is scaled
     fault: Int  # (4,) row, seat, which rule, component
     strayed: Float  # (profile, substep + 2) deviation path of each profile, then its mean and its least
     following: Float  # (profile,) MW that move with a profile in real time, + injects
@@ -342,7 +343,7 @@ def empty_book(world: World, substeps: int) -> Book:
         realised=np.zeros(len(world.profile)),
         outcome=np.zeros(4),
         public=np.zeros(64, np.float32),
-        observed=np.zeros(world.low.shape, np.float32),
+        own=np.zeros(world.scale.shape, np.float32),
         fault=np.zeros(4, np.int64),
         strayed=np.zeros((profiles, substeps + 2)),
         following=np.zeros(profiles),

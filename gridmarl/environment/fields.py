@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.units import Float32
+from gridmarl.units import Float32, Int
 
 VERSION: Final = 1
+VECTOR: Final = 16  # numbers that processors handle at once
 ROLES: Final = ("generator", "storage", "consumer", "prosumer", "operator")
 LEAD_HOURS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0)
 """Forecasts are observed this many hours ahead (at least one interval apart)."""
@@ -246,9 +247,18 @@ def bounds(role: str) -> tuple[Float32, Float32]:
 
 
 def bound_table() -> tuple[Float32, Float32]:
-    """Bounds by role, (role, field) each, padded."""
-    low = np.full((len(ROLES), max(SIZES.values())), -np.inf, np.float32)
+    """Bounds of the own blocks by role and, last, of the public block: (role + 1, field), padded."""
+    blocks = [FIELDS[role][: OWN_SIZES[role]] for role in ROLES] + [PUBLIC]
+    low = np.full((len(blocks), max(map(len, blocks))), -np.inf, np.float32)
     high = -low
-    for row, role in enumerate(ROLES):
-        low[row, : SIZES[role]], high[row, : SIZES[role]] = bounds(role)
+    for row, block in enumerate(blocks):
+        low[row, : len(block)] = [f.low for f in block]
+        high[row, : len(block)] = [f.high for f in block]
     return low, high
+
+
+def own_sizes() -> Int:
+    """How many numbers are a seat's own by role, (role, 2); rounded up to whole vectors the public block covers them."""
+    sizes = np.array([OWN_SIZES[role] for role in ROLES], np.int64)
+    whole = np.minimum(-(-sizes // VECTOR) * VECTOR, [SIZES[role] for role in ROLES])
+    return np.stack([sizes, whole], axis=1)

@@ -1,15 +1,13 @@
 """State becomes observations: the order of the writes below is the order of the names in ``fields``.
 
-Numbers are written in MW, MWh, $ and $/MWh into one hot row for each role, behind which the public block stands; `fit`
-scales and clips it into the seat's own. Results are only ever written: reading them back would wait for the memory.
+Every seat's own numbers are first written in MW, MWh, $ and $/MWh into scratch; once all are, `present` scales and
+clips them into the results, and the public block behind them. Nothing is read back just after it was written, and
+results never: that would wait for the memory.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from gridmarl.assets import battery, generator, load
-from gridmarl.data import profiles
 from gridmarl.environment.arrays import (
     CLASS_ACCEPTED,
     CLASS_OFFERED,
@@ -36,85 +34,53 @@ from gridmarl.environment.arrays import (
     LAST_STAGE,
     LAST_TEMPERATURE,
     LAST_VOLTAGE,
-    LEADS,
     MEAN_DAY,
     MEAN_HOUR,
-    WHOLESALE,
     Book,
     Outcome,
     Rows,
     World,
 )
+from gridmarl.environment.forecasts import (
+    FOUR_HOUR_LEAD,
+    NET_AT,
+    ONE_HOUR_LEAD,
+    RENEWABLE_AT,
+    expected,
+    observe_forecasts,
+)
+from gridmarl.environment.prosumers import observe_prosumers
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32
 
-FORECAST_AT = 10
-NET_AT = FORECAST_AT + LEADS
-RENEWABLE_AT = 36
-GENERATOR_OWN, STORAGE_OWN, CONSUMER_OWN, OPERATOR_OWN, PUBLIC_SIZE = 20, 16, 14, 80, 44
-STORAGE_PUBLIC, CONSUMER_PUBLIC = 32, 26
-ONE_HOUR_LEAD, FOUR_HOUR_LEAD = 3, 5
+PUBLIC_SIZE = 44
 MILD_C = 20.0
-GENERATOR_ROLE, STORAGE_ROLE, CONSUMER_ROLE, PROSUMER_ROLE, OPERATOR_ROLE = range(5)
+GENERATOR_ROLE, STORAGE_ROLE, CONSUMER_ROLE, PROSUMER_ROLE, OPERATOR_ROLE, PUBLIC_ROLE = range(6)
 CLOCK_SIZE = 4
 LEAST_MW = 1e-9
 
 
 @inner_kernel
-def expected(world: World, deviation: Float, p: int, lead: int, origin: int, t: int) -> float:
-    """Forecast of a profile at an observed lead."""
-    shrunk = world.shrink[p, lead] * deviation[p]
-    return profiles.forecast(world.profile, world.series, p, origin, t, world.lead[lead], shrunk)
-
-
-@inner_kernel
-def reference_price(stack: Float, net_demand_mw: float) -> float:
-    """Price at which the public stack of class-average costs meets a net demand."""
-    last = stack.shape[0] - 1
-    for k in range(last):
-        if net_demand_mw <= stack[k, 1]:
-            return stack[k, 0]
-    return stack[last, 0]
-
-
-@inner_kernel
-def fit(raw: Float32, scale: Float32, low: Float32, high: Float32, out: Float32) -> None:
+def fit(raw: Float32, count: int, scale: Float32, low: Float32, high: Float32, out: Float32) -> None:
     """Scale numbers and clip them to their bounds."""
-    for i in range(out.shape[0]):
+    for i in range(count):
         out[i] = min(max(raw[i] * scale[i], low[i]), high[i])
 
 
 @inner_kernel
-def append(raw: Float32, at: int, public: Float32, count: int) -> None:
-    """Copy a prefix of the public block behind a role's own numbers."""
-    for i in range(count):
-        raw[at + i] = public[i]
+def copy(numbers: Float32, out: Float32) -> None:
+    """As many numbers as there is room for."""
+    for i in range(out.shape[0]):
+        out[i] = numbers[i]
 
 
 @inner_kernel
-def observe_forecasts(
-    world: World, deviation: Float, origin: int, t: int, public: Float32
-) -> tuple[float, float, float]:
-    """Price, net demand and renewable output at each lead; the first, the lowest and the highest price."""
-    first, lowest, highest = 0.0, np.inf, -np.inf
-    wholesale = int(world.rules[WHOLESALE])
-    for lead in range(LEADS):
-        demand, renewable = 0.0, 0.0
-        for p in range(world.profile.shape[0]):
-            if world.profile[p, profiles.DEMAND_MW] + world.profile[p, profiles.RENEWABLE_MW] > 0.0:
-                value = expected(world, deviation, p, lead, origin, t)
-                demand += world.profile[p, profiles.DEMAND_MW] * value
-                renewable += world.profile[p, profiles.RENEWABLE_MW] * value
-        if wholesale >= 0:
-            price = expected(world, deviation, wholesale, lead, origin, t)
-        else:
-            price = reference_price(world.stack, demand - renewable)
-        first = price if lead == 0 else first
-        lowest, highest = min(lowest, price), max(highest, price)
-        public[FORECAST_AT + lead] = price
-        public[NET_AT + lead] = demand - renewable
-        public[RENEWABLE_AT + lead] = renewable
-    return first, lowest, highest
+def present(world: World, role: int, first: int, own: Float32, public: Float32, outs: Float32) -> None:
+    """Observations of a role, whose first seat this is: its own block, then a prefix of the public one."""
+    size, whole = world.own[role, 0], world.own[role, 1]
+    for k in range(outs.shape[0]):
+        fit(own[first + k], whole, world.scale[first + k], world.low[role], world.high[role], outs[k])
+        copy(public, outs[k, size:])
 
 
 @inner_kernel
@@ -148,13 +114,12 @@ def observe_generators(
     t: int,
     price: float,
     next_price: float,
-    raw: Float32,
-    outs: Float32,
+    own: Float32,
 ) -> None:
     """Each unit's 20 own numbers, then 44 public ones."""
     hours, remaining = world.rules[HOURS], world.rules[INTERVALS] - t
     for g in range(world.generator.shape[0]):
-        unit, state = world.generator[g], states[g]
+        unit, state, raw = world.generator[g], states[g], own[g]
         capacity, cost, output = unit[generator.CAPACITY], unit[generator.COST], state[generator.OUTPUT]
         profile = int(unit[generator.PROFILE])
         online = state[generator.ONLINE]
@@ -184,17 +149,14 @@ def observe_generators(
         raw[17] = soon
         raw[18] = later
         raw[19] = remaining
-        fit(raw, world.scale[g], world.low[GENERATOR_ROLE], world.high[GENERATOR_ROLE], outs[g])
 
 
 @inner_kernel
-def observe_storage(
-    world: World, states: Float, t: int, memory: Float, spread: float, raw: Float32, outs: Float32
-) -> None:
+def observe_storage(world: World, states: Float, t: int, memory: Float, spread: float, own: Float32) -> None:
     """Each battery's 16 own numbers, then 32 public ones."""
     hours, remaining = world.rules[HOURS], world.rules[INTERVALS] - t
     for s in range(world.battery.shape[0]):
-        unit, state = world.battery[s], states[s]
+        unit, state, raw = world.battery[s], states[s], own[world.generator.shape[0] + s]
         energy, power = state[battery.ENERGY], state[battery.POWER]
         raw[0] = energy
         raw[1] = energy - unit[battery.ENERGY_MIN]
@@ -212,7 +174,6 @@ def observe_storage(
         raw[13] = spread
         raw[14] = memory[LAST_PRICE] - memory[MEAN_DAY]
         raw[15] = remaining
-        fit(raw, world.scale[world.generator.shape[0] + s], world.low[STORAGE_ROLE], world.high[STORAGE_ROLE], outs[s])
 
 
 @inner_kernel
@@ -224,13 +185,12 @@ def observe_consumers(
     t: int,
     memory: Float,
     next_price: float,
-    raw: Float32,
-    outs: Float32,
+    own: Float32,
 ) -> None:
     """Each load's 14 own numbers, then 26 public ones."""
     hours, first = world.rules[HOURS], world.generator.shape[0] + world.battery.shape[0]
     for c in range(world.load.shape[0]):
-        unit, state = world.load[c], states[c]
+        unit, state, raw = world.load[c], states[c], own[first + c]
         now = expected(world, deviation, int(unit[load.PROFILE]), 0, origin, t)
         raw[0] = now
         raw[1] = state[load.BASELINE]
@@ -246,11 +206,10 @@ def observe_consumers(
         raw[11] = next_price - unit[load.COMFORT]
         raw[12] = memory[LAST_TEMPERATURE] - MILD_C
         raw[13] = memory[LAST_IRRADIANCE]
-        fit(raw, world.scale[first + c], world.low[CONSUMER_ROLE], world.high[CONSUMER_ROLE], outs[c])
 
 
 @inner_kernel
-def observe_operator(world: World, memory: Float, classes: Float, public: Float32, raw: Float32, out: Float32) -> None:
+def observe_operator(world: World, memory: Float, classes: Float, public: Float32, raw: Float32) -> None:
     """Twenty globals, then five numbers for each class of participants."""
     raw[0], raw[1] = public[0], public[1]
     raw[2], raw[3], raw[4] = memory[LAST_PRICE], memory[MEAN_HOUR], memory[MEAN_DAY]
@@ -273,32 +232,25 @@ def observe_operator(world: World, memory: Float, classes: Float, public: Float3
         raw[at + 2] = offered
         raw[at + 3] = classes[k, CLASS_ACCEPTED]
         raw[at + 4] = classes[k, CLASS_VALUE] / offered if offered > 0.0 else 0.0
-    fit(raw, world.scale[world.scale.shape[0] - 1], world.low[OPERATOR_ROLE], world.high[OPERATOR_ROLE], out)
 
 
 @inner_kernel
 def observe(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> None:
     """All observations of one row, at the gate closure of its next interval."""
     origin, t, deviation, memory = rows.origin[b], rows.t[b], rows.deviation[b], rows.market[b]
-    public, raw = book.public, book.observed
+    public, own = book.public, book.own
     observe_public(memory, world.clock, origin + t, public)
     next_price, lowest, highest = observe_forecasts(world, deviation, origin, t, public)
-    append(raw[GENERATOR_ROLE], GENERATOR_OWN, public, PUBLIC_SIZE)
-    append(raw[STORAGE_ROLE], STORAGE_OWN, public, STORAGE_PUBLIC)
-    append(raw[CONSUMER_ROLE], CONSUMER_OWN, public, CONSUMER_PUBLIC)
-    observe_generators(
-        world,
-        rows.generator[b],
-        deviation,
-        origin,
-        t,
-        memory[LAST_PRICE],
-        next_price,
-        raw[GENERATOR_ROLE],
-        outcome.generator[b],
-    )
-    observe_storage(world, rows.battery[b], t, memory, highest - lowest, raw[STORAGE_ROLE], outcome.storage[b])
-    observe_consumers(
-        world, rows.load[b], deviation, origin, t, memory, next_price, raw[CONSUMER_ROLE], outcome.consumer[b]
-    )
-    observe_operator(world, memory, rows.classes[b], public, raw[OPERATOR_ROLE], outcome.operator[b, 0])
+    observe_generators(world, rows.generator[b], deviation, origin, t, memory[LAST_PRICE], next_price, own)
+    observe_storage(world, rows.battery[b], t, memory, highest - lowest, own)
+    observe_consumers(world, rows.load[b], deviation, origin, t, memory, next_price, own)
+    observe_prosumers(world, rows, b, own)
+    last, operator = world.scale.shape[0] - 1, world.scale.shape[0] - 2
+    observe_operator(world, memory, rows.classes[b], public, own[operator])
+    fit(public, PUBLIC_SIZE, world.scale[last], world.low[PUBLIC_ROLE], world.high[PUBLIC_ROLE], public)
+    stored, loads = world.generator.shape[0], world.generator.shape[0] + world.battery.shape[0]
+    present(world, GENERATOR_ROLE, 0, own, public, outcome.generator[b])
+    present(world, STORAGE_ROLE, stored, own, public, outcome.storage[b])
+    present(world, CONSUMER_ROLE, loads, own, public, outcome.consumer[b])
+    present(world, PROSUMER_ROLE, loads + world.load.shape[0], own, public, outcome.prosumer[b])
+    present(world, OPERATOR_ROLE, operator, own, public, outcome.operator[b])

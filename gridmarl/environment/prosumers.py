@@ -30,17 +30,16 @@ from gridmarl.environment.arrays import (
     SPIN_MW,
     TENTH,
     TRIP_ENERGY,
-    Book,
     Rows,
     World,
 )
-from gridmarl.environment.observe import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, PROSUMER_ROLE, append, expected, fit
+from gridmarl.environment.forecasts import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, expected
 from gridmarl.environment.transformers import net_mw
 from gridmarl.environment.vehicles import local_hour
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32, Int
 
-PROSUMER_OWN, PROSUMER_PUBLIC = 30, 26
+PROSUMER_OWN = 30
 ON_COST = 1.0
 """A roof's action, as a factor on its true cost."""
 
@@ -166,16 +165,14 @@ def observe_vehicle(unit: Float, state: Float, local_h: float, hours: float, out
 
 
 @inner_kernel
-def observe_prosumers(world: World, rows: Rows, b: int, book: Book, outs: Float32) -> None:
-    """Each home's 30 own numbers, then 26 public ones; those of absent assets are 0."""
+def observe_prosumers(world: World, rows: Rows, b: int, own: Float32) -> None:
+    """Each home's 30 own numbers, those of absent assets are 0."""
     hours = world.rules[HOURS]
-    raw = book.observed[PROSUMER_ROLE]
-    append(raw, PROSUMER_OWN, book.public, PROSUMER_PUBLIC)
     origin, t, deviation = rows.origin[b], rows.t[b], rows.deviation[b]
     units = world.generator.shape[0]
     first = units + world.battery.shape[0]
     for h in range(world.home.shape[0]):
-        home = world.home[h]
+        home, raw = world.home[h], own[world.home[h, HOME_SEAT]]
         size = home_size(world, home)
         for i in range(PROSUMER_OWN):
             raw[i] = 0.0
@@ -199,4 +196,3 @@ def observe_prosumers(world: World, rows: Rows, b: int, book: Book, outs: Float3
         group = world.behind[home[HOME_SEAT]]
         if group >= 0:
             raw[29] = rows.loading[b, group]
-        fit(raw, world.scale[home[HOME_SEAT]], world.low[PROSUMER_ROLE], world.high[PROSUMER_ROLE], outs[h])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gridmarl.environment.fields import FIELDS, OWN_SIZES, SIZES, Field
+from gridmarl.environment.fields import FIELDS, OWN_SIZES, PUBLIC, Field
 from gridmarl.scenario.participants import Battery, Generator, Load
 from gridmarl.scenario.prosumers import Prosumer
 from gridmarl.scenario.scenario import Scenario
@@ -30,7 +30,7 @@ def peak_demand(scenario: Scenario) -> float:
 
 
 def scale_table(scenario: Scenario, seats: Sequence[str], roles: Sequence[str]) -> Float32:
-    """Factors of every seat's observation.
+    """Factors of every seat's own block and, in the last row, of the public block.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def scale_table(scenario: Scenario, seats: Sequence[str], roles: Sequence[str]) 
 
     Returns
     -------
-    (seat, field) float32 array
+    (seat + 1, field) float32 array
         Padded with ones.
     """
     common = {
@@ -53,13 +53,11 @@ def scale_table(scenario: Scenario, seats: Sequence[str], roles: Sequence[str]) 
     }
     dollar = common[PRICE] / scenario.interval_h  # of an interval, per MW
     members = {m.name: m for group in _groups(scenario) for m in group}
-    public = {**common, "emergency": 1.0 / STAGES, "temperature": 1.0 / TEMPERATURE_C}
-    table = np.ones((len(seats), max(SIZES.values())), np.float32)
+    table = np.ones((len(seats) + 1, max(len(PUBLIC), *OWN_SIZES.values())), np.float32)
     for row, (seat, role) in enumerate(zip(seats, roles, strict=True)):
         own = {"reserve_level": 1.0 / RESERVE_STEPS} if role == "operator" else _own(members[seat], dollar)
-        split, fields = OWN_SIZES[role], FIELDS[role]
-        _fill(table[row], fields[:split], {**common, **own})
-        _fill(table[row, split:], fields[split:], public)
+        _fill(table[row], FIELDS[role][: OWN_SIZES[role]], {**common, **own})
+    _fill(table[-1], PUBLIC, {**common, "emergency": 1.0 / STAGES, "temperature": 1.0 / TEMPERATURE_C})
     return table
 
 

@@ -99,9 +99,10 @@ from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, interven
 from gridmarl.environment.delivery import deliver
 from gridmarl.environment.dispatch import dispatch
 from gridmarl.environment.feeding import feed
-from gridmarl.environment.observe import MILD_C, expected, observe, reference_price
+from gridmarl.environment.forecasts import expected, reference_price
+from gridmarl.environment.observe import MILD_C, observe
 from gridmarl.environment.procurement import procure
-from gridmarl.environment.prosumers import account, expand, meter, observe_prosumers
+from gridmarl.environment.prosumers import account, expand, meter
 from gridmarl.environment.transformers import limit_orders, measure_loading
 from gridmarl.environment.vehicles import park, plug_in, travel
 from gridmarl.grid import frequency
@@ -262,7 +263,6 @@ def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outco
     rows.t[b] += 1
     commit(world.maintenance, rows.generator[b], rows.t[b])
     observe(world, rows, b, book, outcome)
-    observe_prosumers(world, rows, b, book, outcome.prosumer[b])
 
 
 @entry_kernel
@@ -294,7 +294,6 @@ def observe_rows(world: World, rows: Rows, book: Book, outcome: Outcome) -> None
     """Write every row's observations as they are now."""
     for b in range(rows.t.shape[0]):
         observe(world, rows, b, book, outcome)
-        observe_prosumers(world, rows, b, book, outcome.prosumer[b])
 
 
 @inner_kernel
@@ -324,7 +323,6 @@ def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) ->
     commit(world.maintenance, rows.generator[b], 0)
     remember_before(world, rows.market[b], deviation, origin, book.realised)
     observe(world, rows, b, book, outcome)
-    observe_prosumers(world, rows, b, book, outcome.prosumer[b])
 
 
 @inner_kernel

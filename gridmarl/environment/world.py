@@ -15,7 +15,7 @@ from gridmarl.data.straying import STRAYING_COLUMNS
 from gridmarl.environment import arrays, grid
 from gridmarl.environment.arrays import World
 from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, codec_of
-from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table
+from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table, own_sizes
 from gridmarl.environment.homes import (
     balancing_seats,
     behind_transformers,
@@ -189,6 +189,7 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         price_grid=GRID_PRICES.copy(),
         low=low,
         high=high,
+        own=own_sizes(),
         scale=scale_table(scenario, layout.seats, layout.roles),
         straying=_straying(scenario, series),
         frequency=swing,
