@@ -1,6 +1,6 @@
 """Public time series of a world: realised values and the forecasts issued before them.
 
-The deviation d follows a first-order autoregression, so the forecast k + 1 steps after the last realised value is its
+The deviation d follows a first-order autoregression (with bell-shaped innovations, cheaper than normal ones), so the forecast k + 1 steps after the last realised value is its
 conditional expectation, with d shrunk by decay^(k + 1) (Box, Jenkins & Reinsel, "Time Series Analysis", ch. 5). With
 data, the base of an interval is the value a day earlier and d the last realised difference from it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridmarl.data.random import draw_normal
+from gridmarl.data.random import bell, draw_bits, draw_normal
 from gridmarl.kernels import entry_kernel, kernel
 from gridmarl.units import Float
 
@@ -50,7 +50,7 @@ def next_deviation(profile: Float, series: Float, p: int, origin: int, t: int, k
     if profile[p, FROM_DATA] > 0.0:
         day = int(profile[p, DAY])
         return series[p, origin + t] - series[p, origin + t - day]
-    return profile[p, DECAY] * last + profile[p, INNOVATION] * draw_normal(key, p, t)
+    return profile[p, DECAY] * last + profile[p, INNOVATION] * bell(draw_bits(key, p, t, 0))
 
 
 @kernel

@@ -164,20 +164,20 @@ def swing(world: World, grid: Float, inertia: float, droop: float, book: Book, m
     frequency.run_interval(
         world.frequency, world.emergency, transition, inertia, droop, limits, book.path, steps, grid, result
     )
-    seconds = world.rules[HOURS] * SECONDS_PER_HOUR
-    market[ACTIVATED] = result[frequency.RESPONSE_MWS] / seconds
-    market[STORAGE_RESPONSE] = result[frequency.STORAGE_MWS] / seconds
-    market[SHED] = result[frequency.SHED_MWS] / seconds
-    market[EMERGENCY_GENERATION] = result[frequency.GENERATION_MWS] / seconds
-    market[DAMPED] = -result[frequency.DAMPING_MWS] / seconds
-    market[KINETIC] = result[frequency.KINETIC_MWS] / seconds
+    per_second = 1.0 / (world.rules[HOURS] * SECONDS_PER_HOUR)
+    market[ACTIVATED] = result[frequency.RESPONSE_MWS] * per_second
+    market[STORAGE_RESPONSE] = result[frequency.STORAGE_MWS] * per_second
+    market[SHED] = result[frequency.SHED_MWS] * per_second
+    market[EMERGENCY_GENERATION] = result[frequency.GENERATION_MWS] * per_second
+    market[DAMPED] = -result[frequency.DAMPING_MWS] * per_second
+    market[KINETIC] = result[frequency.KINETIC_MWS] * per_second
     market[FREQUENCY], market[NADIR], market[ZENITH] = (
         grid[frequency.DEVIATION_HZ],
         result[frequency.NADIR_HZ],
         result[frequency.ZENITH_HZ],
     )
     market[ROCOF] = result[frequency.ROCOF_HZ_PER_S]
-    market[IN_BAND] = result[frequency.IN_BAND_S] / seconds
+    market[IN_BAND] = result[frequency.IN_BAND_S] * per_second
     market[STAGE], market[STAGES] = result[frequency.WORST_STAGE], result[frequency.STAGES]
 
 

@@ -121,10 +121,11 @@ def read_generator(
         steps[STEP_PRICE, 0] = min(max(grid[int(action[0])], floor), cap)
         steps[STEP_MW, 0] = high
         return 1
+    width = high / room
     for k in range(room):
-        cost = generator.step_cost(unit, high * k / room, high * (k + 1) / room)
+        cost = generator.step_cost(unit, width * k, width * (k + 1))
         steps[STEP_PRICE, k] = min(max(action[0] * cost, floor), cap)
-        steps[STEP_MW, k] = high / room
+        steps[STEP_MW, k] = width
     return room
 
 

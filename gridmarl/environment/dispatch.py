@@ -39,52 +39,32 @@ from gridmarl.environment.arrays import (
     World,
 )
 from gridmarl.kernels import inner_kernel
-from gridmarl.units import Float, Int
+from gridmarl.units import Float
 
 LEAST_MW = 1e-9
 FULLY = 1.0 - 1e-9
 
 
 @inner_kernel
-def accepted_mw(orders: Float, first: int, count: int) -> float:
-    """Accepted MW of a run of order slots."""
-    total = 0.0
+def sum_offers(offers: Float, first: int, count: int) -> tuple[float, float, float, float]:
+    """Of a run of offers: accepted MW, offered MW and $/h, and the highest price accepted, minus infinity if none."""
+    accepted, offered, value, dearest = 0.0, 0.0, 0.0, -np.inf
     for slot in range(first, first + count):
-        total += orders[ORDER_ACCEPTED, slot]
-    return total
+        price, mw, taken = offers[ORDER_PRICE, slot], offers[ORDER_MW, slot], offers[ORDER_ACCEPTED, slot]
+        accepted += taken
+        offered += mw
+        value += price * mw
+        dearest = max(dearest, price) if taken > LEAST_MW else dearest
+    return accepted, offered, value, dearest
 
 
 @inner_kernel
-def tally_class(classes: Float, seat: Int, offers: Float, accepted: float) -> float:
-    """Add a seat's offers to its class; its offered MW."""
-    offered, value = 0.0, 0.0
-    for slot in range(seat[OFFER_AT], seat[OFFER_AT] + seat[OFFERS]):
-        offered += offers[ORDER_MW, slot]
-        value += offers[ORDER_PRICE, slot] * offers[ORDER_MW, slot]
-    classes[seat[CLASS], CLASS_VALUE] += value
-    classes[seat[CLASS], CLASS_OFFERED] += offered
-    classes[seat[CLASS], CLASS_ACCEPTED] += accepted
-    return offered
-
-
-@inner_kernel
-def mean_price(offers: Float, first: int, count: int, otherwise: float) -> float:
-    """Quantity-weighted price of a run of offers."""
-    mw, value = 0.0, 0.0
-    for slot in range(first, first + count):
-        mw += offers[ORDER_MW, slot]
-        value += offers[ORDER_PRICE, slot] * offers[ORDER_MW, slot]
-    return value / mw if mw > 0.0 else otherwise
-
-
-@inner_kernel
-def dearest_accepted(offers: Float, first: int, count: int) -> float:
-    """Highest price of a run of offers of which something was accepted; minus infinity where nothing was."""
-    dearest = -np.inf
-    for slot in range(first, first + count):
-        if offers[ORDER_ACCEPTED, slot] > LEAST_MW:
-            dearest = max(dearest, offers[ORDER_PRICE, slot])
-    return dearest
+def tally_class(classes: Float, group: int, offered: float, value: float, accepted: float) -> None:
+    """Add a seat's offers to its class."""
+    row = classes[group]
+    row[CLASS_OFFERED] += offered
+    row[CLASS_ACCEPTED] += accepted
+    row[CLASS_VALUE] += value
 
 
 @inner_kernel
@@ -93,13 +73,15 @@ def dispatch_generators(world: World, states: Float, classes: Float, book: Book,
     dearest = -np.inf
     for g in range(world.generator.shape[0]):
         unit, seat, state, row = world.generator[g], world.seat[g], states[g], seats[g]
-        first, count = seat[OFFER_AT], seat[OFFERS]
-        output = accepted_mw(book.offers, first, count)
-        row[POWER_MW], row[OFFERED_MW] = output, tally_class(classes, seat, book.offers, output)
-        row[TENTH] = mean_price(book.offers, first + 1, count - 1, state[generator.OFFER_PRICE])
+        must, taken = book.offers[ORDER_MW, seat[OFFER_AT]], book.offers[ORDER_ACCEPTED, seat[OFFER_AT]]
+        accepted, offered, value, asked = sum_offers(book.offers, seat[OFFER_AT] + 1, seat[OFFERS] - 1)
+        output = taken + accepted
+        row[POWER_MW], row[OFFERED_MW] = output, must + offered
+        row[TENTH] = value / offered if offered > 0.0 else state[generator.OFFER_PRICE]
         row[SEVENTH], row[EIGHTH] = book.limits[g, 1], book.limits[g, 0]
-        market[CURTAILED] += book.offers[ORDER_MW, first] - book.offers[ORDER_ACCEPTED, first]
-        asked = dearest_accepted(book.offers, first + 1, count - 1)
+        value += book.offers[ORDER_PRICE, seat[OFFER_AT]] * must
+        tally_class(classes, seat[CLASS], must + offered, value, output)
+        market[CURTAILED] += must - taken
         if asked > dearest:
             dearest, market[MARGINAL_CO2] = asked, unit[generator.CO2]
         profile = int(unit[generator.PROFILE])
@@ -120,14 +102,12 @@ def dispatch_storage(world: World, states: Float, classes: Float, book: Book, se
     for s in range(world.battery.shape[0]):
         number = world.generator.shape[0] + s
         seat, row = world.seat[number], seats[number]
-        sold = accepted_mw(book.offers, seat[OFFER_AT], seat[OFFERS])
-        row[OFFERED_MW] = tally_class(classes, seat, book.offers, sold)
-        row[POWER_MW] = sold - accepted_mw(book.bids, seat[BID_AT], seat[BIDS])
-        wanted = 0.0
-        for slot in range(seat[BID_AT], seat[BID_AT] + seat[BIDS]):
-            wanted += book.bids[ORDER_MW, slot]
-        row[FIFTH] = wanted
-        row[TENTH] = mean_price(book.offers, seat[OFFER_AT], seat[OFFERS], 0.0)
+        sold, offered, value, _ = sum_offers(book.offers, seat[OFFER_AT], seat[OFFERS])
+        bought, wanted, _, _ = sum_offers(book.bids, seat[BID_AT], seat[BIDS])
+        tally_class(classes, seat[CLASS], offered, value, sold)
+        row[OFFERED_MW], row[FIFTH] = offered, wanted
+        row[POWER_MW] = sold - bought
+        row[TENTH] = value / offered if offered > 0.0 else 0.0
         states[s, battery.ACCEPTED] = sold
 
 
@@ -137,11 +117,11 @@ def dispatch_consumers(world: World, classes: Float, book: Book, seats: Float, m
     for c in range(world.load.shape[0]):
         number = world.generator.shape[0] + world.battery.shape[0] + c
         unit, seat, row = world.load[c], world.seat[number], seats[number]
-        reduction = accepted_mw(book.offers, seat[OFFER_AT], seat[OFFERS])
-        baseline = book.limits[number, 0]
-        wanted = book.bids[ORDER_MW, seat[BID_AT]] + book.bids[ORDER_MW, seat[BID_AT] + 1]
-        shed = max(wanted - accepted_mw(book.bids, seat[BID_AT], seat[BIDS]), 0.0)
-        row[POWER_MW], row[OFFERED_MW] = reduction, tally_class(classes, seat, book.offers, reduction)
+        reduction, offered, value, _ = sum_offers(book.offers, seat[OFFER_AT], seat[OFFERS])
+        served_mw, wanted, _, _ = sum_offers(book.bids, seat[BID_AT], seat[BIDS])
+        baseline, shed = book.limits[number, 0], max(wanted - served_mw, 0.0)
+        tally_class(classes, seat[CLASS], offered, value, reduction)
+        row[POWER_MW], row[OFFERED_MW] = reduction, offered
         row[SEVENTH], row[EIGHTH] = baseline, shed
         served = 1.0 - shed / baseline if baseline > 0.0 else 0.0
         book.following[int(unit[load.PROFILE])] -= unit[load.LOAD] * served

@@ -14,6 +14,7 @@ NET_AT = FORECAST_AT + LEADS
 RENEWABLE_AT = 36
 """Where prices, net demand and renewables stand in the public block."""
 ONE_HOUR_LEAD, FOUR_HOUR_LEAD = 3, 5
+NET, RENEWABLE = range(2)  # rows of what is ahead
 
 
 @inner_kernel
@@ -26,34 +27,42 @@ def expected(world: World, deviation: Float, p: int, lead: int, origin: int, t: 
 @inner_kernel
 def reference_price(stack: Float, net_demand_mw: float) -> float:
     """Price at which the public stack of class-average costs meets a net demand."""
-    last = stack.shape[0] - 1
-    for k in range(last):
-        if net_demand_mw <= stack[k, 1]:
-            return stack[k, 0]
-    return stack[last, 0]
+    price = stack[0, 0]
+    for k in range(stack.shape[0] - 1):
+        price = stack[k + 1, 0] if net_demand_mw > stack[k, 1] else price
+    return price
+
+
+@inner_kernel
+def add_up(world: World, deviation: Float, origin: int, t: int, ahead: Float) -> None:
+    """Forecast net demand and renewable output at each lead, MW."""
+    for lead in range(LEADS):
+        ahead[NET, lead] = ahead[RENEWABLE, lead] = 0.0
+    for p in range(world.profile.shape[0]):
+        demand_mw, renewable_mw = world.profile[p, profiles.DEMAND_MW], world.profile[p, profiles.RENEWABLE_MW]
+        if demand_mw + renewable_mw > 0.0:
+            for lead in range(LEADS):
+                value = expected(world, deviation, p, lead, origin, t)
+                ahead[NET, lead] += (demand_mw - renewable_mw) * value
+                ahead[RENEWABLE, lead] += renewable_mw * value
 
 
 @inner_kernel
 def observe_forecasts(
-    world: World, deviation: Float, origin: int, t: int, public: Float32
+    world: World, deviation: Float, origin: int, t: int, ahead: Float, public: Float32
 ) -> tuple[float, float, float]:
     """Price, net demand and renewable output at each lead; the first, the lowest and the highest price."""
+    add_up(world, deviation, origin, t, ahead)
     first, lowest, highest = 0.0, np.inf, -np.inf
     wholesale = int(world.rules[WHOLESALE])
     for lead in range(LEADS):
-        demand, renewable = 0.0, 0.0
-        for p in range(world.profile.shape[0]):
-            if world.profile[p, profiles.DEMAND_MW] + world.profile[p, profiles.RENEWABLE_MW] > 0.0:
-                value = expected(world, deviation, p, lead, origin, t)
-                demand += world.profile[p, profiles.DEMAND_MW] * value
-                renewable += world.profile[p, profiles.RENEWABLE_MW] * value
         if wholesale >= 0:
             price = expected(world, deviation, wholesale, lead, origin, t)
         else:
-            price = reference_price(world.stack, demand - renewable)
+            price = reference_price(world.stack, ahead[NET, lead])
         first = price if lead == 0 else first
         lowest, highest = min(lowest, price), max(highest, price)
         public[FORECAST_AT + lead] = price
-        public[NET_AT + lead] = demand - renewable
-        public[RENEWABLE_AT + lead] = renewable
+        public[NET_AT + lead] = ahead[NET, lead]
+        public[RENEWABLE_AT + lead] = ahead[RENEWABLE, lead]
     return first, lowest, highest

@@ -240,7 +240,7 @@ def observe(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> N
     origin, t, deviation, memory = rows.origin[b], rows.t[b], rows.deviation[b], rows.market[b]
     public, own = book.public, book.own
     observe_public(memory, world.clock, origin + t, public)
-    next_price, lowest, highest = observe_forecasts(world, deviation, origin, t, public)
+    next_price, lowest, highest = observe_forecasts(world, deviation, origin, t, book.ahead, public)
     observe_generators(world, rows.generator[b], deviation, origin, t, memory[LAST_PRICE], next_price, own)
     observe_storage(world, rows.battery[b], t, memory, highest - lowest, own)
     observe_consumers(world, rows.load[b], deviation, origin, t, memory, next_price, own)

@@ -53,14 +53,21 @@ def solve_voltage(feeder: Float, source_pu: float, p_mw: Float, q_mvar: Float, s
         Lowest and highest voltage, pu.
     """
     buses = feeder.shape[0]
+    p = q = 0.0  # what the bus before this one hands on, in registers: most feeders are mostly chains
     for bus in range(buses - 1, 0, -1):
+        p, q = p + p_mw[bus], q + q_mvar[bus]
+        p_mw[bus], q_mvar[bus] = p, q
         parent = int(feeder[bus, PARENT])
-        p_mw[parent] += p_mw[bus]
-        q_mvar[parent] += q_mvar[bus]
-    low = high = squared[0] = source_pu * source_pu
+        if parent != bus - 1:
+            p_mw[parent] += p
+            q_mvar[parent] += q
+            p = q = 0.0
+    p_mw[0], q_mvar[0] = p_mw[0] + p, q_mvar[0] + q
+    low = high = square = squared[0] = source_pu * source_pu
     for bus in range(1, buses):
         rise = 2.0 * (feeder[bus, RESISTANCE_PU] * p_mw[bus] + feeder[bus, REACTANCE_PU] * q_mvar[bus])
-        square = squared[int(feeder[bus, PARENT])] + rise
+        parent = int(feeder[bus, PARENT])
+        square = (square if parent == bus - 1 else squared[parent]) + rise
         squared[bus] = square
         low, high = min(low, square), max(high, square)
     return sqrt(max(low, 0.0)), sqrt(max(high, 0.0))

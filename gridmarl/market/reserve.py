@@ -150,7 +150,7 @@ def clear_reserve(
     spin_left, nonspin_left = spin_mw, nonspin_mw
     spin_price, nonspin_price = 0.0, 0.0
     first = 0
-    while first < count:
+    while first < count and (spin_left > 0.0 or nonspin_left > 0.0):
         asked = offers[order[first], ASKED_PER_MWH]
         end, spin_room, room = _rooms(offers, order, first, count)
         spin, nonspin = 0.0, 0.0
@@ -165,6 +165,8 @@ def clear_reserve(
         spin_left -= spin
         nonspin_left -= nonspin
         first = end
+    for k in range(first, count):
+        offers[order[k], SPIN_MW] = offers[order[k], NONSPIN_MW] = 0.0
     if nonspin_left > nonspin_dust:
         nonspin_price = penalty_per_mwh
     if spin_left > spin_dust:
