@@ -71,7 +71,8 @@ class Core:
         self.split: Split = split
         self.record = record
         self.rows: Rows = empty_rows(self.compiled.world, rows)
-        self.book: Book = empty_book(self.compiled.world, scenario.substeps)
+        self.joint = scenario.clears_jointly
+        self.book: Book = empty_book(self.compiled.world, scenario.substeps, rows if self.joint else 0)
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
         self._shapes = self._outcome_shapes()
@@ -160,9 +161,21 @@ class Core:
         outcome = self.empty_outcome()
         if len(self.compiled.world.home):
             actions = actions.copy()  # parts' actions are filled in from their home's
+        if self.joint:
+            self._clear_jointly(actions)
         if not step_rows(self.compiled.world, self.rows, actions, self.book, outcome):
             raise self._fault(actions)
         return outcome
+
+    def _clear_jointly(self, actions: Float) -> None:
+        """Take the orders from a step of copies, clear them, and leave the results for the step proper."""
+        from gridmarl.environment.joint import clear_rows
+
+        world, slots = self.compiled.world, sum(book_sizes(self.compiled.world))
+        ordered = self.empty_outcome()._replace(book=np.empty((self.count, slots, 4)))
+        in_turn = self.book._replace(given=self.book.given[:0])
+        if step_rows(world, copy_rows(self.rows), actions, in_turn, ordered):
+            clear_rows(world, self.rows, ordered, self.book.given)
 
     def observe(self) -> Outcome:
         """Observations at the next gate closure, anew from the state, in fresh arrays (the results are left empty)."""

@@ -25,6 +25,8 @@ from gridmarl.environment.arrays import (
     FIFTH,
     FREQUENCY,
     FUEL,
+    GIVEN_AWARDS,
+    GIVEN_VOLUME,
     HOUR_MEMORY,
     HOURS,
     IMBALANCE_ACCOUNT,
@@ -160,6 +162,18 @@ def clear(book: Book, pricing: int) -> None:
 
 
 @inner_kernel
+def take_given(given: Float, book: Book) -> None:
+    """Let what was cleared together with reserve take the place of what the auction found; its merit order stays."""
+    for k in range(GIVEN_VOLUME + 1):
+        book.outcome[k] = given[k]
+    bids_at = GIVEN_AWARDS + book.offers.shape[1]
+    for slot in range(book.offers.shape[1]):
+        book.offers[ORDER_ACCEPTED, slot] = given[GIVEN_AWARDS + slot]
+    for slot in range(book.bids.shape[1]):
+        book.bids[ORDER_ACCEPTED, slot] = given[bids_at + slot]
+
+
+@inner_kernel
 def account_operator(world: World, market: Float, row: Float, level: int, chosen: int) -> None:
     """The operator's own row: its account, the system's cost and its three objectives."""
     rules, hours = world.rules, world.rules[HOURS]
@@ -245,6 +259,8 @@ def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outco
     plug_in(world, rows, b, book)
     limit_orders(world, book)
     clear(book, int(world.rules[PRICING]))
+    if book.given.shape[0] > 0:
+        take_given(book.given[b], book)
     dispatch(world, rows, b, book, seats, market)
     procure(world, rows, b, level, book, seats, market)
     connection_mw = balance(world, rows, b, book, seats, market)

@@ -211,6 +211,12 @@ class Scenario(Model):
         return tuple(h for h in self.all_prosumers if (spoken.get(h.name) or spoken.get(PROSUMER)) != SEPARATE)
 
     @property
+    def clears_jointly(self) -> bool:
+        """Whether energy and reserve are cleared together; where no reserve is bought there is nothing to do jointly."""
+        bought = self.reserve is not None and self.reserve.spin_share + self.reserve.nonspin_share > 0.0
+        return bought and self.market.clearing == "joint"
+
+    @property
     def seats(self) -> tuple[str, ...]:
         """Names of all seats but the operator's: generators, storage, consumers."""
         return tuple(p.name for p in self.participants)
