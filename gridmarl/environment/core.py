@@ -71,8 +71,8 @@ class Core:
         self.split: Split = split
         self.record = record
         self.rows: Rows = empty_rows(self.compiled.world, rows)
-        self.joint = scenario.clears_jointly
-        self.book: Book = empty_book(self.compiled.world, scenario.substeps, rows if self.joint else 0)
+        self._joint = scenario.clears_jointly
+        self.book: Book = empty_book(self.compiled.world, scenario.substeps, rows if self._joint else 0)
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
         self._shapes = self._outcome_shapes()
@@ -161,7 +161,7 @@ class Core:
         outcome = self.empty_outcome()
         if len(self.compiled.world.home):
             actions = actions.copy()  # parts' actions are filled in from their home's
-        if self.joint:
+        if self._joint:
             self._clear_jointly(actions)
         if not step_rows(self.compiled.world, self.rows, actions, self.book, outcome):
             raise self._fault(actions)
