@@ -128,8 +128,8 @@ def reason_of(order: Order, price_per_mwh: float, demand_left: bool, tolerance_m
 
     Notes
     -----
-    The last two asked at least the clearing price, because a uniform price exceeds a rejected offer only where the seller
-    earns as much with reserve; so the price alone cannot tell them apart, the demand that is left can.
+    The last two asked at least the clearing price: a uniform price exceeds what a rejected offer asks only where its
+    seller earns as much with reserve. So the price alone cannot tell them apart, the demand that is left can.
     """
     if order.mw <= tolerance_mw:
         return Reason.NOT_OFFERED

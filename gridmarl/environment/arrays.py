@@ -264,7 +264,6 @@ class Book(NamedTuple):
     margin: Float  # (seller, 2) MW activated, MW that may still be
     reserve_outcome: Float  # (4,) prices and what is short
     flow: Float  # (5, bus) active and reactive power, squared voltage, reactive headroom and support
-    given: Float  # (env or 0, column) what was cleared jointly, where it takes the place of clearing in turn
 
 
 class Outcome(NamedTuple):
@@ -288,9 +287,9 @@ STEP_PRICE, STEP_MW = range(2)
 # Columns of ``Book.margin``.
 ACTIVATED_MW, CAP_MW = range(2)
 
-# Columns of ``Book.given``: as ``Book.outcome``, the reserve prices, then accepted MW of all offers and of all bids, and
-# spin and nonspin of all sellers.
-GIVEN_PRICE, GIVEN_LOW, GIVEN_HIGH, GIVEN_VOLUME, GIVEN_SPIN_PRICE, GIVEN_NONSPIN_PRICE, GIVEN_AWARDS = range(7)
+# Columns of what was cleared jointly (env or 0, column): ``Book.outcome``, the reserve prices, then accepted MW of all
+# offers and of all bids, and spin and nonspin of all sellers.
+GIVEN_VOLUME, GIVEN_SPIN_PRICE, GIVEN_NONSPIN_PRICE, GIVEN_AWARDS = range(3, 7)
 
 # Columns of ``World.seat``.
 CODEC, ACTION_AT, OFFER_AT, OFFERS, BID_AT, BIDS, CLASS = range(7)
@@ -331,8 +330,8 @@ def book_sizes(world: World) -> tuple[int, int]:
     return int(world.seat[:, OFFERS].sum()) + 1, int(world.seat[:, BIDS].sum()) + 1
 
 
-def empty_book(world: World, substeps: int, given: int = 0) -> Book:
-    """Scratch for one row's interval, and room for what this many rows cleared jointly."""
+def empty_book(world: World, substeps: int) -> Book:
+    """Scratch for one row's interval."""
     offers, bids = book_sizes(world)
     profiles, sellers = len(world.profile), len(world.generator) + len(world.battery)
     return Book(
@@ -356,5 +355,10 @@ def empty_book(world: World, substeps: int, given: int = 0) -> Book:
         margin=np.zeros((sellers, 2)),
         reserve_outcome=np.zeros(4),
         flow=np.zeros((5, max(1, len(world.feeder)))),
-        given=np.zeros((given, GIVEN_AWARDS + offers + bids + 2 * sellers)),
     )
+
+
+def empty_given(world: World, rows: int) -> Float:
+    """Room for what this many rows clear jointly."""
+    sellers = len(world.generator) + len(world.battery)
+    return np.zeros((rows, GIVEN_AWARDS + sum(book_sizes(world)) + 2 * sellers))

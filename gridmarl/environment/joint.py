@@ -3,8 +3,8 @@
 Orders do not depend on how they are cleared. So the rows' orders come from an ordinary step of copies of the rows; the
 programme takes them, and the step proper takes its results in place of its own auctions'.
 
-Must-run output cannot make room for reserve: it stands in the auction like anybody's offer without reserve, and takes its
-capacity whether it is accepted or not.
+Must-run output cannot make room for reserve: it stands in the auction like an offer of somebody without reserve, and
+takes its capacity whether it is accepted or not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def clear_rows(world: World, rows: Rows, ordered: Outcome, given: Float) -> None
     ordered : Outcome
         Of the interval, cleared in turn: its orders and what reserve it requires.
     given : (env, column) array
-        Filled; see ``Book.given``.
+        Filled, as `gridmarl.environment.step.step_rows` takes it.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class _Auction:
         self.asked = world.reserve_asked
 
     def clear(self, rows: Rows, b: int, book: Float, market: Float) -> Float:
-        """One row of ``Book.given``."""
+        """What one row is given."""
         price, mw, rank = book[:, 0], book[:, 1], book[:, 3].astype(np.int64)
         some = mw > 0.0
         rules, reserve = self.world.rules, self.world.reserve
@@ -92,7 +92,9 @@ class _Auction:
 
     def _row(self, found: Awards, accepted: Float) -> Float:
         prices = [found.energy_price, found.energy_low, found.energy_high, accepted[: self.offers].sum()]
-        return np.concatenate([[*prices, found.spin_price, found.nonspin_price], accepted, found.spin_mw, found.nonspin_mw])
+        return np.concatenate(
+            [[*prices, found.spin_price, found.nonspin_price], accepted, found.spin_mw, found.nonspin_mw]
+        )
 
     def _sellers(self, rows: Rows, b: int, mw: Float) -> Sellers:
         """What everybody could deliver beyond must-run; the rules are those of `procurement.offer_reserve`."""
@@ -101,7 +103,10 @@ class _Auction:
         ceiling = capacity * rows.generator[b, :, generator.ONLINE] * (1.0 - units[:, generator.RENEWABLE])
         rating, state = stores[:, battery.POWER_LIMIT], rows.battery[b]
         stored = (state[:, battery.ENERGY] - stores[:, battery.ENERGY_MIN]) * (1.0 - state[:, battery.AWAY])
-        reach = [np.minimum(units[:, generator.RAMP_PER_MIN] * reserve[k], ceiling) for k in (arrays.SPIN_MIN, arrays.NONSPIN_MIN)]
+        reach = [
+            np.minimum(units[:, generator.RAMP_PER_MIN] * reserve[k], ceiling)
+            for k in (arrays.SPIN_MIN, arrays.NONSPIN_MIN)
+        ]
         return Sellers(
             high_mw=np.concatenate([np.maximum(ceiling - mw[self.must_run], 0.0), rating]),
             spin_reach_mw=np.concatenate([reach[0], UP_AND_DOWN * rating]),

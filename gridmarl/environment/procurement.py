@@ -120,7 +120,9 @@ def take_given_reserve(given: Float, book: Book) -> None:
 
 
 @inner_kernel
-def procure(world: World, rows: Rows, b: int, level: int, book: Book, seats: Float, market: Float) -> None:
+def procure(
+    world: World, rows: Rows, b: int, level: int, given: Float, book: Book, seats: Float, market: Float
+) -> None:
     """Buy the reserve that the operator's level asks for."""
     rules = world.reserve
     bought = rules[SPIN_SHARE] + rules[NONSPIN_SHARE] > 0.0
@@ -141,7 +143,7 @@ def procure(world: World, rows: Rows, b: int, level: int, book: Book, seats: Flo
         rules[PENALTY],
         book.reserve_outcome,
     )
-    if book.given.shape[0] > 0:
-        take_given_reserve(book.given[b], book)
+    if given.shape[0] > 0:
+        take_given_reserve(given[b], book)
     market[SPIN_PRICE], market[NONSPIN_PRICE] = book.reserve_outcome[0], book.reserve_outcome[1]
     pay_reserve(world, book, seats, market)

@@ -9,9 +9,9 @@ Per seller i, with o and c the accepted sales and purchases, p = o - c its power
          p h / d + s + n <= stored / d                       storage that may sell: d lasts the award, h the interval
          p       + s + n <= stored / d                       storage that may buy: an award also stops its charging
 
-The last two are `gridmarl.market.reserve.storage_room`: exactly so where a seller's orders are all offers or all bids, or
-where d <= h. Otherwise that function is not concave in p, and the first of them alone holds: it credits charging that an
-award stops with h / d of its power, which is less, not more.
+The last two are `gridmarl.market.reserve.storage_room`: exactly so where a seller's orders are all offers or all bids,
+or where d <= h. Otherwise that function is not concave in p, and the first of them alone holds: it credits charging
+that an award stops with h / d of its power, which is less, not more.
 
 The prices support the outcome: at them no seller prefers another one (Schweppe, Caramanis, Tabors & Bohn 1988). Reserve
 cleared after energy, from the rooms that are left, lacks that property: its price knows nothing of the energy margin of
@@ -39,6 +39,8 @@ DUST: Final = 1e-8
 """Quantities within this of a bound count as at it, where the largest one is about 1."""
 PRICE_DUST: Final = 1e-7
 """Prices within this count as equal [$/MWh]."""
+BALANCE, SPIN, NONSPIN = range(3)
+"""Rows that all share: their prices are those of energy and of the two products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,51 @@ class _Program:
     upper: Float
     scale: float
 
+    def optimum(self) -> Float:
+        """One of its optima, within the bounds."""
+        low = np.full(len(self.rhs), -inf)
+        low[BALANCE] = 0.0
+        program = LinearProgram(self.rows, low, self.rhs, np.zeros_like(self.upper), self.upper)
+        return np.clip(program.minimise(self.cost), 0.0, self.upper)
+
+    def supporting(self, x: Float, most: float) -> LinearProgram:
+        """All prices y of the rows that support x, the balance's within plus and minus ``most``.
+
+        They are the optimal face of the dual: the reduced cost ``cost + y rows`` is >= 0 for what is not full, <= 0 for
+        what is not empty, and a row with slack is worth 0.
+        """
+        low = np.where(x < self.upper - DUST, -self.cost, -inf)
+        high = np.where(x > DUST, -self.cost, inf)
+        least = np.zeros(len(self.rhs))
+        highest = np.where(self.rhs - self.rows @ x <= DUST, inf, 0.0)
+        least[BALANCE], highest[BALANCE] = -most, most
+        return LinearProgram(self.rows.T, low, high, least, highest)
+
+    def nearest(self, prices: Float, x: Float, wish: Float, size: Float) -> Float:
+        """Of all optima, given one and prices that support it, the nearest to a wish in squares over ``size``.
+
+        At the prices, what has a reduced cost is empty or full, and a row that is worth something has no slack; the
+        rest is free.
+        """
+        reduced, matters = self.cost + prices @ self.rows, self.upper > DUST
+        free = matters & (np.abs(reduced) <= PRICE_DUST)
+        x = np.where(matters & ~free, np.where(reduced > 0.0, 0.0, self.upper), x)
+        rows, left = self.rows[:, free], self.rhs - self.rows[:, ~free] @ x[~free]
+        bound = prices > PRICE_DUST
+        bound[BALANCE] = True
+        loose = ~bound & rows.any(axis=1)
+        x[free] = nearest_point(
+            rows[bound],
+            left[bound],
+            rows[loose],
+            left[loose],
+            self.upper[free],
+            x[free],
+            wish[free],
+            1.0 / np.sqrt(size[free]),
+        )
+        return np.clip(x, 0.0, self.upper)
+
 
 def clear_together(market: JointMarket, pricing: int) -> Awards:
     """Clear energy and reserve in one linear programme.
@@ -147,87 +194,71 @@ def clear_together(market: JointMarket, pricing: int) -> Awards:
         If HiGHS has no answer.
     """
     program = _program(market)
-    row_low = np.full(len(program.rhs), -inf)
-    row_low[0] = 0.0
-    x = LinearProgram(program.rows, row_low, program.rhs, np.zeros_like(program.upper), program.upper).minimise(
-        program.cost
-    )
-    x = np.clip(x, 0.0, program.upper)
+    x = program.optimum()
     prices, low, high = _prices(market, program, x, pricing)
-    return _awards(market, _most_even(market, program, prices, x) * program.scale, prices, low, high)
+    x = program.nearest(prices, x, *_wish(market, program))
+    return _awards(market, x * program.scale, prices, low, high)
 
 
 def _program(market: JointMarket) -> _Program:
     """The linear programme, row by row as in the module's first lines."""
-    sellers, need = market.sellers, market.requirement
-    m, n = len(market.price), len(sellers.high_mw)
-    largest = max(np.max(market.quantity, initial=0.0), np.max(sellers.high_mw, initial=0.0), need.spin_mw)
-    scale = 2.0 ** np.ceil(np.log2(max(largest, need.nonspin_mw, QUANTITY_TOLERANCE)))
-    power, one = np.zeros((n, m)), np.eye(n)
+    sellers, need, orders, n = market.sellers, market.requirement, len(market.price), len(market.sellers.high_mw)
+    scale = _scale(market)
+    power, one = np.zeros((n, orders)), np.eye(n)
     mine = np.flatnonzero(market.seller < n)
     power[market.seller[mine], mine] = market.sign[mine]
-    balance, required = np.zeros((1, m + 2 * n + 2)), np.zeros((2, m + 2 * n + 2))
-    balance[0, :m] = -market.sign
-    required[0, m : m + n] = required[0, -2] = required[1, m + n : m + 2 * n] = required[1, -1] = -1.0
+    common = np.zeros((3, orders + 2 * n + 2))
+    common[BALANCE, :orders] = -market.sign
+    common[SPIN, [*range(orders, orders + n), -2]] = common[NONSPIN, [*range(orders + n, orders + 2 * n), -1]] = -1.0
     most = sellers.high_mw + np.bincount(market.seller, (market.sign < 0.0) * market.quantity, n + 1)[:n]
     spin_reach, nonspin_reach = np.minimum(sellers.spin_reach_mw, most), np.minimum(sellers.nonspin_reach_mw, most)
     sells, buys = _storage_rows(market)
-    lasting = need.hours / need.duration_h
-    rows = [_row(power, one, one), _row(0.0 * power, one, one)]
-    rows += [_row(lasting * power, one, one)[sells], _row(power, one, one)[buys]]
-    stored = sellers.stored_mwh / need.duration_h
+    lasting, stored = need.hours / need.duration_h, sellers.stored_mwh / need.duration_h
+    rows = [_row(factor * power, one) for factor in (1.0, 0.0, lasting, 1.0)]
     rhs = [[0.0, -need.spin_mw, -need.nonspin_mw], sellers.high_mw, nonspin_reach, stored[sells], stored[buys]]
     short = [need.spin_mw + scale, need.nonspin_mw + scale]  # more than can be
+    asked, penalties = sellers.asked_per_mwh, np.full(2, market.penalty_per_mwh)
     return _Program(
-        cost=np.concatenate(
-            [market.sign * market.price, *[sellers.asked_per_mwh] * 2, np.full(2, market.penalty_per_mwh)]
-        ),
-        rows=np.concatenate([balance, required, *rows]),
+        cost=np.concatenate([market.sign * market.price, asked, asked, penalties]),
+        rows=np.concatenate([common, rows[0], rows[1], rows[2][sells], rows[3][buys]]),
         rhs=np.concatenate(rhs) / scale,
         upper=np.concatenate([market.quantity, spin_reach, nonspin_reach, short]) / scale,
-        scale=float(scale),
+        scale=scale,
     )
 
 
-def _row(power: Float, spin: Float, nonspin: Float) -> Float:
-    """Rows over orders, s and n; the shorts do not enter."""
-    return np.hstack([power, spin, nonspin, np.zeros((len(power), 2))])
+def _row(power: Float, one: Float) -> Float:
+    """A row a seller: over orders, s and n; the shorts do not enter."""
+    return np.hstack([power, one, one, np.zeros((len(power), 2))])
+
+
+def _scale(market: JointMarket) -> float:
+    """The power of two from the largest quantity up, MW."""
+    need = market.requirement
+    quantities = [market.quantity, market.sellers.high_mw, [need.spin_mw, need.nonspin_mw, QUANTITY_TOLERANCE]]
+    return float(2.0 ** np.ceil(np.log2(np.max(np.concatenate(quantities)))))
 
 
 def _storage_rows(market: JointMarket) -> tuple[Bool, Bool]:
     """Which sellers' storage has the row of those that may sell, and which the row of those that may buy."""
-    count, some = len(market.sellers.high_mw), market.quantity > 0.0
-    offers, bids = (
-        np.bincount(market.seller[some & (market.sign == side)], minlength=count + 1)[:count] > 0 for side in (1, -1)
-    )
-    stores, concave = np.isfinite(market.sellers.stored_mwh), market.requirement.duration_h <= market.requirement.hours
-    return stores & (offers | ~bids), stores & bids & (~offers | concave)
+    count, some, need = len(market.sellers.high_mw), market.quantity > 0.0, market.requirement
+    offers, bids = (np.bincount(market.seller[some & (market.sign == k)], minlength=count + 1)[:count] for k in (1, -1))
+    stores, concave = np.isfinite(market.sellers.stored_mwh), need.duration_h <= need.hours
+    return stores & ((offers > 0) | (bids == 0)), stores & (bids > 0) & ((offers == 0) | concave)
 
 
 def _prices(market: JointMarket, program: _Program, x: Float, pricing: int) -> tuple[Float, float, float]:
-    """Prices y of the rows, the energy price by its rule and then the lowest reserve prices; the energy price's ends.
-
-    The prices that support x are the optimal face of the dual: the reduced cost ``cost + y rows`` is >= 0 for what is
-    not full, <= 0 for what is not empty, and a row with slack is worth 0.
-    """
-    columns, tight = program.rows.T, program.rhs - program.rows @ x <= DUST
-    low = np.where(x < program.upper - DUST, -program.cost, -inf)
-    high = np.where(x > DUST, -program.cost, inf)
-    least, most = np.zeros(len(tight)), np.where(tight, inf, 0.0)
-    need = market.requirement
-    most[0] = max(abs(market.floor_per_mwh), market.voll_per_mwh)
-    most[0] += 2.0 * market.penalty_per_mwh * max(1.0, need.hours / need.duration_h)  # nothing is worth more
-    least[0] = -most[0]
-    face = LinearProgram(columns, low, high, least, most)
-    energy, products = np.eye(len(tight))[0], np.eye(len(tight))[1] + np.eye(len(tight))[2]
-    lowest, highest = face.minimise(energy)[0], face.minimise(-energy)[0]
-    lowest, highest = (
-        max(lowest, min(market.floor_per_mwh, highest)),
-        min(highest, max(market.voll_per_mwh, lowest)),
-    )
-    traded = float(np.sum(x[: len(market.price)])) * program.scale > 2.0 * QUANTITY_TOLERANCE
-    face.fix(0, _price_within(lowest, highest, traded, pricing))
-    return face.minimise(products), float(lowest), float(highest)
+    """Prices of the rows, the energy price by its rule and then the lowest reserve prices; the energy price's ends."""
+    floor, voll, need = market.floor_per_mwh, market.voll_per_mwh, market.requirement
+    reserve = 2.0 * market.penalty_per_mwh * max(1.0, need.hours / need.duration_h)
+    face = program.supporting(x, max(abs(floor), voll) + reserve)  # no MW is worth more
+    energy, products = np.zeros(len(program.rhs)), np.zeros(len(program.rhs))
+    energy[BALANCE] = products[SPIN] = products[NONSPIN] = 1.0
+    lowest, highest = float(face.minimise(energy)[BALANCE]), float(face.minimise(-energy)[BALANCE])
+    low, high = max(lowest, min(floor, highest)), min(highest, max(voll, lowest))
+    traded = program.scale * float(np.sum(x[: len(market.price)])) > 2.0 * QUANTITY_TOLERANCE
+    face.fix(BALANCE, _price_within(low, high, traded, pricing))
+    return face.minimise(products), low, high
 
 
 def _price_within(low: float, high: float, traded: bool, pricing: int) -> float:
@@ -237,35 +268,17 @@ def _price_within(low: float, high: float, traded: bool, pricing: int) -> float:
     return {UPPER: high, MIDPOINT: 0.5 * (low + high)}.get(pricing, low)
 
 
-def _most_even(market: JointMarket, program: _Program, prices: Float, x: Float) -> Float:
-    """Of all optima the most even one.
+def _wish(market: JointMarket, program: _Program) -> tuple[Float, Float]:
+    """What makes the even optimum: an order wishes for a multiple of its size, the larger the lower its rank.
 
-    At the prices, what has a reduced cost is empty or full, and a row that is worth something has no slack; everything
-    else is free. An order wishes for a multiple of its quantity, the larger the lower its rank; reserve for nothing.
+    Twice its size and more is what no order gets, so all want to trade; and a rank wants more than any share of a later
+    one. Reserve wishes for nothing, so that it spreads by size.
     """
-    m, n = len(market.price), len(market.sellers.high_mw)
-    reduced = program.cost + prices @ program.rows
-    free = (np.abs(reduced) <= PRICE_DUST) & (program.upper > DUST)
-    x = np.where(free | (program.upper <= DUST), x, np.where(reduced > 0.0, 0.0, program.upper))
-    size = np.concatenate([market.quantity / program.scale, program.upper[m : m + 2 * n], [1.0, 1.0]])
-    wish = np.zeros_like(x)
-    wish[:m] = 2.0 * (1 + np.max(market.rank, initial=0) - market.rank) * size[:m]
-    bound = prices > PRICE_DUST
-    bound[0] = True
-    left = program.rhs - program.rows[:, ~free] @ x[~free]
-    rows = program.rows[:, free]
-    loose = ~bound & rows.any(axis=1)
-    x[free] = nearest_point(
-        rows[bound],
-        left[bound],
-        rows[loose],
-        left[loose],
-        program.upper[free],
-        x[free],
-        wish[free],
-        1.0 / np.sqrt(size[free]),
-    )
-    return np.clip(x, 0.0, program.upper)
+    orders, last = len(market.price), np.max(market.rank, initial=0)
+    size = np.concatenate([program.upper[:-2], [1.0, 1.0]])
+    wish = np.zeros_like(size)
+    wish[:orders] = 2.0 * (1 + last - market.rank) * size[:orders]
+    return wish, size
 
 
 def _awards(market: JointMarket, x: Float, prices: Float, low: float, high: float) -> Awards:

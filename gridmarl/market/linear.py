@@ -10,9 +10,8 @@ from highspy import Highs, HighsLp, HighsModelStatus, MatrixFormat
 from gridmarl.errors import SolverError
 from gridmarl.units import Float
 
-OPTIONS: Final = {
+OPTIONS: Final = {  # no number of threads: the process has one for all its solvers, who may have chosen another
     "output_flag": False,
-    "threads": 1,
     "presolve": "off",  # it takes longer than a market of some dozen orders
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-9,

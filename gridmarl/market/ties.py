@@ -1,4 +1,4 @@
-"""Which of many optima: the one nearest to a wish. Two equal sellers then get the same, whatever the solver met first."""
+"""Which of many optima: the one nearest to a wish. Equal sellers then get the same, whichever the solver met first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gridmarl.units import Float
 LARGEST_MISS = 1e-9
 """How far the nearest point may miss a bound before the start is kept instead; numbers are near 1."""
 RANK = 1e-9
-"""Singular values below this share of the largest count as zero."""
+"""Singular values below this share of the largest, and sides that a move changes by less, count as zero."""
 
 
 def nearest_point(
@@ -40,10 +40,16 @@ def nearest_point(
         return start
     orthogonal, triangle = np.linalg.qr(weight[:, None] * space)
     away = orthogonal.T @ (weight * (start - wish))
-    moves = np.linalg.solve(triangle.T, space.T).T  # x = start + moves (y - away), and |y| is to be least
+    moves: Float = np.linalg.solve(triangle.T, space.T).T.astype(
+        np.float64
+    )  # x = start + moves (y - away), and |y| is to be least
     sides = np.concatenate([-rows @ moves, moves, -moves])
     slack = np.concatenate([rhs - rows @ start, start, upper - start])
-    found = start + moves @ (_least_distance(sides, sides @ away - np.maximum(slack, 0.0)) - away)
+    length = np.linalg.norm(sides, axis=1)
+    moved = length > RANK
+    sides, slack = sides[moved] / length[moved, None], np.maximum(slack[moved], 0.0) / length[moved]
+    shortest = _least_distance(sides, sides @ away - slack)
+    found = start + moves @ (shortest - away)
     miss = max(np.max(-found), np.max(found - upper), np.max(rows @ found - rhs, initial=0.0))
     return found if miss <= LARGEST_MISS else start
 

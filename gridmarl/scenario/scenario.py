@@ -119,7 +119,7 @@ class Scenario(Model):
             raise ValueError(f"substep_s {self.substep_s} must lie within 0 .. the interval's length, above 0")
 
     def _check_clearing(self) -> None:
-        """In turn, load comes before reserve; jointly it does where a missing MW of reserve costs less than one of load."""
+        """In turn, load comes before reserve; jointly it does where a MW of reserve is worth less than one of load."""
         if self.reserve and self.clears_jointly:
             rules, reserve = self.market, self.reserve
             worth = reserve.penalty_per_mwh * max(1.0, self.interval_h / reserve.reserve_duration_h)
@@ -225,7 +225,7 @@ class Scenario(Model):
 
     @property
     def clears_jointly(self) -> bool:
-        """Whether energy and reserve are cleared together; where no reserve is bought there is nothing to do jointly."""
+        """Whether energy and reserve are cleared together; where no reserve is bought nothing is left to do so."""
         bought = self.reserve is not None and self.reserve.spin_share + self.reserve.nonspin_share > 0.0
         return bought and self.market.clearing == "joint"
 

@@ -16,6 +16,7 @@ from gridmarl.environment.core import Core
 from gridmarl.environment.messages import DispatchInstruction, Reason
 from gridmarl.errors import OrderError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
+from gridmarl.scenario.participants import Battery, Generator
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 from tests.environment.accounts import Interval
@@ -64,10 +65,15 @@ class JointInterval(Interval):
         offers, bids = arrays.book_sizes(self.core.compiled.world)
         return np.repeat([1.0, -1.0], [offers, bids])
 
+    @property
+    def sellers(self) -> tuple[Generator | Battery, ...]:
+        """Who may hold reserve."""
+        return (*self.scenario.all_generators, *self.scenario.all_storage)
+
     def check_preferences(self) -> None:
         """Sellers of reserve choose between energy and reserve; everybody else trades what pays."""
         free = np.ones(len(self.sign), np.bool_)
-        for unit in (*self.scenario.all_generators, *self.scenario.all_storage):
+        for unit in self.sellers:
             if not getattr(unit, "renewable", False):
                 slots = self.slots(unit.name)
                 free[slots] = False
@@ -91,7 +97,7 @@ class JointInterval(Interval):
         slots, own = self.slots(name), self.seats[name]
         price, mw, accepted = self.outcome.book[self.row, slots, :3].T
         sign = self.sign[slots]
-        asked = next(p for p in self.scenario.participants if p.name == name).reserve_price_per_mwh
+        asked = next(p for p in self.sellers if p.name == name).reserve_price_per_mwh
         margins = [self.market["spin_price_per_mwh"] - asked, self.market["nonspin_price_per_mwh"] - asked]
         energy = sign * (self.price - price)
         earned = energy @ accepted + margins[0] * own["spin_mw"] + margins[1] * own["nonspin_mw"]
@@ -214,7 +220,9 @@ def test_a_battery_charges_to_sell_reserve() -> None:
     outcome = play(core, stiff=(30, 200), battery=(20, -5))
     battery_1, public = seat(core, outcome, "battery"), market(outcome)
     assert (battery_1["power_mw"], battery_1["spin_mw"]) == pytest.approx((-2, 6))  # it holds 4 MWh for an hour
-    assert (public["price_per_mwh"], public["spin_price_per_mwh"]) == pytest.approx((30, 10))  # which pays what it loses
+    assert (public["price_per_mwh"], public["spin_price_per_mwh"]) == pytest.approx(
+        (30, 10)
+    )  # which pays what it loses
 
 
 @settings(max_examples=30)
@@ -252,14 +260,16 @@ def test_homes_sell_the_reserve_of_their_parts() -> None:
     assert (found[:, 0, arrays.SPIN] > 0.0).any()
 
 
-@pytest.mark.parametrize("name, codecs", [("auction", ON_ORDER), ("auction", {}), ("caiso-week", {}), ("storm", ON_ORDER)])
+@pytest.mark.parametrize(
+    "name, codecs", [("auction", ON_ORDER), ("auction", {}), ("caiso-week", {}), ("storm", ON_ORDER)]
+)
 def test_without_a_requirement_it_is_clearing_in_turn(name: str, codecs: dict[str, str]) -> None:
     nothing: Settings = {**RESERVE, "levels": [0.0] * 5}
     cores = [
         Core(Scenario.load(name).but(market={"clearing": clearing}, reserve=nothing), 2, codecs, record=True)
         for clearing in ("in-turn", "joint")
     ]
-    assert [len(core.book.given) for core in cores] == [0, 2]
+    assert [len(core._given) for core in cores] == [0, 2]
     rng = np.random.default_rng(2)
     for core in cores:
         core.reset(np.array([1, 2], np.uint64))
@@ -274,7 +284,7 @@ def test_without_a_requirement_it_is_clearing_in_turn(name: str, codecs: dict[st
 
 
 def test_where_no_reserve_is_bought_nothing_is_solved() -> None:
-    assert len(Core(world(market={"clearing": "joint"})).book.given) == 0
+    assert len(Core(world(market={"clearing": "joint"}))._given) == 0
 
 
 def test_a_row_equals_the_single_run_bit_for_bit() -> None:
