@@ -14,8 +14,8 @@ import numpy as np
 from gridmarl.assets import battery, generator
 from gridmarl.environment import arrays
 from gridmarl.environment.arrays import Outcome, Rows, World
-from gridmarl.market.joint import Awards, JointMarket, Requirement, Sellers, clear_together
-from gridmarl.units import Float
+from gridmarl.market.joint import JointMarket, Requirement, Sellers, clear_together
+from gridmarl.units import Bool, Float
 
 UP_AND_DOWN = 2.0
 """A battery's power changes by at most this many ratings."""
@@ -51,56 +51,53 @@ class _Auction:
     def __init__(self, world: World) -> None:
         self.world = world
         units = len(world.generator)
-        self.sellers = units + len(world.battery)
         self.offers, bids = arrays.book_sizes(world)
         self.sign = np.repeat([1.0, -1.0], [self.offers, bids])
         self.must_run = world.seat[:units, arrays.OFFER_AT]
         seller = np.concatenate([world.offer_seat, world.bid_seat])
         seller[self.must_run] = -1
         seller[np.isin(seller, np.flatnonzero(world.generator[:, generator.RENEWABLE]))] = -1
-        self.seller = np.where(seller >= 0, seller, self.sellers)
-        self.asked = world.reserve_asked
+        self.seller = np.where(seller >= 0, seller, len(world.reserve_asked))
 
     def clear(self, rows: Rows, b: int, book: Float, market: Float) -> Float:
         """What one row is given."""
-        price, mw, rank = book[:, 0], book[:, 1], book[:, 3].astype(np.int64)
-        some = mw > 0.0
-        rules, reserve = self.world.rules, self.world.reserve
-        found = clear_together(
-            JointMarket(
-                price=price[some],
-                quantity=mw[some],
-                sign=self.sign[some],
-                rank=rank[some],
-                seller=self.seller[some],
-                sellers=self._sellers(rows, b, mw),
-                requirement=Requirement(
-                    spin_mw=float(market[arrays.SPIN_REQUIRED]),
-                    nonspin_mw=float(market[arrays.NONSPIN_REQUIRED]),
-                    duration_h=float(reserve[arrays.DURATION_H]),
-                    hours=float(rules[arrays.HOURS]),
-                ),
-                penalty_per_mwh=float(reserve[arrays.PENALTY]),
-                floor_per_mwh=float(rules[arrays.FLOOR]),
-                voll_per_mwh=float(rules[arrays.VOLL]),
-            ),
-            int(rules[arrays.PRICING]),
-        )
-        accepted = np.zeros(len(mw))
+        some = book[:, 1] > 0.0
+        found = clear_together(self._market(rows, b, book, some, market), int(self.world.rules[arrays.PRICING]))
+        accepted = np.zeros(len(book))
         accepted[some] = found.accepted_mw
-        return self._row(found, accepted)
-
-    def _row(self, found: Awards, accepted: Float) -> Float:
         prices = [found.energy_price, found.energy_low, found.energy_high, accepted[: self.offers].sum()]
-        return np.concatenate(
-            [[*prices, found.spin_price, found.nonspin_price], accepted, found.spin_mw, found.nonspin_mw]
+        prices += [found.spin_price, found.nonspin_price]
+        return np.concatenate([prices, accepted, found.spin_mw, found.nonspin_mw])
+
+    def _market(self, rows: Rows, b: int, book: Float, some: Bool, market: Float) -> JointMarket:
+        """The orders that have a quantity, the sellers, and what is required of them."""
+        rules, reserve = self.world.rules, self.world.reserve
+        return JointMarket(
+            price=book[some, 0],
+            quantity=book[some, 1],
+            sign=self.sign[some],
+            rank=book[some, 3].astype(np.int64),
+            seller=self.seller[some],
+            sellers=self._sellers(rows, b, book[self.must_run, 1]),
+            requirement=Requirement(
+                spin_mw=float(market[arrays.SPIN_REQUIRED]),
+                nonspin_mw=float(market[arrays.NONSPIN_REQUIRED]),
+                duration_h=float(reserve[arrays.DURATION_H]),
+                hours=float(rules[arrays.HOURS]),
+            ),
+            penalty_per_mwh=float(reserve[arrays.PENALTY]),
+            floor_per_mwh=float(rules[arrays.FLOOR]),
+            voll_per_mwh=float(rules[arrays.VOLL]),
         )
 
-    def _sellers(self, rows: Rows, b: int, mw: Float) -> Sellers:
+    def _sellers(self, rows: Rows, b: int, must_run_mw: Float) -> Sellers:
         """What everybody could deliver beyond must-run; the rules are those of `procurement.offer_reserve`."""
         units, stores, reserve = self.world.generator, self.world.battery, self.world.reserve
-        capacity = units[:, generator.CAPACITY]
-        ceiling = capacity * rows.generator[b, :, generator.ONLINE] * (1.0 - units[:, generator.RENEWABLE])
+        ceiling = (
+            units[:, generator.CAPACITY]
+            * rows.generator[b, :, generator.ONLINE]
+            * (1.0 - units[:, generator.RENEWABLE])
+        )
         rating, state = stores[:, battery.POWER_LIMIT], rows.battery[b]
         stored = (state[:, battery.ENERGY] - stores[:, battery.ENERGY_MIN]) * (1.0 - state[:, battery.AWAY])
         reach = [
@@ -108,9 +105,9 @@ class _Auction:
             for k in (arrays.SPIN_MIN, arrays.NONSPIN_MIN)
         ]
         return Sellers(
-            high_mw=np.concatenate([np.maximum(ceiling - mw[self.must_run], 0.0), rating]),
+            high_mw=np.concatenate([np.maximum(ceiling - must_run_mw, 0.0), rating]),
             spin_reach_mw=np.concatenate([reach[0], UP_AND_DOWN * rating]),
             nonspin_reach_mw=np.concatenate([reach[1], UP_AND_DOWN * rating]),
             stored_mwh=np.concatenate([np.full(len(units), np.inf), stored * stores[:, battery.DISCHARGE_EFFICIENCY]]),
-            asked_per_mwh=self.asked,
+            asked_per_mwh=self.world.reserve_asked,
         )

@@ -69,8 +69,8 @@ def markets(draw, reserve: bool = True) -> JointMarket:
     orders += [(FLOOR, number(0, 30) * scale, 1, 0, NOBODY), (number(-20, 60), number(0, 20) * scale, 1, 3, NOBODY)]
     orders += [(VOLL, number(0, 60) * scale, -1, rank, NOBODY) for rank in (0, 1)]
     orders.append((number(0, 60), number(0, 20) * scale, -1, 3, NOBODY))
-    need = [number(0, 30) * scale if reserve else 0.0 for _ in range(2)]
-    return market_of(orders, sellers, *need, duration_h, hours)
+    spin, nonspin = (number(0, 30) * scale if reserve else 0.0 for _ in range(2))
+    return market_of(orders, sellers, spin, nonspin, duration_h, hours)
 
 
 def largest(market: JointMarket) -> float:
