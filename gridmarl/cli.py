@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.syntax import Syntax
     from rich.table import Table
 
+    from gridmarl.scenario.scenario import Scenario
+
 app = typer.Typer(
     help="Electricity markets as multi-agent environments: clear, run, train, compare.",
     no_args_is_help=True,
@@ -340,6 +342,10 @@ def compare(
     csv: Annotated[bool, typer.Option("--csv", help="Write every interval as CSV too.")] = False,
     seat: Annotated[str | None, typer.Option(help="Compare bidders of this one generator instead.")] = None,
     others: Annotated[str, typer.Option(help="With --seat: who plays the other seats.")] = "truthful",
+    clearings: Annotated[
+        str | None,
+        typer.Option(help="Compare clearing in turn with joint clearing instead; TEXT is the team that plays."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare teams on the same market, data and seeds.
@@ -348,6 +354,12 @@ def compare(
     """
     if seat is not None:
         _compare_bidders(worlds, seat, others, data, columns, as_json)
+        return
+    if clearings is not None:
+        from gridmarl.agents.make import scenario_of
+
+        for world in worlds:
+            _compare_clearings(scenario_of(world, data, _mapping(columns)), clearings, seeds, split, as_json)
         return
     from gridmarl.bench.comparison import compare as compare_teams
 
@@ -389,6 +401,25 @@ def _compare_bidders(
         head = ("player", "offer", "$ an episode", "less best fixed, $ [95 %]", "information")
         _show(_rows(title, head, [_bidder(record) for record in records]))
         _show("The best fixed bid was chosen on the train split, among 20 constant prices and the mark-ups.")
+
+
+def _compare_clearings(world: Scenario, team: str, seeds: int, split: str, as_json: bool) -> None:
+    from gridmarl.bench.clearings import clearings_table
+    from gridmarl.bench.progress import bar
+
+    with bar(True, team, 2 * seeds * world.intervals) as stage:
+        table = clearings_table(world, team, seeds=range(seeds), split=split, progress=stage.advance)  # pyright: ignore[reportArgumentType]  # checked inside
+    if as_json:
+        _print_json(table.to_dict(orient="index"))
+        return
+    rows = [
+        (str(name), f"{turn:,.6g}", f"{joint:,.6g}", f"{difference:+,.6g}", unit)
+        for name, turn, joint, difference, unit in table.itertuples()
+    ]
+    title = (
+        f"[bold]{team} in {world.name}: energy and reserve cleared in turn and jointly, mean of {seeds} seeds[/bold]"
+    )
+    _show(_rows(title, ("number", "in turn", "jointly", "difference", "unit"), rows))
 
 
 def _bidder(row: dict[str, Any]) -> tuple[str, ...]:

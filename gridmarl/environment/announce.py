@@ -28,6 +28,8 @@ from gridmarl.scenario.scenario import OPERATOR
 from gridmarl.units import QUANTITY_TOLERANCE, Float
 
 EMERGENCY_COLUMN: Final = "emergency_stages"
+PRICE_DUST: Final = 1e-6
+"""Offers within this of the price stand at it [$/MWh]."""
 STATES: Final = ("generator", "storage", "consumer")
 """Roles that trade and report a state."""
 
@@ -96,12 +98,14 @@ def interval_messages(compiled: Compiled, outcome: Outcome, row: int, interval: 
     return [*bids, price, *answers, *states, *signals]
 
 
-def reason_of(order: Order, demand_left: bool, tolerance_mw: float) -> Reason:
+def reason_of(order: Order, price_per_mwh: float, demand_left: bool, tolerance_mw: float) -> Reason:
     """Why an order got what it got.
 
     Parameters
     ----------
     order : Order
+    price_per_mwh : float
+        The clearing price.
     demand_left : bool
         Whether any bid in the book, of whomever, is not wholly served.
     tolerance_mw : float
@@ -112,6 +116,8 @@ def reason_of(order: Order, demand_left: bool, tolerance_mw: float) -> Reason:
         - ``not_offered``: nothing stood in the book, because nothing was offered or nothing could be delivered.
         - ``cleared``: all of it was accepted.
         - ``curtailed``: must-run output, some or all of which was held back.
+        - ``holds_reserve``: an offer below the price of which some or all was left idle: where energy and reserve clear
+          together, its capacity or stored energy earns at least as much as reserve.
         - ``partially_cleared``: it stood at the margin.
         - ``demand_met_by_cheaper_generation``: an offer that got nothing in an interval whose demand was wholly served
           by offers before it in merit order (cheaper, or as cheap and of an earlier class). No buyer is left, so a
@@ -122,8 +128,8 @@ def reason_of(order: Order, demand_left: bool, tolerance_mw: float) -> Reason:
 
     Notes
     -----
-    Both losers asked at least the clearing price, because a uniform price never exceeds a rejected offer; so the price
-    alone cannot tell them apart, the demand that is left can.
+    The last two asked at least the clearing price: a uniform price exceeds what a rejected offer asks only where its
+    seller earns as much with reserve. So the price alone cannot tell them apart, the demand that is left can.
     """
     if order.mw <= tolerance_mw:
         return Reason.NOT_OFFERED
@@ -131,6 +137,8 @@ def reason_of(order: Order, demand_left: bool, tolerance_mw: float) -> Reason:
         return Reason.CLEARED
     if order.must_run:
         return Reason.CURTAILED
+    if order.sign > 0 and order.price_per_mwh < price_per_mwh - PRICE_DUST:
+        return Reason.HOLDS_RESERVE
     if order.accepted_mw > tolerance_mw:
         return Reason.PARTIALLY_CLEARED
     return Reason.BID_NOT_CLEARED if order.sign < 0 or demand_left else Reason.DEMAND_MET
@@ -224,7 +232,7 @@ def _answer(auction: Auction, order: Order, reply_to: str, ids: Iterator[str]) -
         setpoint_mw=auction.setpoints_mw[order.seat],
         clearing_price_per_mwh=price,
         payment=price * accepted * auction.hours,
-        reason=reason_of(order, auction.demand_left, auction.tolerance_mw),
+        reason=reason_of(order, price, auction.demand_left, auction.tolerance_mw),
     )
 
 

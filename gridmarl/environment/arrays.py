@@ -291,6 +291,10 @@ STEP_PRICE, STEP_MW = range(2)
 # Columns of ``Book.margin``.
 ACTIVATED_MW, CAP_MW = range(2)
 
+# Columns of what was cleared jointly (env or 0, column): ``Book.outcome``, the reserve prices, then accepted MW of all
+# offers and of all bids, and spin and nonspin of all sellers.
+GIVEN_VOLUME, GIVEN_SPIN_PRICE, GIVEN_NONSPIN_PRICE, GIVEN_AWARDS = range(3, 7)
+
 # Columns of ``World.seat``.
 CODEC, ACTION_AT, OFFER_AT, OFFERS, BID_AT, BIDS, CLASS = range(7)
 SEAT_INDEX_COLUMNS = 7
@@ -358,3 +362,9 @@ def empty_book(world: World, substeps: int) -> Book:
         reserve_outcome=np.zeros(4),
         flow=np.zeros((5, max(1, len(world.feeder)))),
     )
+
+
+def empty_given(world: World, rows: int) -> Float:
+    """Room for what this many rows clear jointly."""
+    sellers = len(world.generator) + len(world.battery)
+    return np.zeros((rows, GIVEN_AWARDS + sum(book_sizes(world)) + 2 * sellers))

@@ -13,7 +13,16 @@ from gridmarl.data.profiles import forecast_path, realised_path
 from gridmarl.data.random import SPLIT_CODE
 from gridmarl.data.straying import mean_strays
 from gridmarl.environment import arrays, fields
-from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, copy_rows, empty_book, empty_rows
+from gridmarl.environment.arrays import (
+    Book,
+    Outcome,
+    Rows,
+    book_sizes,
+    copy_rows,
+    empty_book,
+    empty_given,
+    empty_rows,
+)
 from gridmarl.environment.step import observe_rows, reset_rows, step_rows
 from gridmarl.environment.world import Compiled, compile_world
 from gridmarl.errors import ActionError, OrderError, ScenarioError
@@ -77,6 +86,7 @@ class Core:
         self.record = record
         self.rows: Rows = empty_rows(self.compiled.world, rows)
         self.book: Book = empty_book(self.compiled.world, scenario.substeps)
+        self._given: Float = empty_given(self.compiled.world, rows if scenario.clears_jointly else 0)
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
         self._shapes = self._outcome_shapes()
@@ -174,9 +184,20 @@ class Core:
         outcome = self.empty_outcome()
         if len(self.compiled.world.home):
             actions = actions.copy()  # parts' actions are filled in from their home's
-        if not step_rows(self.compiled.world, self.rows, actions, self.book, outcome):
+        if len(self._given):
+            self._clear_jointly(actions)
+        if not step_rows(self.compiled.world, self.rows, actions, self._given, self.book, outcome):
             raise self._fault(actions)
         return outcome
+
+    def _clear_jointly(self, actions: Float) -> None:
+        """Take the orders from a step of copies, clear them, and leave the results for the step proper."""
+        from gridmarl.environment.joint import clear_rows
+
+        world, slots = self.compiled.world, sum(book_sizes(self.compiled.world))
+        ordered = self.empty_outcome()._replace(book=np.empty((self.count, slots, 4)))
+        if step_rows(world, copy_rows(self.rows), actions, self._given[:0], self.book, ordered):
+            clear_rows(world, self.rows, ordered, self._given)
 
     def observe(self) -> Outcome:
         """Observations at the next gate closure, anew from the state, in fresh arrays (the results are left empty)."""

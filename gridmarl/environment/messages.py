@@ -46,6 +46,7 @@ class Reason(StrEnum):
     DEMAND_MET = "demand_met_by_cheaper_generation"
     NOT_OFFERED = "not_offered"
     CURTAILED = "curtailed"
+    HOLDS_RESERVE = "holds_reserve"
 
 
 class Stage(StrEnum):

@@ -1,4 +1,4 @@
-"""Reserve: what energy leaves of head-room is sold as spin and nonspin, and loads pay pro rata."""
+"""Reserve: what energy leaves of head-room is sold as spin and nonspin (or is given), and loads pay pro rata."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from gridmarl.environment.arrays import (
     DURATION_H,
     EIGHTH,
     FIRST_LEVEL,
+    GIVEN_AWARDS,
+    GIVEN_NONSPIN_PRICE,
+    GIVEN_SPIN_PRICE,
     HOURS,
     NONSPIN,
     NONSPIN_MIN,
@@ -104,7 +107,22 @@ def pay_reserve(world: World, book: Book, seats: Float, market: Float) -> None:
 
 
 @inner_kernel
-def procure(world: World, rows: Rows, b: int, level: int, book: Book, seats: Float, market: Float) -> None:
+def take_given_reserve(given: Float, book: Book) -> None:
+    """Let what was cleared together with energy take the place of what the reserve auction found, within the rooms."""
+    sellers = book.sellers.shape[0]
+    spin_at = GIVEN_AWARDS + book.offers.shape[1] + book.bids.shape[1]
+    for k in range(sellers):
+        seller = book.sellers[k]
+        seller[reserve.SPIN_MW] = min(given[spin_at + k], seller[reserve.SPIN_ROOM_MW])
+        left = seller[reserve.NONSPIN_ROOM_MW] - seller[reserve.SPIN_MW]
+        seller[reserve.NONSPIN_MW] = min(given[spin_at + sellers + k], left)
+    book.reserve_outcome[0], book.reserve_outcome[1] = given[GIVEN_SPIN_PRICE], given[GIVEN_NONSPIN_PRICE]
+
+
+@inner_kernel
+def procure(
+    world: World, rows: Rows, b: int, level: int, given: Float, book: Book, seats: Float, market: Float
+) -> None:
     """Buy the reserve that the operator's level asks for."""
     rules = world.reserve
     bought = rules[SPIN_SHARE] + rules[NONSPIN_SHARE] > 0.0
@@ -125,5 +143,7 @@ def procure(world: World, rows: Rows, b: int, level: int, book: Book, seats: Flo
         rules[PENALTY],
         book.reserve_outcome,
     )
+    if given.shape[0] > 0:
+        take_given_reserve(given[b], book)
     market[SPIN_PRICE], market[NONSPIN_PRICE] = book.reserve_outcome[0], book.reserve_outcome[1]
     pay_reserve(world, book, seats, market)

@@ -25,6 +25,8 @@ from gridmarl.environment.arrays import (
     FIFTH,
     FREQUENCY,
     FUEL,
+    GIVEN_AWARDS,
+    GIVEN_VOLUME,
     HOUR_MEMORY,
     HOURS,
     IMBALANCE_ACCOUNT,
@@ -161,6 +163,18 @@ def clear(book: Book, pricing: int) -> None:
 
 
 @inner_kernel
+def take_given(given: Float, book: Book) -> None:
+    """Let what was cleared together with reserve take the place of what the auction found; its merit order stays."""
+    for k in range(GIVEN_VOLUME + 1):
+        book.outcome[k] = given[k]
+    bids_at = GIVEN_AWARDS + book.offers.shape[1]
+    for slot in range(book.offers.shape[1]):
+        book.offers[ORDER_ACCEPTED, slot] = given[GIVEN_AWARDS + slot]
+    for slot in range(book.bids.shape[1]):
+        book.bids[ORDER_ACCEPTED, slot] = given[bids_at + slot]
+
+
+@inner_kernel
 def account_operator(world: World, market: Float, row: Float, level: int, chosen: int) -> None:
     """The operator's own row: its account, the system's cost and its three objectives."""
     rules, hours = world.rules, world.rules[HOURS]
@@ -231,7 +245,7 @@ def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
 
 
 @inner_kernel
-def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outcome: Outcome) -> None:
+def step_row(world: World, rows: Rows, b: int, actions: Float, given: Float, book: Book, outcome: Outcome) -> None:
     """Orders, clearing, dispatch, reserve, real time, delivery and settlement, observation: one interval of one row."""
     seats, market = outcome.seats[b], outcome.market[b]
     seats[:, :] = 0.0
@@ -246,8 +260,10 @@ def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outco
     plug_in(world, rows, b, book)
     limit_orders(world, book)
     clear(book, int(world.rules[PRICING]))
+    if given.shape[0] > 0:
+        take_given(given[b], book)
     dispatch(world, rows, b, book, seats, market)
-    procure(world, rows, b, level, book, seats, market)
+    procure(world, rows, b, level, given, book, seats, market)
     connection_mw = balance(world, rows, b, book, seats, market)
     feed(world, book, seats, market)
     meter(world, seats)
@@ -266,7 +282,7 @@ def step_row(world: World, rows: Rows, b: int, actions: Float, book: Book, outco
 
 
 @entry_kernel
-def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Outcome) -> bool:
+def step_rows(world: World, rows: Rows, actions: Float, given: Float, book: Book, outcome: Outcome) -> bool:
     """Advance every row by one interval; False, and nothing changed, where an action breaks a rule.
 
     Parameters
@@ -277,6 +293,8 @@ def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Out
         State, advanced in place.
     actions : (env, component) array
         Every seat's action, side by side, the operator's last.
+    given : (env or 0, column) array
+        What each row cleared jointly; without rows, energy and reserve are cleared here, in turn.
     book : Book
         Scratch; ``book.fault`` says which row, seat and rule where the result is False.
     outcome : Outcome
@@ -285,7 +303,7 @@ def step_rows(world: World, rows: Rows, actions: Float, book: Book, outcome: Out
     if not actions_are_sound(world.seat, world.rules, actions, book.fault):
         return False
     for b in range(actions.shape[0]):
-        step_row(world, rows, b, actions, book, outcome)
+        step_row(world, rows, b, actions, given, book, outcome)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Who can hold reserve, how much is required, and the checked numbers of one joint clearing."""
+"""Who can hold reserve, and the checked numbers of one clearing, from tables of orders."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridmarl.errors import OrderError, nearest
+from gridmarl.market.joint import JointMarket, Requirement, Sellers
 from gridmarl.market.orders import Limits, Orders, read_orders
-from gridmarl.units import Float, Int
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DUST: Final = 1e-7
-"""Share of the largest quantity by which a solution may miss a bound and count as at it; HiGHS promises 1e-7."""
+"""Share of what a seller can deliver by which its offers may exceed that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,54 +61,15 @@ class ReserveSeller:
             raise OrderError(f"{self.name}.spin_reach_mw", self.spin_reach_mw, allowed, "correct the seller")
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """Reserve to be held [MW], and how long it must last [h].
-
-    Raises
-    ------
-    OrderError
-        If a number is not finite, an amount is negative or a time is not positive.
-    """
-
-    spin_mw: float
-    nonspin_mw: float
-    duration_h: float = 1.0
-    hours: float = 1.0
-    """Length of the interval [h]."""
-
-    def __post_init__(self) -> None:
-        for field in ("spin_mw", "nonspin_mw"):
-            _check(f"requirement.{field}", getattr(self, field), 0.0 <= getattr(self, field) < inf, "finite and >= 0")
-        for field in ("duration_h", "hours"):
-            _check(f"requirement.{field}", getattr(self, field), 0.0 < getattr(self, field) < inf, "finite and > 0")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """All numbers of one clearing. Order k trades for seller ``owner[k]``, len(sellers) where it sells no reserve."""
+    """One clearing: the tables as they were given, and all numbers of both; offers stand before bids."""
 
     offers: pd.DataFrame
     bids: pd.DataFrame
-    n_offers: int
-    price: Float  # (order,) offers, then bids
-    quantity: Float  # (order,)
-    owner: Int  # (order,)
     sellers: tuple[ReserveSeller, ...]
-    asked: Float  # (seller,)
-    requirement: Requirement
-    penalty: float
     limits: Limits
-
-    @property
-    def sign(self) -> Float:
-        """+1 for offers, -1 for bids: what an accepted MW injects."""
-        return np.where(np.arange(len(self.price)) < self.n_offers, 1.0, -1.0)
-
-    def power(self, accepted: Float) -> Float:
-        """Power of each seller [MW]."""
-        n = len(self.sellers)
-        return np.bincount(self.owner, weights=self.sign * accepted, minlength=n + 1)[:n].astype(np.float64)
+    market: JointMarket
 
 
 def read_case(
@@ -135,28 +96,35 @@ def read_case(
     sides = [read_orders(frame.assign(side=side), limits=limits) for frame, side in ((offers, "sell"), (bids, "buy"))]
     traders = [name for side in sides for name in _traders(side)]
     place = _places(reserve, traders)
-    case = Case(
-        offers=offers,
-        bids=bids,
-        n_offers=len(offers),
+    count = [len(side.price) for side in sides]
+    market = JointMarket(
         price=np.concatenate([side.price for side in sides]),
         quantity=np.concatenate([side.quantity for side in sides]),
-        owner=np.array([place.get(name, len(reserve)) for name in traders], dtype=np.int64),
-        sellers=tuple(reserve),
-        asked=np.array([seller.asked_per_mwh for seller in reserve], dtype=np.float64),
+        sign=np.repeat([1.0, -1.0], count),
+        rank=np.zeros(sum(count), dtype=np.int64),
+        seller=np.array([place.get(name, len(reserve)) for name in traders], dtype=np.int64),
+        sellers=_columns(reserve),
         requirement=requirement,
-        penalty=float(penalty),
-        limits=limits,
+        penalty_per_mwh=float(penalty),
+        floor_per_mwh=limits.floor,
+        voll_per_mwh=limits.voll,
     )
+    case = Case(offers, bids, tuple(reserve), limits, market)
     _check_deliverable(case)
     return case
 
 
+def _columns(reserve: Sequence[ReserveSeller]) -> Sellers:
+    fields = ("high_mw", "spin_reach_mw", "nonspin_reach_mw", "stored_mwh", "asked_per_mwh")
+    return Sellers(**{f: np.array([getattr(seller, f) for seller in reserve], dtype=np.float64) for f in fields})
+
+
 def _check_deliverable(case: Case) -> None:
     """Refuse energy offers that the seller's limits rule out even without reserve."""
-    offered = case.power(np.where(case.sign > 0.0, case.quantity, 0.0))
+    market = case.market
+    offered = market.power(np.where(market.sign > 0.0, market.quantity, 0.0))
     for seller, mw in zip(case.sellers, offered.tolist(), strict=True):
-        most = min(seller.high_mw, seller.stored_mwh / case.requirement.hours)
+        most = min(seller.high_mw, seller.stored_mwh / market.requirement.hours)
         if mw > most + DUST * max(1.0, most):
             raise OrderError(f"offers of {seller.name}", mw, f"at most {most:g} MW in all", "offer what is deliverable")
 

@@ -1,20 +1,7 @@
-"""Energy and reserve cleared together: one linear programme, whose duals pay a seller for the trade it gives up.
+"""The same orders and sellers of reserve cleared jointly and in turn, from tables, side by side.
 
-Per seller i, with o and c the accepted sales and purchases, p = o - c its power, s and n its spin and nonspin, all MW::
-
-    max  sum bid c - sum offer o - sum asked (s + n) - penalty (x_s + x_n)
-         sum o = sum c                                       energy price
-         sum s + x_s >= spin,  sum n + x_n >= nonspin        reserve prices
-         p + s + n <= high,  s <= spin reach,  s + n <= nonspin reach
-         (s + n) d + p h <= stored                           storage: d lasts the award, h the interval
-         (s + n + p) d <= stored                             storage, d <= h: it can stop charging
-
-The last two are `gridmarl.market.reserve.storage_room` where d <= h. Where d > h that function is not concave in p;
-then the first row alone holds. It credits a charging battery with h / d of the power it stops charging: less, not more.
-
-The prices support the outcome: at them no seller prefers another one (Schweppe, Caramanis, Tabors & Bohn 1988). Reserve
-cleared after energy, from the rooms that are left, lacks that property: its price knows nothing of the energy margin of
-the capacity it buys (Galiana, Bouffard, Arroyo & Restrepo 2005).
+`gridmarl.market.joint` says what joint clearing is. In turn, energy clears first, and reserve is bought from the rooms
+that it leaves.
 """
 
 from __future__ import annotations
@@ -25,13 +12,13 @@ from math import inf
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from scipy.optimize import linprog
 
-from gridmarl.errors import SolverError
 from gridmarl.market.auction import clear
+from gridmarl.market.clearing import LOWER
+from gridmarl.market.joint import Awards, Requirement, clear_together
 from gridmarl.market.orders import Limits
 from gridmarl.market.reserve import generator_room, procure, storage_room
-from gridmarl.planning.capacity import DUST, Case, Requirement, ReserveSeller, read_case
+from gridmarl.planning.capacity import Case, ReserveSeller, read_case
 from gridmarl.units import Float
 
 if TYPE_CHECKING:
@@ -76,16 +63,6 @@ class Comparison:
         return rows | {f"profit_per_h of {seller}": profit for seller, profit in profits}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Program:
-    """``min cost x, rows x <= rhs, 0 <= x <= upper``; x is orders, s, n, x_s, x_n; row 0, the balance, has =."""
-
-    cost: Float
-    rows: Float
-    rhs: Float
-    upper: Float
-
-
 def clear_jointly(
     offers: pd.DataFrame,
     bids: pd.DataFrame,
@@ -98,7 +75,7 @@ def clear_jointly(
     """Clear energy and reserve in one linear programme.
 
     Where several prices support the outcome, the energy price is the lowest, as in `gridmarl.market.auction.clear`, and
-    then the reserve prices are. Equal orders at the margin do not share pro rata: the optimum is one of many.
+    then the reserve prices are. Equal orders share pro rata where the limits of their sellers allow it.
 
     Parameters
     ----------
@@ -127,9 +104,7 @@ def clear_jointly(
         If HiGHS has no answer.
     """
     case = read_case(offers, bids, reserve, requirement, penalty_per_mwh, limits or Limits())
-    program = _program(case)
-    x = _solve(program)
-    return _outcome(case, x, _prices(case, program, x))
+    return _outcome(case, clear_together(case.market, LOWER))
 
 
 def clear_in_turn(
@@ -146,11 +121,22 @@ def clear_in_turn(
     orders = _one_book(case.offers, case.bids)
     at = case.limits
     energy = clear(orders, floor=at.floor, cap=at.cap, voll=at.voll)
-    accepted = energy.cleared_mw
-    held = procure(_rooms_left(case, accepted), requirement.spin_mw, requirement.nonspin_mw, penalty_per_mwh)
-    short = [held.spin_short_mw, held.nonspin_short_mw]
-    x = np.concatenate([accepted, held.spin_mw, held.nonspin_mw, short])
-    return _outcome(case, x, (cast(float, energy.price), held.spin_price, held.nonspin_price))
+    rooms = _rooms_left(case, energy.cleared_mw)
+    held = procure(rooms, requirement.spin_mw, requirement.nonspin_mw, penalty_per_mwh)
+    low, high = cast("tuple[float, float]", energy.price_interval)
+    awards = Awards(
+        accepted_mw=energy.cleared_mw,
+        spin_mw=held.spin_mw,
+        nonspin_mw=held.nonspin_mw,
+        spin_short_mw=held.spin_short_mw,
+        nonspin_short_mw=held.nonspin_short_mw,
+        energy_price=cast(float, energy.price),
+        energy_low=low,
+        energy_high=high,
+        spin_price=held.spin_price,
+        nonspin_price=held.nonspin_price,
+    )
+    return _outcome(case, awards)
 
 
 def compare_clearings(
@@ -178,85 +164,11 @@ def _one_book(offers: pd.DataFrame, bids: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(sides, ignore_index=True) if sides else offers.iloc[:0].assign(side="sell")
 
 
-def _program(case: Case) -> _Program:
-    """The linear programme, row by row as in the module's first lines."""
-    m, n, need = len(case.price), len(case.sellers), case.requirement
-    high, spin_reach, nonspin_reach, stored = (
-        np.array([getattr(seller, field) for seller in case.sellers], dtype=np.float64)
-        for field in ("high_mw", "spin_reach_mw", "nonspin_reach_mw", "stored_mwh")
-    )
-    power = np.zeros((n, m))
-    mine = np.flatnonzero(case.owner < n)
-    power[case.owner[mine], mine] = case.sign[mine]
-    one, stores = np.eye(n), np.isfinite(stored)
-    lasting = [_row(power * need.hours, one * need.duration_h, one * need.duration_h)[stores]]
-    if need.duration_h <= need.hours:
-        lasting.append(_row(power * need.duration_h, one * need.duration_h, one * need.duration_h)[stores])
-    balance = np.concatenate([-case.sign, np.zeros(2 * n + 2)])[None, :]
-    required = np.zeros((2, m + 2 * n + 2))
-    required[0, m : m + n] = required[0, -2] = required[1, m + n : m + 2 * n] = required[1, -1] = -1.0
-    rows = [balance, required, _row(power, one, one), _row(0.0 * power, one, one), *lasting]
-    rhs = [np.array([0.0, -need.spin_mw, -need.nonspin_mw]), high, nonspin_reach, *[stored[stores]] * len(lasting)]
-    return _Program(
-        cost=np.concatenate([case.sign * case.price, case.asked, case.asked, np.full(2, case.penalty)]),
-        rows=np.concatenate(rows),
-        rhs=np.concatenate(rhs),
-        upper=np.concatenate([case.quantity, spin_reach, nonspin_reach, [inf, inf]]),
-    )
-
-
-def _row(power: Float, spin: Float, nonspin: Float) -> Float:
-    """Rows over orders, s and n; the shorts do not enter."""
-    return np.hstack([power, spin, nonspin, np.zeros((len(power), 2))])
-
-
-def _solve(program: _Program) -> Float:
-    """The optimum x, within its bounds."""
-    bounds = np.column_stack([np.zeros_like(program.upper), program.upper])
-    rows, rhs = program.rows, program.rhs
-    x = _highs(program.cost, rows[1:], rhs[1:], bounds, rows[:1], rhs[:1])
-    return np.clip(x, 0.0, program.upper)
-
-
-def _prices(case: Case, program: _Program, x: Float) -> tuple[float, float, float]:
-    """Of all prices y that support x, the lowest energy price, and then the lowest reserve prices.
-
-    They are the optimal face of the dual: the reduced cost ``cost + y rows`` is >= 0 for what is not full, <= 0 for
-    what is not empty, and a row with slack is worth 0. Where nothing trades, the energy price is nearest to 0.
-    """
-    dust = DUST * max(1.0, float(np.max(x, initial=0.0)))
-    not_full, not_empty = x < program.upper - dust, x > dust
-    columns = program.rows.T
-    within = np.concatenate([-columns[not_full], columns[not_empty]])
-    limit = np.concatenate([program.cost[not_full], -program.cost[not_empty]])
-    tight = program.rhs - program.rows @ x <= dust
-    bounds = np.column_stack([np.zeros(len(tight)), np.where(tight, inf, 0.0)])
-    bounds[0] = case.limits.floor, case.limits.voll
-    energy = np.eye(len(tight))[0]
-    lowest = _highs(energy, within, limit, bounds)[0]
-    if not np.any(not_empty[: len(case.price)]) and lowest < 0.0:
-        highest = _highs(-energy, within, limit, bounds)[0]
-        lowest = min(highest, 0.0)
-    bounds[0] = lowest, lowest
-    y = _highs(np.eye(len(tight))[1] + np.eye(len(tight))[2], within, limit, bounds)
-    return float(lowest), float(y[1]), float(y[2])
-
-
-def _highs(
-    cost: Float, rows: Float, rhs: Float, bounds: Float, equal: Float | None = None, equal_rhs: Float | None = None
-) -> Float:
-    """Minimise with HiGHS."""
-    answer = linprog(cost, rows, rhs, equal, equal_rhs, bounds, method="highs")
-    if cast(int, answer.status) != 0:
-        raise SolverError("joint clearing", str(answer.message), "an optimum", "bring quantities and prices near 1")
-    return np.asarray(answer.x, dtype=np.float64)
-
-
 def _rooms_left(case: Case, accepted: Float) -> Float:
     """Rooms and asked prices (seller, 3) after energy has cleared."""
     rooms = np.zeros((len(case.sellers), 3))
-    need = case.requirement
-    for i, (seller, power) in enumerate(zip(case.sellers, case.power(accepted).tolist(), strict=True)):
+    need = case.market.requirement
+    for i, (seller, power) in enumerate(zip(case.sellers, case.market.power(accepted).tolist(), strict=True)):
         lasts = inf
         if seller.stored_mwh < inf:
             lasts = storage_room(seller.high_mw, power, seller.stored_mwh, 1.0, need.duration_h, need.hours)
@@ -266,24 +178,24 @@ def _rooms_left(case: Case, accepted: Float) -> Float:
     return rooms
 
 
-def _outcome(case: Case, x: Float, prices: tuple[float, float, float]) -> JointClearing:
-    """Name the parts of a solution and what they are worth."""
-    m, n = len(case.price), len(case.sellers)
-    accepted, spin, nonspin = x[:m], x[m : m + n], x[m + n : m + 2 * n]
-    value = case.sign * case.price * accepted
-    energy, spin_price, nonspin_price = prices
-    traded = np.bincount(case.owner, weights=case.sign * accepted * energy - value, minlength=n + 1)[:n]
-    held = spin_price * spin + nonspin_price * nonspin - case.asked * (spin + nonspin)
+def _outcome(case: Case, awards: Awards) -> JointClearing:
+    """What the awards are worth."""
+    market, accepted, n = case.market, awards.accepted_mw, len(case.sellers)
+    value = market.sign * market.price * accepted
+    margin = market.sign * accepted * awards.energy_price - value
+    held, asked = awards.spin_mw + awards.nonspin_mw, market.sellers.asked_per_mwh
+    paid = awards.spin_price * awards.spin_mw + awards.nonspin_price * awards.nonspin_mw
+    missing = awards.spin_short_mw + awards.nonspin_short_mw
     return JointClearing(
-        energy_price=energy,
-        spin_price=spin_price,
-        nonspin_price=nonspin_price,
-        offered_mw=accepted[: case.n_offers],
-        bid_mw=accepted[case.n_offers :],
-        spin_mw=spin,
-        nonspin_mw=nonspin,
-        spin_short_mw=float(x[-2]),
-        nonspin_short_mw=float(x[-1]),
-        cost_per_h=float(value.sum() + case.asked @ (spin + nonspin) + case.penalty * (x[-2] + x[-1])),
-        profit_per_h=traded + held,
+        energy_price=awards.energy_price,
+        spin_price=awards.spin_price,
+        nonspin_price=awards.nonspin_price,
+        offered_mw=accepted[: len(case.offers)],
+        bid_mw=accepted[len(case.offers) :],
+        spin_mw=awards.spin_mw,
+        nonspin_mw=awards.nonspin_mw,
+        spin_short_mw=awards.spin_short_mw,
+        nonspin_short_mw=awards.nonspin_short_mw,
+        cost_per_h=float(value.sum() + asked @ held + market.penalty_per_mwh * missing),
+        profit_per_h=np.bincount(market.seller, weights=margin, minlength=n + 1)[:n] + paid - asked * held,
     )

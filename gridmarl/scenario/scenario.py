@@ -114,8 +114,21 @@ class Scenario(Model):
         for trip in self.trips:
             if trip.generator not in names:
                 raise ValueError(f"trips: no generator {trip.generator!r}. {nearest(trip.generator, names)}")
+        self._check_clearing()
         if not 0 < self.substep_s <= self.interval_min * SECONDS_PER_MINUTE:
             raise ValueError(f"substep_s {self.substep_s} must lie within 0 .. the interval's length, above 0")
+
+    def _check_clearing(self) -> None:
+        """In turn, load comes before reserve; jointly it does where a MW of reserve is worth less than one of load."""
+        if self.reserve and self.clears_jointly:
+            rules, reserve = self.market, self.reserve
+            worth = reserve.penalty_per_mwh * max(1.0, self.interval_h / reserve.reserve_duration_h)
+            if worth >= rules.voll_per_mwh - rules.cap_per_mwh:
+                raise ValueError(
+                    f"market.clearing joint would shed load to hold reserve: reserve.penalty_per_mwh "
+                    f"{reserve.penalty_per_mwh:g}, per MW of load {worth:g}, must stay below voll - cap = "
+                    f"{rules.voll_per_mwh - rules.cap_per_mwh:g}"
+                )
 
     def _check_names(self) -> None:
         names = [*self.seats, *(home.name for home in self.all_prosumers), OPERATOR]
@@ -209,6 +222,12 @@ class Scenario(Model):
         """Prosumers that are one seat each, under codecs laid over the scenario's own."""
         spoken = {**self.codecs, **(codecs or {})}
         return tuple(h for h in self.all_prosumers if (spoken.get(h.name) or spoken.get(PROSUMER)) != SEPARATE)
+
+    @property
+    def clears_jointly(self) -> bool:
+        """Whether energy and reserve are cleared together; where no reserve is bought nothing is left to do so."""
+        bought = self.reserve is not None and self.reserve.spin_share + self.reserve.nonspin_share > 0.0
+        return bought and self.market.clearing == "joint"
 
     @property
     def seats(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from gridmarl.environment import arrays
 from gridmarl.environment.arrays import Outcome, Rows
 from gridmarl.environment.core import Core
 from gridmarl.grid.frequency import DEVIATION_HZ, INERTIA
-from tests.environment.worlds import MONEY_TOLERANCE, POWER_TOLERANCE, Settings, market, seat
+from tests.environment.worlds import MONEY_TOLERANCE, POWER_TOLERANCE, TRADERS, Settings, market, seat
 
 ENERGY_TOLERANCE = 1e-9
 CROSSING = 1e-7  # $/MWh
@@ -28,6 +28,12 @@ class Interval:
         self.seats = {name: seat(core, outcome, name, row) for name in core.compiled.layout.seats}
         self.scale = max(1.0, self.market["volume_mw"])
         self.public = dict(zip(core.compiled.series.names, core.realised(row)[int(before.t[row])], strict=True))
+
+    @property
+    def traders(self) -> list[Settings]:
+        """Results of all generators, batteries and loads; a home's are the sums of its parts'."""
+        layout = self.core.compiled.layout
+        return [self.seats[n] for n, role in zip(layout.seats, layout.roles, strict=True) if role in TRADERS]
 
     def near(self, value: float, what: str, scale: float = 1.0) -> None:
         """Fail unless the residual vanishes beside ``scale``."""
@@ -209,9 +215,9 @@ class Interval:
             schedule = own["power_mw"] - own["deviation_mw"]
             room = unit.power_mw - schedule + POWER_TOLERANCE * self.scale
             assert own["spin_mw"] + own["nonspin_mw"] <= room, f"{unit.name}: sold twice"
-        payments = [own["reserve_payment"] for own in self.seats.values()]
+        payments = [own["reserve_payment"] for own in (*self.traders, self.seats["operator"])]
         self.near(sum(payments), "reserve payments", sum(map(abs, payments)))
-        self.near(m["spin_mw"] - sum(own["spin_mw"] for n, own in self.seats.items() if n != "operator"), "spin", 100.0)
+        self.near(m["spin_mw"] - sum(own["spin_mw"] for own in self.traders), "spin", 100.0)
         if self.scenario.reserve:
             short = m["spin_required_mw"] - m["spin_mw"]
             assert short <= 1e-6 or m["spin_price_per_mwh"] == self.scenario.reserve.penalty_per_mwh
@@ -249,9 +255,7 @@ class Interval:
         account = self.seats["operator"]["account"]
         sellers = self.total("generator", "revenue") - self.total("generator", "carbon_payment")
         loads = self.total("consumer", "saving") - self.total("consumer", "bill")
-        real_time = sum(
-            own["imbalance_payment"] + own["reserve_payment"] for n, own in self.seats.items() if n != "operator"
-        )
+        real_time = sum(own["imbalance_payment"] + own["reserve_payment"] for own in self.traders)
         parts = [sellers, self.total("storage", "arbitrage"), loads, outside, fees, real_time, account]
         turnover = 1 + sum(abs(part) for part in parts)
         assert abs(sum(parts)) <= MONEY_TOLERANCE * turnover, (

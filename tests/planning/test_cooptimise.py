@@ -13,13 +13,9 @@ from scipy.optimize import linprog
 
 from gridmarl.errors import OrderError
 from gridmarl.market.auction import clear
-from gridmarl.planning.cooptimise import (
-    Requirement,
-    ReserveSeller,
-    clear_in_turn,
-    clear_jointly,
-    compare_clearings,
-)
+from gridmarl.market.joint import Requirement
+from gridmarl.planning.capacity import ReserveSeller
+from gridmarl.planning.cooptimise import clear_in_turn, clear_jointly, compare_clearings
 
 VOLL = 10_000.0
 PENALTY = 500.0
@@ -224,12 +220,14 @@ def test_what_is_paid_is_what_is_earned(market):
     assert total == pytest.approx(-joint.cost_per_h, rel=SOLVER, abs=1e-2)
 
 
-def test_awards_longer_than_the_interval_credit_less_charging():
-    offers, bids = orders(("plant", 10, 100), ("battery", 90, 0)), orders(("load", VOLL, 50), ("battery", 20, 5))
+@pytest.mark.parametrize(("offered", "jointly"), [(0, 4 + 5), (1, 4 + 5 * 0.25)])
+def test_awards_longer_than_the_interval_credit_less_charging_of_who_also_offers(offered, jointly):
+    offers = orders(("plant", 10, 100), ("battery", 90, offered))
+    bids = orders(("load", VOLL, 50), ("battery", 20, 5))
     battery = ReserveSeller("battery", 10, 20, 20, stored_mwh=4)
     need = Requirement(20, 0, duration_h=1.0, hours=0.25)
     both = compare_clearings(offers, bids, [battery], need, PENALTY)
-    assert both.jointly.spin_mw[0] == pytest.approx(4 + 5 * 0.25)
+    assert both.jointly.spin_mw[0] == pytest.approx(jointly)
     assert both.in_turn.spin_mw[0] == pytest.approx(4 + 5)
 
 
