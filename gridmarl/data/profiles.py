@@ -1,8 +1,9 @@
 """Public time series of a world: realised values and the forecasts issued before them.
 
-The deviation d follows a first-order autoregression (with bell-shaped innovations, cheaper than normal ones), so the forecast k + 1 steps after the last realised value is its
-conditional expectation, with d shrunk by decay^(k + 1) (Box, Jenkins & Reinsel, "Time Series Analysis", ch. 5). With
-data, the base of an interval is the value a day earlier and d the last realised difference from it.
+The deviation d follows a first-order autoregression, so the forecast k + 1 steps after the last realised value is its
+conditional expectation, with d shrunk by decay^(k + 1) (Box, Jenkins & Reinsel, "Time Series Analysis", ch. 5). Its
+innovations are bell-shaped, which costs a fifth of normal ones. With data, the base of an interval is the value a day
+earlier and d the last realised difference from it.
 """
 
 from __future__ import annotations
@@ -27,12 +28,18 @@ def clip(value: float, low: float, high: float) -> float:
 
 
 @kernel
+def synthetic(base: float, relative: float, absolute: float, low: float, high: float, deviation: float) -> float:
+    """Value of a profile without data at this base and deviation."""
+    return clip(base * (1.0 + relative * deviation) + absolute * deviation, low, high)
+
+
+@kernel
 def deviate(profile: Float, p: int, base: float, deviation: float) -> float:
     """Value of a profile at this base and deviation."""
     if profile[p, FROM_DATA] > 0.0:
         return clip(base + deviation, profile[p, MINIMUM], profile[p, MAXIMUM])
-    value = base * (1.0 + profile[p, RELATIVE] * deviation) + profile[p, ABSOLUTE] * deviation
-    return clip(value, profile[p, MINIMUM], profile[p, MAXIMUM])
+    low, high = profile[p, MINIMUM], profile[p, MAXIMUM]
+    return synthetic(base, profile[p, RELATIVE], profile[p, ABSOLUTE], low, high, deviation)
 
 
 @kernel

@@ -255,7 +255,7 @@ class Book(NamedTuple):
     realised: Float  # (profile,)
     outcome: Float  # (4,) price, low, high, volume
     public: Float32  # (field,) the block of observation all seats share
-    ahead: Float  # (2, lead) forecast net demand and renewable output, MW
+    ahead: Float  # (3, lead) forecast net demand and renewable output, MW; scratch
     own: Float32  # (seat, field) each seat's own block before it is scaled
     fault: Int  # (4,) row, seat, which rule, component
     strayed: Float  # (profile, substep + 2) deviation path of each profile, then its mean and its least
@@ -348,7 +348,7 @@ def empty_book(world: World, substeps: int) -> Book:
         realised=np.zeros(len(world.profile)),
         outcome=np.zeros(4),
         public=np.zeros(64, np.float32),
-        ahead=np.zeros((2, LEADS)),
+        ahead=np.zeros((3, LEADS)),
         own=np.zeros(world.scale.shape, np.float32),
         fault=np.zeros(4, np.int64),
         strayed=np.zeros((profiles, substeps + 2)),

@@ -29,7 +29,7 @@ from gridmarl.errors import ActionError, OrderError, ScenarioError
 from gridmarl.kernels import cache_folder
 from gridmarl.scenario.rules import SPLITS, Split
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Bool, Float, Float32, UInt
+from gridmarl.units import Bool, Float, UInt
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Core:
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
         self._shapes = self._outcome_shapes()
-        self._pool: list[tuple[Float | Float32, ...]] = []
+        self._pool: list[Outcome] = []
 
     @property
     def count(self) -> int:
@@ -112,15 +112,15 @@ class Core:
 
         Fresh memory costs as much as a third of a step: the system hands it out page by page.
         """
-        for arrays_held in self._pool:
-            if all(sys.getrefcount(array) == UNHELD for array in arrays_held):
-                return Outcome(*arrays_held)
+        for held in self._pool:
+            if all(sys.getrefcount(array) == UNHELD for array in held):
+                return Outcome._make(held)
         wide, narrow = self._shapes
         seats, market, book = (np.empty(shape) for shape in wide)
         observed = dict(zip(fields.ROLES, (np.empty(shape, np.float32) for shape in narrow), strict=True))
         outcome = Outcome(seats=seats, market=market, book=book, **observed)
-        self._pool = [*self._pool[1 - POOL :], tuple(outcome)]
-        return outcome
+        self._pool = [*self._pool[1 - POOL :], outcome]
+        return Outcome._make(outcome)
 
     def _outcome_shapes(self) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
         """Shapes of a step's results and of its observations."""

@@ -258,7 +258,7 @@ def bound_table() -> tuple[Float32, Float32]:
 
 
 def own_sizes() -> Int:
-    """How many numbers are a seat's own by role, (role, 2); rounded up to whole vectors the public block covers them."""
+    """How many numbers are a seat's own, and how many in whole vectors, (role, 2); the public block covers the rest."""
     sizes = np.array([OWN_SIZES[role] for role in ROLES], np.int64)
     whole = np.minimum(-(-sizes // VECTOR) * VECTOR, [SIZES[role] for role in ROLES])
     return np.stack([sizes, whole], axis=1)

@@ -14,7 +14,7 @@ NET_AT = FORECAST_AT + LEADS
 RENEWABLE_AT = 36
 """Where prices, net demand and renewables stand in the public block."""
 ONE_HOUR_LEAD, FOUR_HOUR_LEAD = 3, 5
-NET, RENEWABLE = range(2)  # rows of what is ahead
+NET, RENEWABLE, VALUES = range(3)  # rows of what is ahead, the last as scratch
 
 
 @inner_kernel
@@ -34,17 +34,38 @@ def reference_price(stack: Float, net_demand_mw: float) -> float:
 
 
 @inner_kernel
+def foresee(world: World, deviation: Float, p: int, origin: int, t: int, values: Float) -> None:
+    """Forecasts of a profile at all observed leads, side by side where there are no data."""
+    row, base, shrink, d = world.profile[p], world.series[p], world.shrink[p], deviation[p]
+    if row[profiles.FROM_DATA] > 0.0:
+        for lead in range(LEADS):
+            values[lead] = expected(world, deviation, p, lead, origin, t)
+        return
+    now, last = origin + t, base.shape[0] - 1
+    relative, absolute, low, high = (
+        row[profiles.RELATIVE],
+        row[profiles.ABSOLUTE],
+        row[profiles.MINIMUM],
+        row[profiles.MAXIMUM],
+    )
+    for lead in range(LEADS):
+        index = min(now + world.lead[lead], last)
+        values[lead] = profiles.synthetic(base[index], relative, absolute, low, high, shrink[lead] * d)
+
+
+@inner_kernel
 def add_up(world: World, deviation: Float, origin: int, t: int, ahead: Float) -> None:
     """Forecast net demand and renewable output at each lead, MW."""
+    net, renewable, values = ahead[NET], ahead[RENEWABLE], ahead[VALUES]
     for lead in range(LEADS):
-        ahead[NET, lead] = ahead[RENEWABLE, lead] = 0.0
+        net[lead] = renewable[lead] = 0.0
     for p in range(world.profile.shape[0]):
         demand_mw, renewable_mw = world.profile[p, profiles.DEMAND_MW], world.profile[p, profiles.RENEWABLE_MW]
         if demand_mw + renewable_mw > 0.0:
+            foresee(world, deviation, p, origin, t, values)
             for lead in range(LEADS):
-                value = expected(world, deviation, p, lead, origin, t)
-                ahead[NET, lead] += (demand_mw - renewable_mw) * value
-                ahead[RENEWABLE, lead] += renewable_mw * value
+                net[lead] += (demand_mw - renewable_mw) * values[lead]
+                renewable[lead] += renewable_mw * values[lead]
 
 
 @inner_kernel

@@ -261,7 +261,10 @@ def extreme_deviations(
 
 @kernel
 def peak(transition: Float, block: int, blocks: int, f: float, u: float, v: float, highest_hz: float) -> float:
-    """The top of the cubic through the highest sample and its higher neighbour, with their slopes (Hermite)."""
+    """The cubic through the highest sample and its higher neighbour, with their slopes (Hermite), where these meet 0.
+
+    A slope that changes linearly from the one to the other meets it so close to the top that the height is the same.
+    """
     k = BLOCK * block
     while at_sample(transition, DEVIATION, k, f, u, v) != highest_hz:
         k += 1
@@ -273,13 +276,10 @@ def peak(transition: Float, block: int, blocks: int, f: float, u: float, v: floa
     second = at_sample(transition, DEVIATION, left + 1, f, u, v)
     rise = spacing_s * at_sample(transition, SLOPE, left, f, u, v)
     fall = spacing_s * at_sample(transition, SLOPE, left + 1, f, u, v)
+    if rise <= 0.0 or fall >= 0.0:
+        return highest_hz
+    x = rise / (rise - fall)
     square, cube = 3.0 * (second - first) - 2.0 * rise - fall, 2.0 * (first - second) + rise + fall
-    discriminant = square * square - 3.0 * cube * rise
-    if rise <= 0.0 or discriminant <= 0.0:
-        return highest_hz
-    x = rise / (sqrt(discriminant) - square)
-    if not 0.0 <= x <= 1.0:
-        return highest_hz
     return max(highest_hz, first + x * (rise + x * (square + x * cube)))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gridmarl.assets import load
 from gridmarl.data import profiles
-from gridmarl.environment.fields import FIELDS, LEAD_HOURS, PUBLIC, ROLES, SIZES
+from gridmarl.environment.fields import FIELDS, LEAD_HOURS, ROLES, SIZES
 from gridmarl.environment.parallel import MarketEnv
 from gridmarl.scenario.participants import Battery, Generator, Load
 from gridmarl.scenario.scenario import Scenario
@@ -180,8 +180,7 @@ class Witness:
         members = (*self.scenario.all_generators, *self.scenario.all_storage, *self.scenario.all_consumers)
         member = next((m for m in members if m.name == seat), None)
         last = self.last.get(seat, {})
-        limits = {f.name: (f.low, f.high) for f in PUBLIC}
-        public = {name: min(max(value, limits[name][0]), limits[name][1]) for name, value in self.public().items()}
+        public = self.public()
         match member:
             case Generator():
                 own = self._generator(member, public, last)
