@@ -10,6 +10,7 @@ from gridmarl.assets.battery import BATTERY_STATE
 from gridmarl.assets.generator import GENERATOR_STATE
 from gridmarl.assets.load import LOAD_STATE
 from gridmarl.grid.frequency import GRID_STATE, LIMIT_COLUMNS, RESULT_COLUMNS
+from gridmarl.kernels import inner_kernel
 from gridmarl.market.reserve import RESERVE_COLUMNS
 from gridmarl.units import Float, Float32, Int, UInt
 
@@ -270,6 +271,54 @@ class Book(NamedTuple):
     flow: Float  # (5, bus) active and reactive power, squared voltage, reactive headroom and support
 
 
+PAGES = 16
+"""Rows that pass through a stage of the step together, one after the other, so that its code and tables stay at hand."""
+PAGED = (
+    "offers",
+    "bids",
+    "offer_index",
+    "bid_index",
+    "limits",
+    "realised",
+    "outcome",
+    "strayed",
+    "following",
+    "path",
+    "sellers",
+    "margin",
+)
+"""What the stages of a row's interval hand on to each other."""
+
+
+@inner_kernel
+def open_page(books: Book, k: int) -> Book:
+    """Scratch of one row."""
+    return Book(
+        books.offers[k],
+        books.bids[k],
+        books.offer_index[k],
+        books.bid_index[k],
+        books.steps,
+        books.limits[k],
+        books.realised[k],
+        books.outcome[k],
+        books.public,
+        books.ahead,
+        books.own,
+        books.fault,
+        books.strayed[k],
+        books.following[k],
+        books.path[k],
+        books.grid_limits,
+        books.grid_result,
+        books.transition,
+        books.sellers[k],
+        books.margin[k],
+        books.reserve_outcome,
+        books.flow,
+    )
+
+
 class Outcome(NamedTuple):
     """What one step returns; fresh arrays every time."""
 
@@ -335,10 +384,10 @@ def book_sizes(world: World) -> tuple[int, int]:
 
 
 def empty_book(world: World, substeps: int) -> Book:
-    """Scratch for one row's interval."""
+    """Scratch of several rows' intervals: what stages hand on has a page for each, (page, ...)."""
     offers, bids = book_sizes(world)
     profiles, sellers = len(world.profile), len(world.generator) + len(world.battery)
-    return Book(
+    one = Book(
         offers=np.zeros((3, offers)),
         bids=np.zeros((3, bids)),
         offer_index=np.stack([np.zeros(offers, np.int64), np.arange(offers)]),
@@ -362,6 +411,8 @@ def empty_book(world: World, substeps: int) -> Book:
         reserve_outcome=np.zeros(4),
         flow=np.zeros((5, max(1, len(world.feeder)))),
     )
+    many = {name: np.stack([getattr(one, name)] * PAGES) for name in PAGED}
+    return one._replace(**many)
 
 
 def empty_given(world: World, rows: int) -> Float:

@@ -193,8 +193,8 @@ def respond_ideally(book: Book, market: Float) -> None:
 
 
 @inner_kernel
-def lean_on_connection(rules: Float, band_hz: float, book: Book, market: Float) -> float:
-    """The larger grid takes the imbalance and sets the frequency; what it delivers beyond the schedule, MW."""
+def lean_on_connection(rules: Float, band_hz: float, book: Book, market: Float) -> None:
+    """The larger grid takes the imbalance and sets the frequency."""
     profile = int(rules[FREQUENCY_PROFILE])
     market[FREQUENCY] = book.realised[profile] if profile >= 0 else 0.0
     market[NADIR] = market[ZENITH] = market[FREQUENCY]
@@ -204,12 +204,11 @@ def lean_on_connection(rules: Float, band_hz: float, book: Book, market: Float) 
         market[IMBALANCE_PRICE] = max(market[PRICE], market[WHOLESALE_PRICE] + rules[IMPORT_FEE])
     elif deviation < 0.0:
         market[IMBALANCE_PRICE] = min(market[PRICE], market[WHOLESALE_PRICE] - rules[EXPORT_FEE])
-    return deviation
 
 
 @inner_kernel
-def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> float:
-    """Real time of one row; what a connection delivers beyond its schedule, MW."""
+def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
+    """Real time of one row."""
     grid, hours = rows.grid[b], world.rules[HOURS]
     if world.frequency[frequency.INERTIA] > 0.0:
         rebase(grid, unscheduled_mw(grid))
@@ -222,7 +221,8 @@ def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: 
     market[IMBALANCE], market[IMBALANCE_SIZE] = mean / book.path.shape[0], size / book.path.shape[0]
     market[IMBALANCE_PRICE] = market[PRICE]
     if world.rules[WHOLESALE] >= 0.0:
-        return lean_on_connection(world.rules, world.frequency[frequency.BAND_HZ], book, market)
+        lean_on_connection(world.rules, world.frequency[frequency.BAND_HZ], book, market)
+        return
     limit_response(world, rows.battery[b], book, seats)
     if world.frequency[frequency.INERTIA] > 0.0:
         swing(world, grid, inertia, droop, book, market)
@@ -230,4 +230,3 @@ def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: 
         respond_ideally(book, market)
     activate(world, rows.battery[b], book, seats, market)
     market[IMBALANCE_ACCOUNT] = -market[IMBALANCE_PRICE] * (market[DAMPED] + market[KINETIC]) * hours
-    return 0.0

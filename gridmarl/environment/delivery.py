@@ -147,12 +147,12 @@ def deliver_consumers(world: World, states: Float, seats: Float, market: Float) 
 
 
 @inner_kernel
-def deliver_connection(rules: Float, book: Book, deviation_mw: float, market: Float) -> None:
+def deliver_connection(rules: Float, book: Book, market: Float) -> None:
     """What the larger grid is paid, and the congestion rent that is left for the operator."""
     profile = int(rules[WHOLESALE])
     if profile < 0:
         return
-    hours, price, wholesale = rules[HOURS], market[PRICE], book.realised[profile]
+    hours, price, wholesale, deviation_mw = rules[HOURS], market[PRICE], book.realised[profile], -market[IMBALANCE]
     bought = book.offers[ORDER_ACCEPTED, book.offers.shape[1] - 1]
     sold = book.bids[ORDER_ACCEPTED, book.bids.shape[1] - 1]
     power = bought - sold + deviation_mw
@@ -169,9 +169,9 @@ def deliver_connection(rules: Float, book: Book, deviation_mw: float, market: Fl
 
 
 @inner_kernel
-def deliver(world: World, rows: Rows, b: int, book: Book, connection_mw: float, seats: Float, market: Float) -> None:
+def deliver(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
     """Settle and deliver one row."""
     deliver_generators(world, rows.generator[b], book, seats, market)
     deliver_storage(world, rows.battery[b], seats, market)
     deliver_consumers(world, rows.load[b], seats, market)
-    deliver_connection(world.rules, book, connection_mw, market)
+    deliver_connection(world.rules, book, market)

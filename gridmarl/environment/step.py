@@ -65,6 +65,7 @@ from gridmarl.environment.arrays import (
     ORDER_PRICE,
     ORDER_RANK,
     OUT_OF_BAND,
+    PAGES,
     PRICE,
     PRICING,
     RENEWABLE_MWH,
@@ -95,6 +96,7 @@ from gridmarl.environment.arrays import (
     Outcome,
     Rows,
     World,
+    open_page,
 )
 from gridmarl.environment.balancing import balance
 from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, intervention, reserve_level, write_orders
@@ -245,13 +247,11 @@ def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
 
 
 @inner_kernel
-def step_row(world: World, rows: Rows, b: int, actions: Float, given: Float, book: Book, outcome: Outcome) -> None:
-    """Orders, clearing, dispatch, reserve, real time, delivery and settlement, observation: one interval of one row."""
-    seats, market = outcome.seats[b], outcome.market[b]
+def begin(world: World, rows: Rows, b: int, actions: Float, book: Book, seats: Float, market: Float) -> None:
+    """Public series become real, and all orders are written."""
     seats[:, :] = 0.0
     market[:] = 0.0
-    last = actions[b, actions.shape[1] - 1]
-    level, chosen = reserve_level(last), intervention(last)
+    chosen = intervention(actions[b, actions.shape[1] - 1])
     market[CARBON_ADDER] = world.rules[CARBON] + (world.rules[CARBON_STEP] if chosen == ADD_CARBON else 0.0)
     realise(world, rows.deviation[b], rows.origin[b], rows.t[b], rows.key[b], book.realised)
     start_units(world.maintenance, world.generator, rows.generator[b], rows.t[b], seats)
@@ -259,26 +259,64 @@ def step_row(world: World, rows: Rows, b: int, actions: Float, given: Float, boo
     write_orders(world, rows, b, actions, market[CARBON_ADDER], chosen, book)
     plug_in(world, rows, b, book)
     limit_orders(world, book)
+
+
+@inner_kernel
+def auction(world: World, b: int, given: Float, book: Book) -> None:
+    """Energy is cleared, or was together with reserve."""
     clear(book, int(world.rules[PRICING]))
     if given.shape[0] > 0:
         take_given(given[b], book)
+
+
+@inner_kernel
+def schedule(
+    world: World, rows: Rows, b: int, last: float, given: Float, book: Book, seats: Float, market: Float
+) -> None:
+    """Everybody's schedule and reserve."""
     dispatch(world, rows, b, book, seats, market)
-    procure(world, rows, b, level, given, book, seats, market)
-    connection_mw = balance(world, rows, b, book, seats, market)
+    procure(world, rows, b, reserve_level(last), given, book, seats, market)
+
+
+@inner_kernel
+def settle(world: World, rows: Rows, b: int, last: float, book: Book, seats: Float, market: Float) -> None:
+    """What was delivered is paid, and what the public keeps of the interval."""
     feed(world, book, seats, market)
     meter(world, seats)
     measure_loading(world, rows.loading[b], seats, market)
-    deliver(world, rows, b, book, connection_mw, seats, market)
+    deliver(world, rows, b, book, seats, market)
     travel(world, rows, b, seats, market)
     account(world, rows.home[b], seats)
+    level, chosen = reserve_level(last), intervention(last)
     account_operator(world, market, seats[seats.shape[0] - 1], level, chosen)
     remember(world, rows.market[b], book.realised, market, level)
-    if outcome.book.shape[0] > 0:
-        copy_orders(book.offers, book.offer_index, outcome.book[b], 0)
-        copy_orders(book.bids, book.bid_index, outcome.book[b], book.offers.shape[1])
     rows.t[b] += 1
     commit(world.maintenance, rows.generator[b], rows.t[b])
-    observe(world, rows, b, book, outcome)
+
+
+@inner_kernel
+def step_pages(
+    world: World, rows: Rows, first: int, count: int, actions: Float, given: Float, books: Book, outcome: Outcome
+) -> None:
+    """One interval of a few rows, stage by stage: orders, clearing, schedule, real time, settlement, observation."""
+    end, last = first + count, actions.shape[1] - 1
+    for b in range(first, end):
+        begin(world, rows, b, actions, open_page(books, b - first), outcome.seats[b], outcome.market[b])
+    for b in range(first, end):
+        auction(world, b, given, open_page(books, b - first))
+    for b in range(first, end):
+        book, seats, market = open_page(books, b - first), outcome.seats[b], outcome.market[b]
+        schedule(world, rows, b, actions[b, last], given, book, seats, market)
+    for b in range(first, end):
+        balance(world, rows, b, open_page(books, b - first), outcome.seats[b], outcome.market[b])
+    for b in range(first, end):
+        book, seats, market = open_page(books, b - first), outcome.seats[b], outcome.market[b]
+        settle(world, rows, b, actions[b, last], book, seats, market)
+        if outcome.book.shape[0] > 0:
+            copy_orders(book.offers, book.offer_index, outcome.book[b], 0)
+            copy_orders(book.bids, book.bid_index, outcome.book[b], book.offers.shape[1])
+    for b in range(first, end):
+        observe(world, rows, b, open_page(books, b - first), outcome)
 
 
 @entry_kernel
@@ -302,8 +340,9 @@ def step_rows(world: World, rows: Rows, actions: Float, given: Float, book: Book
     """
     if not actions_are_sound(world.seat, world.rules, actions, book.fault):
         return False
-    for b in range(actions.shape[0]):
-        step_row(world, rows, b, actions, given, book, outcome)
+    for first in range(0, actions.shape[0], PAGES):
+        count = min(PAGES, actions.shape[0] - first)
+        step_pages(world, rows, first, count, actions, given, book, outcome)
     return True
 
 
@@ -311,7 +350,7 @@ def step_rows(world: World, rows: Rows, actions: Float, given: Float, book: Book
 def observe_rows(world: World, rows: Rows, book: Book, outcome: Outcome) -> None:
     """Write every row's observations as they are now."""
     for b in range(rows.t.shape[0]):
-        observe(world, rows, b, book, outcome)
+        observe(world, rows, b, open_page(book, 0), outcome)
 
 
 @inner_kernel
@@ -379,4 +418,4 @@ def reset_rows(
     for b in range(chosen.shape[0]):
         if chosen[b]:
             rows.key[b] = episode_key(seed[b], np.uint64(split), episode[b])
-            reset_row(world, rows, b, book, outcome)
+            reset_row(world, rows, b, open_page(book, 0), outcome)
