@@ -262,6 +262,7 @@ class Book(NamedTuple):
     strayed: Float  # (profile, substep + 2) deviation path of each profile, then its mean and its least
     following: Float  # (profile,) MW that move with a profile in real time, + injects
     path: Float  # (substep,) MW that the schedule is out of balance
+    online: Float  # (2,) inertia and droop of the units that are on line throughout
     grid_limits: Float  # (column,) what can respond
     grid_result: Float  # (column,) what did
     transition: Float  # (row, column) as ``World.transition``, for fewer units
@@ -284,6 +285,8 @@ PAGED = (
     "strayed",
     "following",
     "path",
+    "online",
+    "grid_limits",
     "sellers",
     "margin",
 )
@@ -309,7 +312,8 @@ def open_page(books: Book, k: int) -> Book:
         books.strayed[k],
         books.following[k],
         books.path[k],
-        books.grid_limits,
+        books.online[k],
+        books.grid_limits[k],
         books.grid_result,
         books.transition,
         books.sellers[k],
@@ -403,6 +407,7 @@ def empty_book(world: World, substeps: int) -> Book:
         strayed=np.zeros((profiles, substeps + 2)),
         following=np.zeros(profiles),
         path=np.zeros(substeps),
+        online=np.zeros(2),
         grid_limits=np.zeros(LIMIT_COLUMNS),
         grid_result=np.zeros(RESULT_COLUMNS),
         transition=np.zeros_like(world.transition),

@@ -207,26 +207,37 @@ def lean_on_connection(rules: Float, band_hz: float, book: Book, market: Float) 
 
 
 @inner_kernel
-def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
-    """Real time of one row."""
-    grid, hours = rows.grid[b], world.rules[HOURS]
+def compare(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
+    """How far the row's real time is from its schedule, and what could respond."""
+    grid = rows.grid[b]
     if world.frequency[frequency.INERTIA] > 0.0:
         rebase(grid, unscheduled_mw(grid))
-    stray(world, rows.stray[b], rows.t[b], rows.key[b], book)
-    inertia, droop = deviate(world, rows.generator[b], rows.t[b], book, seats, grid)
-    mean, size = 0.0, 0.0
+    book.online[0], book.online[1] = deviate(world, rows.generator[b], rows.t[b], book, seats, grid)
+    mean, size, share = 0.0, 0.0, 1.0 / book.path.shape[0]
     for s in range(book.path.shape[0]):
         mean += book.path[s]
         size += abs(book.path[s])
-    market[IMBALANCE], market[IMBALANCE_SIZE] = mean / book.path.shape[0], size / book.path.shape[0]
+    market[IMBALANCE], market[IMBALANCE_SIZE] = mean * share, size * share
     market[IMBALANCE_PRICE] = market[PRICE]
+    limit_response(world, rows.battery[b], book, seats)
+
+
+@inner_kernel
+def respond(world: World, rows: Rows, b: int, book: Book, market: Float) -> None:
+    """A larger grid, the frequency's controls, or everybody at once, answer the imbalance."""
     if world.rules[WHOLESALE] >= 0.0:
         lean_on_connection(world.rules, world.frequency[frequency.BAND_HZ], book, market)
-        return
-    limit_response(world, rows.battery[b], book, seats)
-    if world.frequency[frequency.INERTIA] > 0.0:
-        swing(world, grid, inertia, droop, book, market)
+    elif world.frequency[frequency.INERTIA] > 0.0:
+        swing(world, rows.grid[b], book.online[0], book.online[1], book, market)
     else:
         respond_ideally(book, market)
+
+
+@inner_kernel
+def balance(world: World, rows: Rows, b: int, book: Book, seats: Float, market: Float) -> None:
+    """Who delivered the response on an island, and at what price."""
+    if world.rules[WHOLESALE] >= 0.0:
+        return
     activate(world, rows.battery[b], book, seats, market)
-    market[IMBALANCE_ACCOUNT] = -market[IMBALANCE_PRICE] * (market[DAMPED] + market[KINETIC]) * hours
+    unclaimed = market[DAMPED] + market[KINETIC]
+    market[IMBALANCE_ACCOUNT] = -market[IMBALANCE_PRICE] * unclaimed * world.rules[HOURS]

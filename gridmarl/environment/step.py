@@ -98,7 +98,7 @@ from gridmarl.environment.arrays import (
     World,
     open_page,
 )
-from gridmarl.environment.balancing import balance
+from gridmarl.environment.balancing import balance, compare, respond, stray
 from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, intervention, reserve_level, write_orders
 from gridmarl.environment.delivery import deliver
 from gridmarl.environment.dispatch import dispatch
@@ -307,6 +307,12 @@ def step_pages(
     for b in range(first, end):
         book, seats, market = open_page(books, b - first), outcome.seats[b], outcome.market[b]
         schedule(world, rows, b, actions[b, last], given, book, seats, market)
+    for b in range(first, end):
+        stray(world, rows.stray[b], rows.t[b], rows.key[b], open_page(books, b - first))
+    for b in range(first, end):
+        compare(world, rows, b, open_page(books, b - first), outcome.seats[b], outcome.market[b])
+    for b in range(first, end):
+        respond(world, rows, b, open_page(books, b - first), outcome.market[b])
     for b in range(first, end):
         balance(world, rows, b, open_page(books, b - first), outcome.seats[b], outcome.market[b])
     for b in range(first, end):
