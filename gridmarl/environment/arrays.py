@@ -196,6 +196,7 @@ class World(NamedTuple):
     stack: Float  # (class, 2) class-average cost $/MWh, cumulative MW: the public reference
     lead: Int  # (lead,) intervals ahead of the observed forecasts
     shrink: Float  # (profile, lead) decay to the power of lead + 1
+    limits: Float  # (4, component) lowest and highest action, 1 where it must be whole, and which rule that is
     seat: Int  # (seat + 1, column) codec, place of its action, slots, class; the operator last, then the end
     class_capacity: Float  # (class,) MW
     price_grid: Float  # (20,) $/MWh
@@ -273,7 +274,7 @@ class Book(NamedTuple):
 
 
 PAGES = 16
-"""Rows that pass through a stage of the step together, one after the other, so that its code and tables stay at hand."""
+"""Rows that pass through a stage of the step one after the other: its code and tables stay at hand, and rows overlap."""
 PAGED = (
     "offers",
     "bids",
@@ -347,6 +348,9 @@ ACTIVATED_MW, CAP_MW = range(2)
 # Columns of what was cleared jointly (env or 0, column): ``Book.outcome``, the reserve prices, then accepted MW of all
 # offers and of all bids, and spin and nonspin of all sellers.
 GIVEN_VOLUME, GIVEN_SPIN_PRICE, GIVEN_NONSPIN_PRICE, GIVEN_AWARDS = range(3, 7)
+
+# Rows of ``World.limits``.
+LOWEST, HIGHEST, WHOLE, FAULT = range(4)
 
 # Columns of ``World.seat``.
 CODEC, ACTION_AT, OFFER_AT, OFFERS, BID_AT, BIDS, CLASS = range(7)

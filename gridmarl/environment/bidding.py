@@ -12,16 +12,15 @@ from gridmarl.environment.arrays import (
     CO2_PROFILE,
     CODEC,
     EXPORT_FEE,
-    FAULT_NONE,
+    FAULT,
     FAULT_NOT_FINITE,
-    FAULT_PRICE,
-    FAULT_RANGE,
-    FAULT_WHOLE,
     FLOOR,
+    HIGHEST,
     HOURS,
     IMPORT_CO2,
     IMPORT_FEE,
     LIMIT,
+    LOWEST,
     MITIGATED,
     OFFER_AT,
     OFFERS,
@@ -31,18 +30,16 @@ from gridmarl.environment.arrays import (
     STEP_MW,
     STEP_PRICE,
     VOLL,
+    WHOLE,
     WHOLESALE,
     Book,
     Rows,
     World,
 )
 from gridmarl.environment.codecs import (
-    ASSETS,
     CURVE,
     INTERVENTIONS,
-    LEVELS,
     MARKUP,
-    MAXIMUM_MARKUP,
     ORDER,
     POWER,
     PRICE_GRID,
@@ -53,41 +50,40 @@ from gridmarl.units import Float, Int
 MUST_RUN, GENERATION, STORAGE, RESPONSE = range(4)
 COVERED_LOAD, OTHER_LOAD, CHARGING, EXPORT = range(4)
 KG_PER_T = 1000.0
-SLACK = 1e-6
 NO_INTERVENTION, ADD_CARBON, HOLD_STORAGE, CALL_RESPONSE, MITIGATE = range(5)
-DISCRETE_ACTIONS = 20.0
-SHARE_COMPONENT = 2  # of a prosumer's action
-OPERATOR_ACTIONS = 25.0
 
 
 @inner_kernel
-def fault_of(codec: int, value: float, component: int, floor: float, cap: float) -> int:
-    """Which rule a number of an action breaks, if any."""
-    if not math.isfinite(value):
-        return FAULT_NOT_FINITE
-    if codec in (PRICE_GRID, LEVELS):
-        most = DISCRETE_ACTIONS if codec == PRICE_GRID else OPERATOR_ACTIONS
-        return FAULT_NONE if 0.0 <= value < most and value == math.floor(value) else FAULT_WHOLE
-    if codec in (ORDER, CURVE):
-        outside = value < floor - SLACK or value > cap + SLACK
-        return FAULT_PRICE if component % 2 == 0 and outside else FAULT_NONE
-    low = -1.0 if codec == POWER or (codec == ASSETS and component < SHARE_COMPONENT) else 0.0
-    high = MAXIMUM_MARKUP if codec == MARKUP else 1.0
-    return FAULT_NONE if low - SLACK <= value <= high + SLACK else FAULT_RANGE
+def unsound(limits: Float, actions: Float) -> int:
+    """How many numbers of a row of actions break a rule; none is NaN or infinite where it is 0."""
+    count = 0
+    for i in range(actions.shape[0]):
+        value = actions[i]
+        within = limits[LOWEST, i] <= value <= limits[HIGHEST, i]
+        count += 0 if within and limits[WHOLE, i] * (value - math.floor(value)) == 0.0 else 1
+    return count
 
 
 @inner_kernel
-def actions_are_sound(seats: Int, rules: Float, actions: Float, fault: Int) -> bool:
+def blame(seats: Int, limits: Float, actions: Float, b: int, fault: Int) -> None:
+    """Write down the first number of a row that breaks a rule: row, seat, rule, component."""
+    seat = 0
+    for i in range(actions.shape[0]):
+        while i >= seats[seat + 1, ACTION_AT]:
+            seat += 1
+        if unsound(limits[:, i : i + 1], actions[i : i + 1]) > 0:
+            rule = int(limits[FAULT, i]) if math.isfinite(actions[i]) else FAULT_NOT_FINITE
+            fault[0], fault[1], fault[2], fault[3] = b, seat, rule, i - seats[seat, ACTION_AT]
+            return
+
+
+@inner_kernel
+def actions_are_sound(seats: Int, limits: Float, actions: Float, fault: Int) -> bool:
     """Look at every number of every row before anything changes; the first fault is written down."""
-    floor, cap = rules[FLOOR], rules[CAP]
     for b in range(actions.shape[0]):
-        for seat in range(seats.shape[0] - 1):
-            first = seats[seat, ACTION_AT]
-            for i in range(first, seats[seat + 1, ACTION_AT]):
-                broken = fault_of(seats[seat, CODEC], actions[b, i], i - first, floor, cap)
-                if broken != FAULT_NONE:
-                    fault[0], fault[1], fault[2], fault[3] = b, seat, broken, i - first
-                    return False
+        if unsound(limits, actions[b]) > 0:
+            blame(seats, limits, actions[b], b, fault)
+            return False
     return True
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from gymnasium import spaces
 
+from gridmarl.environment.arrays import FAULT_PRICE, FAULT_RANGE, FAULT_WHOLE
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.scenario.scenario import BUILT_IN_CODECS, PROSUMER, SEPARATE
 from gridmarl.units import Float
@@ -19,6 +21,8 @@ CURVE_STEPS: Final = 3
 MAXIMUM_MARKUP: Final = 20.0
 GRID_PRICES: Final[Float] = np.linspace(20.0, 200.0, 20)
 """The 20 prices a generator's default action chooses from, $/MWh."""
+SLACK: Final = 1e-6
+"""Actions may exceed their bounds by this, as float32 does."""
 RESERVE_LEVELS: Final = 5
 INTERVENTIONS: Final = 5
 
@@ -115,3 +119,16 @@ def action_space(codec: Codec, floor: float, cap: float, most_mw: float) -> Acti
             return spaces.Box(-1.0, 1.0, (1,), np.float32)
         case _:
             return spaces.Box(0.0, 1.0, (1,), np.float32)
+
+
+def action_limits(codec: Codec, floor: float, cap: float) -> Float:
+    """What the kernel lets pass: lowest, highest, whether whole, and which rule is broken otherwise, (4, component).
+
+    Orders may name any finite MW.
+    """
+    space = action_space(codec, floor, cap, sys.float_info.max)
+    if isinstance(space, spaces.Discrete):
+        return np.array([[0.0], [float(space.n - 1)], [1.0], [FAULT_WHOLE]])
+    low, high = space.low.astype(np.float64) - SLACK, space.high.astype(np.float64) + SLACK
+    faults = np.full(codec.width, FAULT_PRICE if codec.code in (ORDER, CURVE) else FAULT_RANGE)
+    return np.stack([low, high, np.zeros(codec.width), faults])

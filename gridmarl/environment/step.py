@@ -344,7 +344,7 @@ def step_rows(world: World, rows: Rows, actions: Float, given: Float, book: Book
     outcome : Outcome
         Filled.
     """
-    if not actions_are_sound(world.seat, world.rules, actions, book.fault):
+    if not actions_are_sound(world.seat, world.limits, actions, book.fault):
         return False
     for first in range(0, actions.shape[0], PAGES):
         count = min(PAGES, actions.shape[0] - first)

@@ -14,7 +14,7 @@ from gridmarl.data.series import Series, build_series
 from gridmarl.data.straying import STRAYING_COLUMNS
 from gridmarl.environment import arrays, grid
 from gridmarl.environment.arrays import World
-from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, codec_of
+from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, action_limits, codec_of
 from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table, own_sizes
 from gridmarl.environment.homes import (
     balancing_seats,
@@ -172,6 +172,7 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
     lead = _leads(scenario)
     index, behind = _seat_index(scenario, layout), behind_transformers(scenario, layout.seats)
     swing, asked, feeder = grid.frequency_table(scenario), grid.asked_for_reserve(scenario), grid.load_feeder(scenario)
+    prices = scenario.market.floor_per_mwh, scenario.market.cap_per_mwh
     return World(
         rules=_rules(scenario, series, feeder),
         generator=_generators(scenario, series),
@@ -184,6 +185,7 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         stack=_stack(scenario),
         lead=lead,
         shrink=decay[:, None] ** (lead[None, :] + 1),
+        limits=np.concatenate([action_limits(codec, *prices) for codec in layout.codecs], axis=1),
         seat=index,
         class_capacity=_class_capacity(scenario, layout),
         price_grid=GRID_PRICES.copy(),

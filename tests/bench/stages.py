@@ -2,9 +2,9 @@
 
 ``python -m tests.bench.stages auction --rows 1024`` prints the table; ``--copies 11`` cuts each participant into 11.
 
-What to measure is found in the code of the kernels themselves: the kernels that ``step_rows`` calls, those that its row
-calls (the stages), and those that a stage calls outside of loops where there are at least `PARTS` of them. Each becomes
-a copy whose names lead to measured copies; the library itself and its compiled kernels on disk are left as they are.
+What to measure is found in the code of the kernels themselves: the kernels that ``step_rows`` calls, those that run
+over its rows (the stages), and those that a stage calls outside of loops where there are at least `PARTS` of them. Each
+becomes a copy whose names lead to measured copies; the library itself and its kernels on disk are left as they are.
 
 The counter is x86-64's time stamp, which runs at a constant rate also while the process waits: the quickest of many
 rounds counts. Each reading waits until what came before has been computed (a fence, as in Paoloni, "How to benchmark
@@ -37,6 +37,10 @@ from gridmarl.kernels import OPTIONS, inner_kernel
 from tests.bench.measuring import Line, Profile
 
 MACHINES = ("x86_64", "AMD64")
+ROW_LOOPS = ("step_pages",)
+"""Kernels whose loops are over rows: what they call there are the stages."""
+HELPERS = ("open_page",)
+"""Kernels that compute nothing."""
 SUMMARY = "where the time of a step goes"
 PARTS = 3
 LEAST_SHARE = 0.005
@@ -141,7 +145,8 @@ def kernels_called(kernel: Any, in_loops: bool = False) -> list[str]:
     found: dict[str, None] = {}
     for line in code:
         looped = any(first <= line.offset <= last for first, last in loops)
-        if line.opname == "LOAD_GLOBAL" and isinstance(known.get(line.argval), Dispatcher) and (in_loops or not looped):
+        kernel_named = line.opname == "LOAD_GLOBAL" and isinstance(known.get(line.argval), Dispatcher)
+        if kernel_named and (in_loops or not looped) and line.argval not in HELPERS:
             found[str(line.argval)] = None
     return list(found)
 
@@ -159,7 +164,7 @@ def measured(kernel: Any, tally: Tally, names: list[str], compiled: Callable[...
     parts: list[Stage] = []
     for name in names:
         part = kernel.py_func.__globals__[name]
-        inside = kernels_called(part)
+        inside = kernels_called(part, in_loops=name in ROW_LOOPS)
         parts.append(measured(part, tally, inside if len(inside) >= PARTS else []))
     copy = relinked(kernel, {name: part.lapped for name, part in zip(names, parts, strict=True)})
     slot, lapped = tally.lap(inner_kernel(copy), compiled)
