@@ -274,7 +274,7 @@ class Book(NamedTuple):
 
 
 PAGES = 16
-"""Rows that pass through a stage of the step one after the other: its code and tables stay at hand, and rows overlap."""
+"""Rows that pass through a stage of the step one after the other: its code and tables stay at hand; rows overlap."""
 PAGED = (
     "offers",
     "bids",

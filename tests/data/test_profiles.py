@@ -84,7 +84,7 @@ def test_perfect_information_is_what_the_market_will_realise() -> None:
         truth = core.realised()
         for interval in range(core.intervals):
             core.step(np.zeros((1, core.width)))
-            assert np.array_equal(core.book.realised, truth[interval])
+            assert np.array_equal(core.book.realised[0], truth[interval])
 
 
 def test_a_synthetic_forecast_follows_from_the_past_alone() -> None:

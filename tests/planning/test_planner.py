@@ -47,7 +47,7 @@ def test_perfect_information_played_through_the_auction_is_the_optimum(world):
 def test_perfect_information_nearly_is_the_optimum_in_real_time_too(world, least):
     """What falls short in renewable-heavy: sun and wind that the auction held back are not turned up in real time."""
     scenario = Scenario.load(world)
-    for seed in (0, 1):
+    for seed in (1, 2):
         measured = yardstick(scenario, seed)
         cost = resource_cost(rollout(scenario, "central-perfect", seed=seed))
         share = measured.share(cost)
