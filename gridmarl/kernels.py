@@ -108,12 +108,6 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
             if not function.is_declaration:
                 manager.run(function, passes)
 
-    def add_linking_library(self, library: Any) -> None:
-        """Link what inlined functions call here, and once: they bring nothing but themselves."""
-        for needed in [library, *library._linking_libraries] if isinstance(library, InnerLibrary) else [library]:
-            if needed not in self._linking_libraries:
-                super().add_linking_library(needed)
-
     def _optimize_final_module(self) -> None:
         """Inline, and optimise what comes of it."""
         passes = self._passes()
@@ -127,11 +121,8 @@ class InnerLibrary(RolledLibrary):
     is most of the time to the first step.
     """
 
-    def finalize(self) -> None:
-        """Nothing is linked, and optimisation is left to the caller's module."""
-        self._raise_if_finalized()
-        self._final_module.verify()
-        self._finalize_final_module()
+    def _optimize_final_module(self) -> None:
+        """Left to the caller's module."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()

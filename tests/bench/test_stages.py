@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
     reason="reads the cycle counter of x86-64 in compiled code",
 )
 SHORT, LONG, TURNS = 10, 20_000, 50
+ROUNDS = 20
 
 
 @inner_kernel
@@ -79,8 +80,12 @@ def test_laps_count_calls_change_no_result_and_tell_the_long_from_the_short() ->
     values, tally = np.ones(LONG), Tally()
     cost = lap_cost(tally)
     root = measured(many_rows, tally, ["one_row"], entry)
-    assert root.lapped(values, TURNS) == TURNS * (SHORT + LONG + 3 * SHORT)
-    ticks, calls = tally.ticks.copy(), tally.calls.copy()
+    rounds: list[tuple[np.ndarray, np.ndarray]] = []
+    for _ in range(ROUNDS):
+        tally.clear()
+        assert root.lapped(values, TURNS) == TURNS * (SHORT + LONG + 3 * SHORT)
+        rounds.append((tally.ticks.copy(), tally.calls.copy()))
+    ticks, calls = min(rounds, key=lambda taken: int(taken[0][root.slot]))  # undisturbed by other processes
     stages = {stage.name: stage for stage in (root, *root.below())}
     assert list(stages) == ["many_rows", "one_row", "short_stage", "long_stage", "again_and_again"]
     assert [int(calls[stage.slot]) for stage in stages.values()] == [1, *[TURNS] * 4]
