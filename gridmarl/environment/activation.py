@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gridmarl.assets import battery, generator
 from gridmarl.environment.arrays import (
     ACTIVATED,
@@ -17,7 +15,6 @@ from gridmarl.environment.arrays import (
     IMBALANCE_PRICE,
     ORDER_ACCEPTED,
     ORDER_MW,
-    ORDER_PLACE,
     ORDER_PRICE,
     POWER_MW,
     SEVENTH,
@@ -133,46 +130,42 @@ def movable(orders: Float, seat_of: Int, margin: Float, slot: int, idle: bool) -
 
 
 @inner_kernel
-def follow_merit_order(
-    idle: Float,
-    idle_place: Int,
-    idle_seat: Int,
-    used: Float,
-    used_place: Int,
-    used_seat: Int,
+def respond_with(
+    orders: Float,
+    seat_of: Int,
+    slot: int,
+    idle: bool,
     book: Book,
     seats: Float,
     left: float,
     sign: float,
     market: Float,
 ) -> float:
+    """Let an order's idle part, or its accepted one, respond, and price the imbalance at it; MW that are left."""
+    mw = movable(orders, seat_of, book.margin, slot, idle)
+    if mw <= LEAST_MW:
+        return left
+    market[IMBALANCE_PRICE] = sign * max(sign * market[IMBALANCE_PRICE], sign * orders[ORDER_PRICE, slot])
+    return left - move(book.margin, seats, int(seat_of[slot]), min(left, mw), sign)
+
+
+@inner_kernel
+def follow_merit_order(world: World, book: Book, seats: Float, left: float, sign: float, market: Float) -> float:
     """Accept orders that stood idle, or undo accepted ones, whichever costs the system least; what is left in the end.
 
-    More energy comes from idle offers and from charging that can wait; less from idle bids, and from offers undone.
+    More energy comes from idle offers and from charging that can wait, cheapest first: the merit order of both sides as
+    it is. Less comes from idle bids, and from offers undone, dearest first: the same backwards.
     """
-    margin, marginal = book.margin, sign * market[IMBALANCE_PRICE]
-    i, j = 0, used.shape[1] - 1
-    while left > 0.0:
-        while i < idle.shape[1] and movable(idle, idle_seat, margin, int(idle_place[i]), True) <= LEAST_MW:
-            i += 1
-        while j >= 0 and movable(used, used_seat, margin, int(used_place[j]), False) <= LEAST_MW:
-            j -= 1
-        started = sign * idle[ORDER_PRICE, idle_place[i]] if i < idle.shape[1] else np.inf
-        undone = sign * used[ORDER_PRICE, used_place[j]] if j >= 0 else np.inf
-        if started == np.inf and undone == np.inf:
+    order, n_offers = book.order, book.offers.shape[1]
+    for k in range(order.shape[0]):
+        if left <= 0.0:
             break
-        if started <= undone:
-            slot = int(idle_place[i])
-            mw = min(left, movable(idle, idle_seat, margin, slot, True))
-            left -= move(margin, seats, int(idle_seat[slot]), mw, sign)
-            i += 1
+        entry = order[k if sign == UP else order.shape[0] - 1 - k]
+        if entry < n_offers:
+            left = respond_with(book.offers, world.offer_seat, entry, sign == UP, book, seats, left, sign, market)
         else:
-            slot = int(used_place[j])
-            mw = min(left, movable(used, used_seat, margin, slot, False))
-            left -= move(margin, seats, int(used_seat[slot]), mw, sign)
-            j -= 1
-        marginal = max(marginal, min(started, undone))
-    market[IMBALANCE_PRICE] = sign * marginal
+            slot = order.shape[0] - 1 - entry
+            left = respond_with(book.bids, world.bid_seat, slot, sign == DOWN, book, seats, left, sign, market)
     return left
 
 
@@ -183,21 +176,14 @@ def activate(world: World, states: Float, book: Book, seats: Float, market: Floa
     What no order covers comes from any seller that still can: awarded reserve need not have offered its energy.
     """
     share_out(world, states, book, seats, market)
-    offers, offer_place = book.offers, book.offer_index[ORDER_PLACE]
-    bids, bid_place = book.bids, book.bid_index[ORDER_PLACE]
     left, sign = abs(market[ACTIVATED]), UP if market[ACTIVATED] > 0.0 else DOWN
     if left == 0.0:
         return
     if sign == UP:
         cap_up(world, states, book, seats)
-        left = follow_merit_order(
-            offers, offer_place, world.offer_seat, bids, bid_place, world.bid_seat, book, seats, left, sign, market
-        )
     else:
         cap_down(world, states, book, seats)
-        left = follow_merit_order(
-            bids, bid_place, world.bid_seat, offers, offer_place, world.offer_seat, book, seats, left, sign, market
-        )
+    left = follow_merit_order(world, book, seats, left, sign, market)
     for k in range(book.margin.shape[0]):
         if left > 0.0:
             left -= move(book.margin, seats, k, left, sign)

@@ -11,6 +11,7 @@ from gridmarl.assets.generator import GENERATOR_STATE
 from gridmarl.assets.load import LOAD_STATE
 from gridmarl.grid.frequency import GRID_STATE, LIMIT_COLUMNS, RESULT_COLUMNS
 from gridmarl.kernels import inner_kernel
+from gridmarl.market.merit import Curves, empty_curves
 from gridmarl.market.reserve import RESERVE_COLUMNS
 from gridmarl.units import Float, Float32, Int, UInt
 
@@ -250,8 +251,10 @@ class Book(NamedTuple):
 
     offers: Float  # (3, slot) price, MW, accepted MW
     bids: Float  # (3, slot)
-    offer_index: Int  # (2, slot) rank within a price, place in merit order
-    bid_index: Int  # (2, slot)
+    offer_rank: Int  # (slot,) class within a price
+    bid_rank: Int  # (slot,)
+    order: Int  # (entry,) merit order of both sides
+    curves: Curves  # of the auction; scratch
     steps: Float  # (2, 3) price and MW of a decoded action
     limits: Float  # (seat, 2) what each seat can deliver, MW
     realised: Float  # (profile,)
@@ -278,8 +281,9 @@ PAGES = 16
 PAGED = (
     "offers",
     "bids",
-    "offer_index",
-    "bid_index",
+    "offer_rank",
+    "bid_rank",
+    "order",
     "limits",
     "realised",
     "outcome",
@@ -300,8 +304,10 @@ def open_page(books: Book, k: int) -> Book:
     return Book(
         books.offers[k],
         books.bids[k],
-        books.offer_index[k],
-        books.bid_index[k],
+        books.offer_rank[k],
+        books.bid_rank[k],
+        books.order[k],
+        books.curves,
         books.steps,
         books.limits[k],
         books.realised[k],
@@ -337,9 +343,8 @@ class Outcome(NamedTuple):
     book: Float  # (env or 0, slot, 4) price, MW, accepted, rank; offers then bids
 
 
-# Rows of ``Book.offers`` and ``Book.bids``, of their index, and of ``Book.steps``.
+# Rows of ``Book.offers`` and ``Book.bids``, and of ``Book.steps``.
 ORDER_PRICE, ORDER_MW, ORDER_ACCEPTED = range(3)
-ORDER_RANK, ORDER_PLACE = range(2)
 STEP_PRICE, STEP_MW = range(2)
 
 # Columns of ``Book.margin``.
@@ -398,8 +403,10 @@ def empty_book(world: World, substeps: int) -> Book:
     one = Book(
         offers=np.zeros((3, offers)),
         bids=np.zeros((3, bids)),
-        offer_index=np.stack([np.zeros(offers, np.int64), np.arange(offers)]),
-        bid_index=np.stack([np.zeros(bids, np.int64), np.arange(bids)]),
+        offer_rank=np.zeros(offers, np.int64),
+        bid_rank=np.zeros(bids, np.int64),
+        order=np.arange(offers + bids),
+        curves=empty_curves(offers + bids),
         steps=np.zeros((2, 3)),
         limits=np.zeros((len(world.seat), 2)),
         realised=np.zeros(len(world.profile)),

@@ -26,7 +26,6 @@ from gridmarl.environment.arrays import (
     OFFERS,
     ORDER_MW,
     ORDER_PRICE,
-    ORDER_RANK,
     STEP_MW,
     STEP_PRICE,
     VOLL,
@@ -88,11 +87,11 @@ def actions_are_sound(seats: Int, limits: Float, actions: Float, fault: Int) -> 
 
 
 @inner_kernel
-def place(orders: Float, index: Int, slot: int, price: float, mw: float, rank: int) -> None:
+def place(orders: Float, ranks: Int, slot: int, price: float, mw: float, rank: int) -> None:
     """Write one order."""
     orders[ORDER_PRICE, slot] = price
     orders[ORDER_MW, slot] = mw
-    index[ORDER_RANK, slot] = rank
+    ranks[slot] = rank
 
 
 @inner_kernel
@@ -136,11 +135,11 @@ def offer_generator(
     rules: Float,
     steps: Float,
     offers: Float,
-    index: Int,
+    ranks: Int,
 ) -> None:
     """Must-run at the floor, then the steps above it at most at a price, cheapest capacity first taken as must-run."""
     slot = seat[OFFER_AT]
-    place(offers, index, slot, rules[FLOOR], low, MUST_RUN)
+    place(offers, ranks, slot, rules[FLOOR], low, MUST_RUN)
     covered, room = low, high - low
     for k in range(seat[OFFERS] - 1):
         mw = max(steps[STEP_MW, k], 0.0) if k < count else 0.0
@@ -149,7 +148,7 @@ def offer_generator(
         mw = min(mw - must_run, room)
         room -= mw
         price = min(min(steps[STEP_PRICE, k], most) + carbon, rules[CAP]) if k < count else rules[CAP]
-        place(offers, index, slot + 1 + k, price, mw, GENERATION)
+        place(offers, ranks, slot + 1 + k, price, mw, GENERATION)
 
 
 @inner_kernel
@@ -169,7 +168,7 @@ def offer_generators(world: World, rows: Rows, b: int, actions: Float, adder: fl
             action, seat[CODEC], unit, high, seat[OFFERS] - 1, world.rules, world.price_grid, book.steps
         )
         carbon = adder * unit[generator.CO2] / KG_PER_T
-        offer_generator(seat, low, high, carbon, most, count, world.rules, book.steps, book.offers, book.offer_index)
+        offer_generator(seat, low, high, carbon, most, count, world.rules, book.steps, book.offers, book.offer_rank)
 
 
 @inner_kernel
@@ -195,8 +194,8 @@ def offer_storage(world: World, rows: Rows, b: int, actions: Float, chosen: int,
             sell, buy = min(max(mw, 0.0), discharge), min(max(-mw, 0.0), charge)
             discharge -= sell
             charge -= buy
-            place(book.offers, book.offer_index, seat[OFFER_AT] + k, price, sell, STORAGE)
-            place(book.bids, book.bid_index, seat[BID_AT] + k, price, buy, CHARGING)
+            place(book.offers, book.offer_rank, seat[OFFER_AT] + k, price, sell, STORAGE)
+            place(book.bids, book.bid_rank, seat[BID_AT] + k, price, buy, CHARGING)
 
 
 @inner_kernel
@@ -242,9 +241,9 @@ def offer_consumers(world: World, rows: Rows, b: int, actions: Float, chosen: in
             mw = min(max(book.steps[STEP_MW, k], 0.0), flexible - offered) if k < count else 0.0
             offered += mw
             price = book.steps[STEP_PRICE, k] if k < count else cap
-            place(book.offers, book.offer_index, seat[OFFER_AT] + k, price, mw, RESPONSE)
-        place(book.bids, book.bid_index, seat[BID_AT], voll, offered, COVERED_LOAD)
-        place(book.bids, book.bid_index, seat[BID_AT] + 1, voll, baseline - offered, OTHER_LOAD)
+            place(book.offers, book.offer_rank, seat[OFFER_AT] + k, price, mw, RESPONSE)
+        place(book.bids, book.bid_rank, seat[BID_AT], voll, offered, COVERED_LOAD)
+        place(book.bids, book.bid_rank, seat[BID_AT] + 1, voll, baseline - offered, OTHER_LOAD)
 
 
 @inner_kernel
@@ -264,8 +263,8 @@ def offer_connection(rules: Float, adder: float, book: Book) -> None:
     wholesale = book.realised[profile]
     carbon = adder * import_co2(rules, book.realised) / KG_PER_T
     asked = min(wholesale + rules[IMPORT_FEE] + carbon, rules[CAP])
-    place(book.offers, book.offer_index, offer, asked, rules[LIMIT], GENERATION)
-    place(book.bids, book.bid_index, bid, max(wholesale - rules[EXPORT_FEE], rules[FLOOR]), rules[LIMIT], EXPORT)
+    place(book.offers, book.offer_rank, offer, asked, rules[LIMIT], GENERATION)
+    place(book.bids, book.bid_rank, bid, max(wholesale - rules[EXPORT_FEE], rules[FLOOR]), rules[LIMIT], EXPORT)
 
 
 @inner_kernel

@@ -61,9 +61,7 @@ from gridmarl.environment.arrays import (
     NONSPIN_REQUIRED,
     ORDER_ACCEPTED,
     ORDER_MW,
-    ORDER_PLACE,
     ORDER_PRICE,
-    ORDER_RANK,
     OUT_OF_BAND,
     PAGES,
     PRICE,
@@ -149,17 +147,17 @@ def clear(book: Book, pricing: int) -> None:
     clear_book(
         book.offers[ORDER_PRICE],
         book.offers[ORDER_MW],
-        book.offer_index[ORDER_RANK],
-        book.offer_index[ORDER_PLACE],
+        book.offer_rank,
         book.offers[ORDER_ACCEPTED],
         book.offers.shape[1],
         book.bids[ORDER_PRICE],
         book.bids[ORDER_MW],
-        book.bid_index[ORDER_RANK],
-        book.bid_index[ORDER_PLACE],
+        book.bid_rank,
         book.bids[ORDER_ACCEPTED],
         book.bids.shape[1],
         pricing,
+        book.order,
+        book.curves,
         book.outcome,
     )
 
@@ -239,11 +237,11 @@ def remember_world(rules: Float, memory: Float, values: Float, demand: float, re
 
 
 @inner_kernel
-def copy_orders(orders: Float, index: Int, record: Float, first: int) -> None:
+def copy_orders(orders: Float, rank: Int, record: Float, first: int) -> None:
     """Keep one side of the book."""
     for i in range(orders.shape[1]):
         record[first + i, 0], record[first + i, 1] = orders[ORDER_PRICE, i], orders[ORDER_MW, i]
-        record[first + i, 2], record[first + i, 3] = orders[ORDER_ACCEPTED, i], index[ORDER_RANK, i]
+        record[first + i, 2], record[first + i, 3] = orders[ORDER_ACCEPTED, i], rank[i]
 
 
 @inner_kernel
@@ -319,8 +317,8 @@ def step_pages(
         book, seats, market = open_page(books, b - first), outcome.seats[b], outcome.market[b]
         settle(world, rows, b, actions[b, last], book, seats, market)
         if outcome.book.shape[0] > 0:
-            copy_orders(book.offers, book.offer_index, outcome.book[b], 0)
-            copy_orders(book.bids, book.bid_index, outcome.book[b], book.offers.shape[1])
+            copy_orders(book.offers, book.offer_rank, outcome.book[b], 0)
+            copy_orders(book.bids, book.bid_rank, outcome.book[b], book.offers.shape[1])
     for b in range(first, end):
         observe(world, rows, b, open_page(books, b - first), outcome)
 

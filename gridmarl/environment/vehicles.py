@@ -71,7 +71,7 @@ def plug_in(world: World, rows: Rows, b: int, book: Book) -> None:
             cover(book.bids, seat[BID_AT], seat[BIDS] - 1, must)
         limits[1] = min(limits[1], spare)
         keep(book.offers, seat[OFFER_AT], seat[OFFERS], limits[1])
-        place(book.bids, book.bid_index, seat[BID_AT] + seat[BIDS] - 1, cap, must, CHARGING)
+        place(book.bids, book.bid_rank, seat[BID_AT] + seat[BIDS] - 1, cap, must, CHARGING)
 
 
 @inner_kernel

@@ -143,13 +143,12 @@ def make_book(orders: Orders, demand: Demand | None, voll: float) -> Book:
     )
 
 
-def _merit_order(book: Book, side: Bool, sign: float) -> tuple[Int, Int, Int]:
-    """Entries of one side by period and merit, where each period starts among them, and their place in the period."""
+def _by_period(book: Book, side: Bool) -> tuple[Int, Int]:
+    """Entries of one side by period, and where each period starts among them."""
     entries: Int = np.flatnonzero(side).astype(np.int64)
-    entries = entries[np.lexsort((sign * book.price[entries], book.period[entries]))]
+    entries = entries[np.argsort(book.period[entries], kind="stable")]
     start = np.searchsorted(book.period[entries], np.arange(book.n_periods + 1)).astype(np.int64)
-    place = np.arange(len(entries), dtype=np.int64) - start[book.period[entries]]
-    return entries, start, place
+    return entries, start
 
 
 def clear_entries(book: Book, pricing: int) -> tuple[Float, Float]:
@@ -171,20 +170,18 @@ def clear_entries(book: Book, pricing: int) -> tuple[Float, Float]:
     """
     accepted = np.zeros(len(book.price))
     outcomes = np.zeros((book.n_periods, 4))
-    offers, offer_start, offer_place = _merit_order(book, book.sells, 1.0)
-    bids, bid_start, bid_place = _merit_order(book, ~book.sells, -1.0)
+    offers, offer_start = _by_period(book, book.sells)
+    bids, bid_start = _by_period(book, ~book.sells)
     sold, bought = np.zeros(len(offers)), np.zeros(len(bids))
     clear_periods(
         book.price[offers],
         book.quantity[offers],
         np.zeros(len(offers), dtype=np.int64),
-        offer_place,
         sold,
         offer_start,
         book.price[bids],
         book.quantity[bids],
         np.zeros(len(bids), dtype=np.int64),
-        bid_place,
         bought,
         bid_start,
         pricing,

@@ -1,13 +1,12 @@
-"""The auction as scalar loops: sort two order books, trade while an offer is at most the bid, and name one price.
+"""The auction as scalar loops: the curves of supply and demand along one merit order of both sides, and one price.
 
-Position q of a book is its q-th megawatt in merit order. S(q) is the offer price there, rising; D(q) is the bid price,
-falling. The traded volume V is the largest q with S(q) <= D(q), and the price must keep every accepted order content
-and every rejected one too::
-
-    max(S(V-), D(V+)) <= price <= min(D(V-), S(V+))
-
-V- and V+ stand ``QUANTITY_TOLERANCE`` of the volume before and after V, so that dust sets no price. S and D are
-monotone and S > D beyond V, hence the interval is never empty.
+Before place k of the merit order (`gridmarl.market.merit`) lie offers of S(k) MW, from there on bids of D(k) MW;
+whoever offers before k asks for no more than anybody who bids from k on gives. Hence the traded volume is
+V = max min(S, D), and the price must keep every accepted order content and every rejected one too: at least that of
+the last place k with S(k) < V (an offer accepted) or D(k) > V (a bid left out), at most that of the first with
+S(k + 1) > V (an offer left out) or D(k + 1) < V (a bid accepted). "Less" and "more" mean by more than
+``QUANTITY_TOLERANCE`` of the volume, so that dust sets no price. The curves cross at V, hence the interval is never
+empty.
 """
 
 from __future__ import annotations
@@ -16,7 +15,20 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.kernels import entry_kernel, kernel
+from gridmarl.kernels import entry_kernel, inner_kernel, kernel
+from gridmarl.market.merit import (
+    BIDDEN,
+    CLASS_AT,
+    DEMAND,
+    FEW_ORDERS,
+    OFFERED,
+    PLACE_PRICE,
+    PLACE_TIE,
+    SUPPLY,
+    Curves,
+    empty_curves,
+    sort_orders,
+)
 from gridmarl.units import QUANTITY_TOLERANCE, Float, Int
 
 LOWER: Final = 0
@@ -30,184 +42,110 @@ HIGH: Final = 2
 VOLUME: Final = 3
 """Columns of an outcome: price, interval low, interval high [$/MWh], volume [MW]."""
 
-_MOVES_PER_ORDER: Final = 8  # a book that needs more insertions than this per order is not "nearly sorted"
-_MANY_ORDERS: Final = 256  # from here on sums take note of what rounding takes
 
-
-@kernel
-def _before(price: Float, rank: Int, a: int, b: int, sign: float) -> bool:
-    """Whether order a stands before order b; the index settles ties, so that two orders never compare equal."""
-    key_a = sign * price[a]
-    key_b = sign * price[b]
-    if key_a != key_b:
-        return bool(key_a < key_b)
-    if rank[a] != rank[b]:
-        return bool(rank[a] < rank[b])
-    return a < b
-
-
-@kernel
-def _sift_down(price: Float, rank: Int, order: Int, root: int, end: int, sign: float) -> None:
-    """Restore the heap (last in merit order on top) below one root."""
-    while 2 * root + 1 < end:
-        child = 2 * root + 1
-        if child + 1 < end and _before(price, rank, order[child], order[child + 1], sign):
-            child += 1
-        if not _before(price, rank, order[root], order[child], sign):
-            return
-        order[root], order[child] = order[child], order[root]
-        root = child
-
-
-@kernel
-def _heap_sort(price: Float, rank: Int, order: Int, n: int, sign: float) -> None:
-    """Sort in n log n whatever the start, in place."""
-    for root in range(n // 2 - 1, -1, -1):
-        _sift_down(price, rank, order, root, n, sign)
-    for end in range(n - 1, 0, -1):
-        order[0], order[end] = order[end], order[0]
-        _sift_down(price, rank, order, 0, end, sign)
-
-
-@kernel
-def sort_orders(price: Float, rank: Int, order: Int, n: int, sign: float) -> None:
-    """Rearrange ``order[:n]`` so that it ascends in (sign * price, rank, index).
-
-    The order is total, so the result does not depend on the permutation it starts from; only the time does. A book that
-    resembles the previous one costs n comparisons, an unrelated one n log n.
-
-    Parameters
-    ----------
-    price : (>= n,) float64
-        Prices [$/MWh]; not NaN.
-    rank : (>= n,) int64
-        Class within a price; the lower goes first.
-    order : (>= n,) int64
-        Holds a permutation of 0..n-1 in its first n entries; rearranged in place.
-    n : int
-        Number of orders.
-    sign : float
-        +1 for offers (cheapest first), -1 for bids (dearest first).
-    """
-    budget = _MOVES_PER_ORDER * n
-    last = -np.inf
-    for k in range(n):
-        entry = order[k]
-        key = sign * price[entry]
-        if key > last:
-            last = key
-            continue
-        hole = k
-        while hole > 0 and _before(price, rank, entry, order[hole - 1], sign):
-            order[hole] = order[hole - 1]
-            hole -= 1
-        order[hole] = entry
-        budget -= k - hole
-        if budget < 0:
-            _heap_sort(price, rank, order, n, sign)
-            return
-
-
-@kernel
-def _add(total: float, lost: float, quantity: float, many: bool) -> tuple[float, float]:
+@inner_kernel
+def _add(total: float, lost: float, mw: float, many: bool) -> tuple[float, float]:
     """The new total and what rounding took from it: Kahan's sum, so that 60,000 orders still add up to 1e-15.
 
     A plain sum of a few orders is as good and four times as quick.
     """
     if not many:
-        return total + quantity, lost
-    if quantity == 0.0:
+        return total + mw, lost
+    if mw == 0.0:
         return total, lost
-    corrected = quantity - lost
+    corrected = mw - lost
     new = total + corrected
     return new, (new - total) - corrected
 
 
-@kernel
-def _traded_volume(
-    offer_price: Float,
-    offer_quantity: Float,
-    offer_order: Int,
-    n_offers: int,
-    bid_price: Float,
-    bid_quantity: Float,
-    bid_order: Int,
-    n_bids: int,
-) -> float:
-    """The last position where the offer is at most the bid: always the end of some order [MW]."""
-    volume, offered, bidden, offered_lost, bidden_lost = 0.0, 0.0, 0.0, 0.0, 0.0
-    i, j = -1, -1
-    many = max(n_offers, n_bids) > _MANY_ORDERS
-    while True:
-        while offered <= volume:
-            i += 1
-            if i >= n_offers:
-                return volume
-            offered, offered_lost = _add(offered, offered_lost, float(offer_quantity[offer_order[i]]), many)
-        while bidden <= volume:
-            j += 1
-            if j >= n_bids:
-                return volume
-            bidden, bidden_lost = _add(bidden, bidden_lost, float(bid_quantity[bid_order[j]]), many)
-        if offer_price[offer_order[i]] > bid_price[bid_order[j]]:
-            return volume
-        volume = min(offered, bidden)
-
-
-@kernel
-def _share_margin(
-    price: Float, quantity: Float, rank: Int, order: Int, n: int, margin: int, taken: float, accepted: Float
-) -> None:
-    """Spread what the orders of the margin's price and rank got over all of them, pro rata.
-
-    The merit order has filled those before position ``margin``, given that one ``taken`` MW and the later ones nothing.
-    """
-    head = order[margin]
-    first, end = margin, margin + 1
-    got, group = taken, quantity[head]
-    while first > 0 and price[order[first - 1]] == price[head] and rank[order[first - 1]] == rank[head]:
-        first -= 1
-        got += quantity[order[first]]
-        group += quantity[order[first]]
-    while end < n and price[order[end]] == price[head] and rank[order[end]] == rank[head]:
-        group += quantity[order[end]]
-        end += 1
-    share = min(1.0, got / group)
-    for k in range(first, end):
-        accepted[order[k]] = share * quantity[order[k]]
-
-
-@kernel
-def _accept(
-    price: Float, quantity: Float, rank: Int, order: Int, n: int, volume: float, accepted: Float, beyond: float
-) -> tuple[float, float]:
-    """Accept the first ``volume`` MW of a book; return the prices just before and just after that position.
-
-    ``beyond`` is the price after the last order.
-    """
-    tolerance = QUANTITY_TOLERANCE * max(1.0, volume)
-    last_accepted, first_rejected = beyond, beyond
+@inner_kernel
+def _add_demand(bidden: Float, count: int, many: bool, demand: Float) -> None:
+    """Add up the bids from the dearest on."""
     total, lost = 0.0, 0.0
-    margin, taken = -1, 0.0
-    for k in range(n):
+    demand[count] = 0.0
+    for k in range(count - 1, -1, -1):
+        total, lost = _add(total, lost, bidden[np.uint64(k)], many)
+        demand[np.uint64(k)] = total
+
+
+@inner_kernel
+def _add_supply(offered: Float, count: int, many: bool, demand: Float, supply: Float) -> tuple[float, int, int]:
+    """Add up the offers from the cheapest on; the traded volume, always the end of some order.
+
+    Also the first and the last place where the curves' lower one reaches it: behind the last offer accepted, and at the
+    last bid accepted.
+    """
+    total, lost, volume, first, last = 0.0, 0.0, 0.0, 0, 0
+    supply[0] = 0.0
+    for k in range(count):
+        total, lost = _add(total, lost, offered[np.uint64(k)], many)
+        at = np.uint64(k + 1)
+        supply[at] = total
+        trade = total if total < demand[at] else demand[at]
+        first = k + 1 if trade > volume else first
+        last = k + 1 if trade >= volume else last
+        volume = trade if trade > volume else volume
+    return volume, first, last
+
+
+@inner_kernel
+def _interval(count: int, volume: float, first: int, last: int, curves: Curves) -> tuple[float, float]:
+    """The lowest and the highest price that keep everybody content."""
+    price, supply, demand = curves.mw[PLACE_PRICE], curves.mw[SUPPLY], curves.mw[DEMAND]
+    tolerance = QUANTITY_TOLERANCE * max(1.0, volume)
+    less, more = volume - tolerance, volume + tolerance
+    low, high = last, first
+    while low >= 0 and (supply[np.uint64(low)] >= less) & (demand[np.uint64(low)] <= more):
+        low -= 1
+    while high <= count and (supply[np.uint64(high)] <= more) & (demand[np.uint64(high)] >= less):
+        high += 1
+    return price[np.uint64(low)] if low >= 0 else -np.inf, price[np.uint64(high - 1)] if high <= count else np.inf
+
+
+@inner_kernel
+def _group(mw: Float, count: int, place: int, curves: Curves) -> tuple[int, int, float]:
+    """From where to where stand the orders of one order's side, price and rank, and their quantity [MW]."""
+    price, tie = curves.mw[PLACE_PRICE], curves.tie[PLACE_TIE]
+    asked, kind = price[place], tie[place] >> CLASS_AT
+    first, end, total = place, place + 1, mw[place]
+    while first > 0 and price[first - 1] == asked and tie[first - 1] >> CLASS_AT == kind:
+        first -= 1
+        total += mw[first]
+    while end < count and price[end] == asked and tie[end] >> CLASS_AT == kind:
+        total += mw[end]
+        end += 1
+    return first, end, total
+
+
+@inner_kernel
+def _accept_offers(
+    count: int, volume: float, margin: int, order: Int, n_offers: int, curves: Curves, accepted: Float
+) -> None:
+    """Accept the offers before the margin's group; of the group, all the same share."""
+    offered = curves.mw[OFFERED]
+    first, end, total = _group(offered, count, margin, curves)
+    share = min(1.0, (volume - curves.mw[SUPPLY, first]) / total)
+    for k in range(end):
         entry = order[k]
-        size = float(quantity[entry])
-        before = total
-        total, lost = _add(total, lost, size, n > _MANY_ORDERS)
-        accepted[entry] = size if before < volume else 0.0
-        if before < volume:
-            margin = k
-            taken = size if total <= volume else volume - before
-        if before < volume - tolerance:
-            last_accepted = float(price[entry])
-        if before <= volume + tolerance < total:
-            first_rejected = float(price[entry])
-    if margin >= 0:
-        _share_margin(price, quantity, rank, order, n, margin, taken, accepted)
-    return last_accepted, first_rejected
+        if entry < n_offers:
+            accepted[np.uint64(entry)] = (1.0 if k < first else share) * offered[k]
 
 
-@kernel
+@inner_kernel
+def _accept_bids(
+    count: int, volume: float, margin: int, order: Int, n: int, n_bids: int, curves: Curves, accepted: Float
+) -> None:
+    """Accept the bids behind the margin's group; of the group, all the same share."""
+    bidden = curves.mw[BIDDEN]
+    first, end, total = _group(bidden, count, margin, curves)
+    share = min(1.0, (volume - curves.mw[DEMAND, end]) / total)
+    for k in range(first, count):
+        slot = n - 1 - order[k]
+        if slot < n_bids:
+            accepted[np.uint64(slot)] = (1.0 if k >= end else share) * bidden[k]
+
+
+@inner_kernel
 def _price_within(low: float, high: float, traded: bool, pricing: int) -> float:
     """The price that the rule picks from the interval; where nothing traded, the point nearest 0."""
     if not traded:
@@ -224,16 +162,16 @@ def clear_book(
     offer_price: Float,
     offer_quantity: Float,
     offer_rank: Int,
-    offer_order: Int,
     offer_accepted: Float,
     n_offers: int,
     bid_price: Float,
     bid_quantity: Float,
     bid_rank: Int,
-    bid_order: Int,
     bid_accepted: Float,
     n_bids: int,
     pricing: int,
+    order: Int,
+    curves: Curves,
     outcome: Float,
 ) -> None:
     """Clear one period at a uniform price.
@@ -249,34 +187,36 @@ def clear_book(
     offer_quantity, bid_quantity : (>= n,) float64
         Quantities [MW], finite and >= 0.
     offer_rank, bid_rank : (>= n,) int64
-        Class within a price; the lower goes first, equals share pro rata.
-    offer_order, bid_order : (>= n,) int64
-        Permutations of 0..n-1, left in merit order; the one of a similar book makes the next clearing quick.
+        Class within a price, 0 to 2^30; the lower goes first, equals share pro rata.
     offer_accepted, bid_accepted : (>= n,) float64
         Filled with the accepted quantities [MW]; each side sums to the volume.
     n_offers, n_bids : int
         Number of orders on each side.
     pricing : int
         ``LOWER``, ``UPPER`` or ``MIDPOINT``.
+    order : (>= n_offers + n_bids,) int64
+        A permutation of both sides' entries (`gridmarl.market.merit`), left in merit order; the one of a similar book
+        makes the next clearing quick.
+    curves : Curves
+        Scratch from `empty_curves`.
     outcome : (4,) float64
         Filled with price, interval low, interval high [$/MWh] and volume [MW].
     """
-    sort_orders(offer_price, offer_rank, offer_order, n_offers, 1.0)
-    sort_orders(bid_price, bid_rank, bid_order, n_bids, -1.0)
-    volume = _traded_volume(
-        offer_price, offer_quantity, offer_order, n_offers, bid_price, bid_quantity, bid_order, n_bids
-    )
+    n = n_offers + n_bids
+    offers, bids = (offer_price, offer_quantity, offer_rank, n_offers), (bid_price, bid_quantity, bid_rank, n_bids)
+    count = sort_orders(*offers, *bids, order, curves)
+    offered, bidden, supply, demand = curves.mw[OFFERED], curves.mw[BIDDEN], curves.mw[SUPPLY], curves.mw[DEMAND]
+    _add_demand(bidden, count, n > FEW_ORDERS, demand)
+    volume, first, last = _add_supply(offered, count, n > FEW_ORDERS, demand, supply)
     traded = volume > QUANTITY_TOLERANCE
     if not traded:
-        volume = 0.0
-    last_offer, first_unsold = _accept(
-        offer_price, offer_quantity, offer_rank, offer_order, n_offers, volume, offer_accepted, np.inf
-    )
-    last_bid, first_unserved = _accept(
-        bid_price, bid_quantity, bid_rank, bid_order, n_bids, volume, bid_accepted, -np.inf
-    )
-    low = max(last_offer, first_unserved) if traded else first_unserved
-    high = min(last_bid, first_unsold) if traded else first_unsold
+        volume, first, last = 0.0, 0, count
+    low, high = _interval(count, volume, first, last, curves)
+    offer_accepted[:n_offers] = 0.0
+    bid_accepted[:n_bids] = 0.0
+    if traded:
+        _accept_offers(count, volume, first - 1, order, n_offers, curves, offer_accepted)
+        _accept_bids(count, volume, last, order, n, n_bids, curves, bid_accepted)
     outcome[PRICE] = _price_within(low, high, traded, pricing)
     outcome[LOW] = low
     outcome[HIGH] = high
@@ -284,17 +224,67 @@ def clear_book(
 
 
 @entry_kernel
-def clear_periods(
+def _clear_each(
     offer_price: Float,
     offer_quantity: Float,
     offer_rank: Int,
-    offer_order: Int,
     offer_accepted: Float,
     offer_start: Int,
     bid_price: Float,
     bid_quantity: Float,
     bid_rank: Int,
-    bid_order: Int,
+    bid_accepted: Float,
+    bid_start: Int,
+    order: Int,
+    pricing: int,
+    curves: Curves,
+    outcomes: Float,
+) -> None:
+    """Clear period after period in the same scratch."""
+    for period in range(outcomes.shape[0]):
+        a, b = offer_start[period], offer_start[period + 1]
+        c, d = bid_start[period], bid_start[period + 1]
+        clear_book(
+            offer_price[a:b],
+            offer_quantity[a:b],
+            offer_rank[a:b],
+            offer_accepted[a:b],
+            b - a,
+            bid_price[c:d],
+            bid_quantity[c:d],
+            bid_rank[c:d],
+            bid_accepted[c:d],
+            d - c,
+            pricing,
+            order[a + c : b + d],
+            curves,
+            outcomes[period],
+        )
+
+
+def _merit_order(offer_price: Float, offer_start: Int, bid_price: Float, bid_start: Int) -> Int:
+    """Each period's entries by price: all of a merit order but its ties."""
+    offers, bids = np.diff(offer_start), np.diff(bid_start)
+    period = np.concatenate([np.repeat(np.arange(len(side)), side) for side in (offers, bids)])
+    entry = np.concatenate(
+        [
+            np.arange(len(offer_price)) - np.repeat(offer_start[:-1], offers),
+            np.repeat(offers + bids - 1 + bid_start[:-1], bids) - np.arange(len(bid_price)),
+        ]
+    )
+    order: Int = entry[np.lexsort((entry, np.concatenate([offer_price, bid_price]), period))]
+    return order
+
+
+def clear_periods(
+    offer_price: Float,
+    offer_quantity: Float,
+    offer_rank: Int,
+    offer_accepted: Float,
+    offer_start: Int,
+    bid_price: Float,
+    bid_quantity: Float,
+    bid_rank: Int,
     bid_accepted: Float,
     bid_start: Int,
     pricing: int,
@@ -304,33 +294,19 @@ def clear_periods(
 
     Parameters
     ----------
-    offer_price, offer_quantity, offer_rank, offer_order, offer_accepted : (offers,)
-        As in `clear_book`; ``offer_order`` counts from 0 within each period.
+    offer_price, offer_quantity, offer_rank, offer_accepted : (offers,)
+        As in `clear_book`.
     offer_start, bid_start : (periods + 1,) int64
         Period p holds the orders from ``start[p]`` to before ``start[p + 1]``.
-    bid_price, bid_quantity, bid_rank, bid_order, bid_accepted : (bids,)
+    bid_price, bid_quantity, bid_rank, bid_accepted : (bids,)
         The same for the demand side.
     pricing : int
         ``LOWER``, ``UPPER`` or ``MIDPOINT``.
     outcomes : (periods, 4) float64
         Filled with price, interval low, interval high [$/MWh] and volume [MW].
     """
-    for period in range(outcomes.shape[0]):
-        a, b = offer_start[period], offer_start[period + 1]
-        c, d = bid_start[period], bid_start[period + 1]
-        clear_book(
-            offer_price[a:b],
-            offer_quantity[a:b],
-            offer_rank[a:b],
-            offer_order[a:b],
-            offer_accepted[a:b],
-            b - a,
-            bid_price[c:d],
-            bid_quantity[c:d],
-            bid_rank[c:d],
-            bid_order[c:d],
-            bid_accepted[c:d],
-            d - c,
-            pricing,
-            outcomes[period],
-        )
+    scratch = empty_curves(int((np.diff(offer_start) + np.diff(bid_start)).max(initial=0)))
+    order = _merit_order(offer_price, offer_start, bid_price, bid_start)
+    offers = (offer_price, offer_quantity, offer_rank, offer_accepted, offer_start)
+    bids = (bid_price, bid_quantity, bid_rank, bid_accepted, bid_start)
+    _clear_each(*offers, *bids, order, pricing, scratch, outcomes)

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from gridmarl.market.clearing import LOWER, MIDPOINT, UPPER, clear_book, clear_periods, sort_orders
+from gridmarl.market.clearing import LOWER, MIDPOINT, UPPER, clear_book, clear_periods
+from gridmarl.market.merit import FEW_ORDERS, empty_curves, sort_orders
 from gridmarl.units import QUANTITY_TOLERANCE
 
 VOLL = 10_000.0
@@ -44,32 +45,35 @@ def _columns(side):
     return price, quantity, rank
 
 
-def clear(offers, bids, pricing=LOWER, offer_order=None, bid_order=None) -> Result:
-    """Clear lists of (price, quantity[, rank])."""
+def clear(offers, bids, pricing=LOWER, order=None, crowd=0) -> Result:
+    """Clear lists of (price, quantity[, rank]), from any permutation of the entries, among a crowd of empty orders."""
+    asked, given = len(offers), len(bids)
+    offers, bids = [*offers, *[(30.0, 0.0)] * crowd], [*bids, *[(30.0, 0.0)] * crowd]
     offer_price, offer_quantity, offer_rank = _columns(offers)
     bid_price, bid_quantity, bid_rank = _columns(bids)
     n, m = len(offers), len(bids)
-    offer_order = np.arange(n) if offer_order is None else np.array(offer_order, dtype=np.int64)
-    bid_order = np.arange(m) if bid_order is None else np.array(bid_order, dtype=np.int64)
+    order = np.arange(n + m) if order is None else np.array(order, dtype=np.int64)
     sold, bought, outcome = np.full(n, np.nan), np.full(m, np.nan), np.full(4, np.nan)
     clear_book(
         offer_price,
         offer_quantity,
         offer_rank,
-        offer_order,
         sold,
         n,
         bid_price,
         bid_quantity,
         bid_rank,
-        bid_order,
         bought,
         m,
         pricing,
+        order,
+        empty_curves(n + m),
         outcome,
     )
     price, low, high, volume = outcome.tolist()
-    return Result(price, low, high, volume, sold, bought)
+    assert not sold[asked:].any()
+    assert not bought[given:].any()
+    return Result(price, low, high, volume, sold[:asked], bought[:given])
 
 
 prices = st.one_of(st.integers(-5, 8).map(lambda k: 10.0 * k), st.floats(-60.0, 90.0))
@@ -81,6 +85,9 @@ quantities = st.one_of(
 orders = st.tuples(prices, quantities, st.integers(0, 1))
 inelastic = st.tuples(st.just(VOLL), st.one_of(quantities, st.floats(0.0, 900.0)), st.just(0))
 books = st.tuples(st.lists(orders, max_size=7), st.lists(st.one_of(orders, inelastic), max_size=6))
+
+
+CROWDS = pytest.mark.parametrize("crowd", [0, FEW_ORDERS], ids=["few", "many"])
 
 
 @pytest.mark.parametrize(("demand", "price", "battery"), [(120, 55, 15), (150, 65, 15), (80, 45, 0)])
@@ -95,12 +102,13 @@ def test_the_worked_example_needs_no_compiler():
     script = (
         "import numpy as np\n"
         "from gridmarl.market.clearing import clear_book\n"
+        "from gridmarl.market.merit import empty_curves\n"
         f"price, quantity = np.array({STACK!r}, dtype=float).T.copy()\n"
         "for demand in (120.0, 150.0, 80.0):\n"
         f"    bid, size = np.array([{VOLL}, {CHARGE[0]}]), np.array([demand, {CHARGE[1]}])\n"
-        "    rank, order, sold, bought, out = np.zeros(8, int), np.arange(8), np.zeros(8), np.zeros(2), np.zeros(4)\n"
-        "    clear_book(price, quantity, rank, order, sold, 8,\n"
-        "               bid, size, np.zeros(2, int), np.arange(2), bought, 2, 0, out)\n"
+        "    rank, order, sold, bought, out = np.zeros(8, int), np.arange(10), np.zeros(8), np.zeros(2), np.zeros(4)\n"
+        "    clear_book(price, quantity, rank, sold, 8, bid, size, np.zeros(2, int), bought, 2, 0,\n"
+        "               order, empty_curves(10), out)\n"
         "    print(out[0], sold[3], hasattr(clear_book, 'py_func'))\n"
     )
     run = subprocess.run(
@@ -204,9 +212,10 @@ def test_a_trade_of_dust_alone_is_no_trade():
 
 @given(books)
 @settings(max_examples=150, deadline=None)
-def test_the_auction_reaches_the_welfare_of_the_linear_programme(book):
+@CROWDS
+def test_the_auction_reaches_the_welfare_of_the_linear_programme(crowd, book):
     offers, bids = book
-    result = clear(offers, bids)
+    result = clear(offers, bids, crowd=crowd)
     cost = np.array([order[0] for order in offers] + [-order[0] for order in bids])
     balance = np.array([[1.0] * len(offers) + [-1.0] * len(bids)])
     bounds = [(0.0, order[1]) for order in (*offers, *bids)]
@@ -218,9 +227,10 @@ def test_the_auction_reaches_the_welfare_of_the_linear_programme(book):
 
 @given(books)
 @settings(max_examples=400, deadline=None)
-def test_every_price_of_the_interval_supports_the_outcome(book):
+@CROWDS
+def test_every_price_of_the_interval_supports_the_outcome(crowd, book):
     offers, bids = book
-    result = clear(offers, bids)
+    result = clear(offers, bids, crowd=crowd)
     dust = QUANTITY_TOLERANCE * max(1.0, result.volume)
     assert result.low <= result.price <= result.high
     for price in (result.low, result.price, result.high):
@@ -234,9 +244,10 @@ def test_every_price_of_the_interval_supports_the_outcome(book):
 
 @given(books)
 @settings(max_examples=400, deadline=None)
-def test_both_sides_sum_to_the_volume_and_nobody_gets_more_than_asked(book):
+@CROWDS
+def test_both_sides_sum_to_the_volume_and_nobody_gets_more_than_asked(crowd, book):
     offers, bids = book
-    result = clear(offers, bids)
+    result = clear(offers, bids, crowd=crowd)
     for side, accepted in ((offers, result.sold), (bids, result.bought)):
         assert abs(fsum(accepted) - result.volume) <= EXACT * result.volume
         assert all(0.0 <= got <= order[1] for order, got in zip(side, accepted, strict=True))
@@ -244,9 +255,10 @@ def test_both_sides_sum_to_the_volume_and_nobody_gets_more_than_asked(book):
 
 @given(books)
 @settings(max_examples=200, deadline=None)
-def test_equal_orders_get_equal_shares(book):
+@CROWDS
+def test_equal_orders_get_equal_shares(crowd, book):
     offers, bids = book
-    result = clear(offers, bids)
+    result = clear(offers, bids, crowd=crowd)
     for side, accepted in ((offers, result.sold), (bids, result.bought)):
         for (price, quantity, rank), got in zip(side, accepted, strict=True):
             for (other_price, other_quantity, other_rank), other in zip(side, accepted, strict=True):
@@ -257,11 +269,12 @@ def test_equal_orders_get_equal_shares(book):
 
 @given(books, st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
-def test_the_outcome_does_not_depend_on_the_order_the_last_book_left_behind(book, random):
+@CROWDS
+def test_the_outcome_does_not_depend_on_the_order_the_last_book_left_behind(crowd, book, random):
     offers, bids = book
-    plain = clear(offers, bids)
-    start = [random.sample(range(len(side)), len(side)) for side in book]
-    shuffled = clear(offers, bids, LOWER, start[0], start[1])
+    plain = clear(offers, bids, crowd=crowd)
+    n = len(offers) + len(bids) + 2 * crowd
+    shuffled = clear(offers, bids, LOWER, random.sample(range(n), n), crowd)
     np.testing.assert_array_equal(shuffled.sold, plain.sold)
     np.testing.assert_array_equal(shuffled.bought, plain.bought)
     assert (shuffled.price, shuffled.low, shuffled.high) == (plain.price, plain.low, plain.high)
@@ -285,30 +298,39 @@ def test_orders_without_a_quantity_change_nothing(book, empties):
 
 def test_entries_beyond_the_number_of_orders_are_left_alone():
     price, quantity = np.array([20.0, np.nan]), np.array([5.0, np.nan])
-    rank, order, accepted, outcome = np.array([0, -1]), np.array([0, 77]), np.array([0.0, -1.0]), np.zeros(4)
-    bid, size, bought = np.array([90.0]), np.array([3.0]), np.zeros(1)
-    one, first = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    clear_book(price, quantity, rank, order, accepted, 1, bid, size, one, first, bought, 1, LOWER, outcome)
+    rank, order, accepted, outcome = np.array([0, -1]), np.array([0, 1, 77]), np.array([0.0, -1.0]), np.zeros(4)
+    bid, size, bought, one = np.array([90.0]), np.array([3.0]), np.zeros(1), np.zeros(1, np.int64)
+    curves = empty_curves(2)
+    clear_book(price, quantity, rank, accepted, 1, bid, size, one, bought, 1, LOWER, order, curves, outcome)
     np.testing.assert_array_equal(outcome, [20.0, 20.0, 20.0, 3.0])
-    assert (order[1], accepted[1]) == (77, -1.0)
+    assert (order[2], accepted[1]) == (77, -1.0)
 
 
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), max_size=60), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_sorting_ignores_the_permutation_it_starts_from(sign, keys, random):
-    n = len(keys)
-    price = np.array([key[0] for key in keys], dtype=np.float64)
-    rank = np.array([key[1] for key in keys], dtype=np.int64)
-    order = np.array(random.sample(range(n), n), dtype=np.int64)
-    sort_orders(price, rank, order, n, sign)
-    assert order.tolist() == sorted(range(n), key=lambda i: (sign * price[i], rank[i], i))
+def sort(offers, bids, order):
+    """Merit order of lists of (price, quantity, rank)."""
+    curves, order = empty_curves(len(offers) + len(bids)), np.array(order, dtype=np.int64)
+    return sort_orders(*_columns(offers), len(offers), *_columns(bids), len(bids), order, curves), order.tolist()
 
 
-def test_infinite_prices_sort_to_the_ends():
-    price, order = np.array([5.0, inf, -inf, 0.0]), np.arange(4)
-    sort_orders(price, np.zeros(4, np.int64), order, 4, -1.0)
-    assert order.tolist() == [1, 0, 3, 2]
+entries = st.tuples(st.one_of(st.integers(-3, 3), st.sampled_from([inf, -inf])), st.integers(0, 1), st.integers(0, 2))
+
+
+@given(st.lists(entries, max_size=60), st.lists(entries, max_size=60), st.randoms(use_true_random=False))
+@settings(max_examples=300, deadline=None)
+def test_orders_stand_by_price_then_offers_before_bids_then_by_rank_and_those_without_a_quantity_last(
+    offers, bids, random
+):
+    n = len(offers) + len(bids)
+
+    def key(entry):
+        price, _, rank = offers[entry] if entry < len(offers) else bids[n - 1 - entry]
+        return (price, 0, rank, entry) if entry < len(offers) else (price, 1, -rank, entry)
+
+    traded = [entry for entry in range(n) if (offers[entry] if entry < len(offers) else bids[n - 1 - entry])[1] > 0]
+    count, order = sort(offers, bids, random.sample(range(n), n))
+    assert count == len(traded)
+    assert order[:count] == sorted(traded, key=key)
+    assert sorted(order) == list(range(n))
 
 
 @pytest.mark.skipif(not hasattr(sort_orders, "py_func"), reason="the time limit is one for compiled code")
@@ -319,19 +341,19 @@ def test_sorting_a_large_unrelated_book_is_not_quadratic(start):
     price, rank = np.round(rng.normal(50.0, 20.0, n), 1), rng.integers(0, 2, n)
     want = np.lexsort((np.arange(n), rank, price))
     order = rng.permutation(n) if start == "shuffled" else want[::-1].copy()
-    sort_orders(price[:2], rank[:2], np.arange(2), 2, 1.0)
+    nothing, nobody, curves = np.empty(0), np.empty(0, np.int64), empty_curves(n)
+    sort_orders(price[:2], price[:2], rank[:2], 2, nothing, nothing, nobody, 0, np.arange(2), curves)
     began = time.perf_counter()
-    sort_orders(price, rank, order, n, 1.0)
+    sort_orders(price, np.ones(n), rank, n, nothing, nothing, nobody, 0, order, curves)
     assert time.perf_counter() - began < 3.0
     np.testing.assert_array_equal(order, want)
 
 
-def _packed(sides) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Price, quantity, rank, order, accepted and start of one side of several periods."""
+def _packed(sides) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Price, quantity, rank, accepted and start of one side of several periods."""
     price, quantity, rank = _columns([order for side in sides for order in side])
-    order = np.array([k for side in sides for k in range(len(side))], dtype=np.int64)
     start = np.cumsum([0, *map(len, sides)], dtype=np.int64)
-    return price, quantity, rank, order, np.full(len(price), np.nan), start
+    return price, quantity, rank, np.full(len(price), np.nan), start
 
 
 @given(st.lists(books, min_size=1, max_size=4), st.sampled_from([LOWER, UPPER, MIDPOINT]))
@@ -342,5 +364,5 @@ def test_a_period_among_many_clears_as_it_would_alone(periods, pricing):
     clear_periods(*offers, *bids, pricing, outcomes)
     alone = [clear(offers, bids, pricing) for offers, bids in periods]
     np.testing.assert_array_equal(outcomes, [[r.price, r.low, r.high, r.volume] for r in alone])
-    np.testing.assert_array_equal(offers[4], np.concatenate([r.sold for r in alone]))
-    np.testing.assert_array_equal(bids[4], np.concatenate([r.bought for r in alone]))
+    np.testing.assert_array_equal(offers[3], np.concatenate([r.sold for r in alone]))
+    np.testing.assert_array_equal(bids[3], np.concatenate([r.bought for r in alone]))

@@ -1,0 +1,235 @@
+"""The merit order of both sides of a book: lined up, sorted, and read by place.
+
+Offers and bids stand in one row, cheapest first, offers before bids of the same price. An *entry* numbers the orders of
+both sides: offer e is entry e, and the bids follow backwards, so that the last entry is bid 0. Of offers alike in price
+the lower rank goes first, of offers alike in rank too the lower entry; the merit order of bids is the row from its end.
+Orders without a quantity come last.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from gridmarl.kernels import inner_kernel, kernel
+from gridmarl.units import Float, Int
+
+LANES: Final = 8
+"""Numbers that one instruction compares: a line is padded to a multiple of it."""
+FEW_ORDERS: Final = 64
+"""Up to here orders are sorted by counting."""
+_MOVES_PER_ORDER: Final = 8  # a book that needs more insertions than this per order is not "nearly sorted"
+
+# Rows of ``Curves.mw``: as lined up, then by place.
+LINE_PRICE, LINE_MW, PLACE_PRICE, OFFERED, BIDDEN, SUPPLY, DEMAND = range(7)
+# Rows of ``Curves.tie``.
+LINE_TIE, PLACE_TIE = range(2)
+CLASS_AT: Final = 32
+"""A tie is a class of orders from this bit on, and below it the entry."""
+_ENTRY: Final = (1 << CLASS_AT) - 1
+_LAST_CLASS: Final = (1 << 31) - 1  # a bid's class is this less its rank, behind all classes of offers
+_NOBODY: Final = (1 << 63) - 1
+
+
+class Curves(NamedTuple):
+    """Scratch of an auction."""
+
+    mw: Float  # (7, place + lanes) price and MW as lined up; by place price, offered, bid, and the curves of both
+    tie: Int  # (2, place + lanes) as lined up, by place
+
+
+def empty_curves(orders: int) -> Curves:
+    """Scratch for this many offers and bids together."""
+    width = orders + 1 + LANES
+    return Curves(np.zeros((7, width)), np.zeros((2, width), np.int64))
+
+
+@inner_kernel
+def _line_up_few(
+    offer_price: Float,
+    offer_quantity: Float,
+    offer_rank: Int,
+    n_offers: int,
+    bid_price: Float,
+    bid_quantity: Float,
+    bid_rank: Int,
+    n_bids: int,
+    order: Int,
+    curves: Curves,
+) -> tuple[int, int]:
+    """Line up what has a quantity, entry by entry, and put the rest last; how many offers, how many in all."""
+    price, mw, tie = curves.mw[LINE_PRICE], curves.mw[LINE_MW], curves.tie[LINE_TIE]
+    count, rest = 0, n_offers + n_bids - 1
+    for slot in range(n_offers):
+        at, some = np.uint64(count), 1 if offer_quantity[slot] > 0.0 else 0
+        price[at], mw[at], tie[at] = offer_price[slot], offer_quantity[slot], (offer_rank[slot] << CLASS_AT) | slot
+        order[np.uint64(rest)] = slot
+        count, rest = count + some, rest - 1 + some
+    offers = count
+    for k in range(n_bids):
+        slot = n_bids - 1 - k
+        at, some = np.uint64(count), 1 if bid_quantity[slot] > 0.0 else 0
+        price[at], mw[at] = bid_price[slot], bid_quantity[slot]
+        tie[at] = ((_LAST_CLASS - bid_rank[slot]) << CLASS_AT) | (n_offers + k)
+        order[np.uint64(rest)] = n_offers + k
+        count, rest = count + some, rest - 1 + some
+    for k in range(count, count + LANES):
+        price[k], tie[k] = np.inf, _NOBODY
+    return offers, count
+
+
+@inner_kernel
+def _sort_few(offers: int, count: int, order: Int, curves: Curves) -> None:
+    """Put each order at its place: the number of those before it. No branch to foretell, eight compared at once."""
+    price, mw, tie = curves.mw[LINE_PRICE], curves.mw[LINE_MW], curves.tie[LINE_TIE]
+    lanes = (count + LANES - 1) & (2 * FEW_ORDERS - LANES)
+    for k in range(np.uint64(count)):
+        asked, mine = price[k], tie[k]
+        before = 0
+        for lane in range(lanes):
+            other, its = price[np.uint64(lane)], tie[np.uint64(lane)]
+            before += 1 if (other < asked) | ((other == asked) & (its < mine)) else 0
+        place, sells = np.uint64(before), k < np.uint64(offers)
+        order[place] = mine & _ENTRY
+        curves.tie[PLACE_TIE, place] = mine
+        curves.mw[PLACE_PRICE, place] = asked
+        curves.mw[OFFERED, place] = mw[k] if sells else 0.0
+        curves.mw[BIDDEN, place] = 0.0 if sells else mw[k]
+
+
+@inner_kernel
+def _line_up_many(
+    offer_price: Float,
+    offer_quantity: Float,
+    offer_rank: Int,
+    n_offers: int,
+    bid_price: Float,
+    bid_quantity: Float,
+    bid_rank: Int,
+    n_bids: int,
+    curves: Curves,
+) -> int:
+    """Line up every entry, those without a quantity behind any price; how many have one."""
+    price, mw, tie = curves.mw[LINE_PRICE], curves.mw[LINE_MW], curves.tie[LINE_TIE]
+    count = 0
+    for entry in range(n_offers + n_bids):
+        sells, slot = entry < n_offers, n_offers + n_bids - 1 - entry
+        mw[entry] = offer_quantity[entry] if sells else bid_quantity[slot]
+        price[entry] = offer_price[entry] if sells else bid_price[slot]
+        kind = offer_rank[entry] if sells else _LAST_CLASS - bid_rank[slot]
+        if mw[entry] > 0.0:
+            count += 1
+        else:
+            price[entry], kind = np.inf, _LAST_CLASS
+        tie[entry] = (kind << CLASS_AT) | entry
+    return count
+
+
+@inner_kernel
+def _before(price: Float, tie: Int, a: int, b: int) -> bool:
+    """Whether entry a stands before entry b; two never compare equal."""
+    return bool(price[a] < price[b]) if price[a] != price[b] else bool(tie[a] < tie[b])
+
+
+@inner_kernel
+def _sift_down(price: Float, tie: Int, order: Int, root: int, end: int) -> None:
+    """Restore the heap (last in merit order on top) below one root."""
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and _before(price, tie, order[child], order[child + 1]):
+            child += 1
+        if not _before(price, tie, order[root], order[child]):
+            return
+        order[root], order[child] = order[child], order[root]
+        root = child
+
+
+@inner_kernel
+def _heap_sort(price: Float, tie: Int, order: Int, n: int) -> None:
+    """Sort in n log n whatever the start, in place."""
+    for root in range(n // 2 - 1, -1, -1):
+        _sift_down(price, tie, order, root, n)
+    for end in range(n - 1, 0, -1):
+        order[0], order[end] = order[end], order[0]
+        _sift_down(price, tie, order, 0, end)
+
+
+@inner_kernel
+def _sort_many(price: Float, tie: Int, order: Int, n: int) -> None:
+    """Sort the order of the last book: n comparisons where this one resembles it, n log n where it does not."""
+    budget = _MOVES_PER_ORDER * n
+    last = -np.inf
+    for k in range(n):
+        entry = order[k]
+        if price[entry] > last:
+            last = price[entry]
+            continue
+        hole = k
+        while hole > 0 and _before(price, tie, entry, order[hole - 1]):
+            order[hole] = order[hole - 1]
+            hole -= 1
+        order[hole] = entry
+        budget -= k - hole
+        if budget < 0:
+            _heap_sort(price, tie, order, n)
+            return
+
+
+@inner_kernel
+def _place_many(n_offers: int, count: int, order: Int, curves: Curves) -> None:
+    """Write the sorted entries by place."""
+    mw, tie = curves.mw, curves.tie
+    for place in range(count):
+        entry = order[place]
+        sells = entry < n_offers
+        tie[PLACE_TIE, place] = tie[LINE_TIE, entry]
+        mw[PLACE_PRICE, place] = mw[LINE_PRICE, entry]
+        mw[OFFERED, place] = mw[LINE_MW, entry] if sells else 0.0
+        mw[BIDDEN, place] = 0.0 if sells else mw[LINE_MW, entry]
+
+
+@kernel
+def sort_orders(
+    offer_price: Float,
+    offer_quantity: Float,
+    offer_rank: Int,
+    n_offers: int,
+    bid_price: Float,
+    bid_quantity: Float,
+    bid_rank: Int,
+    n_bids: int,
+    order: Int,
+    curves: Curves,
+) -> int:
+    """Put both sides' orders into one merit order; how many have a quantity.
+
+    The merit order is total, so the result does not depend on the permutation it starts from; of a large book, only the
+    time does.
+
+    Parameters
+    ----------
+    offer_price, bid_price : (>= n,) float64
+        Prices [$/MWh]; not NaN.
+    offer_quantity, bid_quantity : (>= n,) float64
+        Quantities [MW].
+    offer_rank, bid_rank : (>= n,) int64
+        Class within a price, 0 to 2^30; the lower goes first.
+    n_offers, n_bids : int
+        Number of orders on each side.
+    order : (>= n_offers + n_bids,) int64
+        A permutation of all entries; left in merit order.
+    curves : Curves
+        Scratch from `empty_curves`; left with ties, prices and quantities by place.
+    """
+    offers = (offer_price, offer_quantity, offer_rank, n_offers)
+    bids = (bid_price, bid_quantity, bid_rank, n_bids)
+    n = n_offers + n_bids
+    if n <= FEW_ORDERS:
+        lined, count = _line_up_few(*offers, *bids, order, curves)
+        _sort_few(lined, count, order, curves)
+    else:
+        count = _line_up_many(*offers, *bids, curves)
+        _sort_many(curves.mw[LINE_PRICE], curves.tie[LINE_TIE], order, n)
+        _place_many(n_offers, count, order, curves)
+    return count
