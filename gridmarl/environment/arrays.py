@@ -11,7 +11,7 @@ from gridmarl.assets.generator import GENERATOR_STATE
 from gridmarl.assets.load import LOAD_STATE
 from gridmarl.grid.frequency import GRID_STATE, LIMIT_COLUMNS, RESULT_COLUMNS
 from gridmarl.kernels import inner_kernel
-from gridmarl.market.merit import Curves, empty_curves
+from gridmarl.market.merit import empty_curves
 from gridmarl.market.reserve import RESERVE_COLUMNS
 from gridmarl.units import Float, Float32, Int, UInt
 
@@ -254,7 +254,8 @@ class Book(NamedTuple):
     offer_rank: Int  # (slot,) class within a price
     bid_rank: Int  # (slot,)
     order: Int  # (entry,) merit order of both sides
-    curves: Curves  # of the auction; scratch
+    curve: Float  # (7, place) ``Curves.mw`` of the auction; scratch
+    tie: Int  # (2, place) ``Curves.tie``
     steps: Float  # (2, 3) price and MW of a decoded action
     limits: Float  # (seat, 2) what each seat can deliver, MW
     realised: Float  # (profile,)
@@ -292,6 +293,8 @@ PAGED = (
     "path",
     "online",
     "grid_limits",
+    "public",
+    "own",
     "sellers",
     "margin",
 )
@@ -307,14 +310,15 @@ def open_page(books: Book, k: int) -> Book:
         books.offer_rank[k],
         books.bid_rank[k],
         books.order[k],
-        books.curves,
+        books.curve,
+        books.tie,
         books.steps,
         books.limits[k],
         books.realised[k],
         books.outcome[k],
-        books.public,
+        books.public[k],
         books.ahead,
-        books.own,
+        books.own[k],
         books.fault,
         books.strayed[k],
         books.following[k],
@@ -400,13 +404,15 @@ def empty_book(world: World, substeps: int) -> Book:
     """Scratch of several rows' intervals: what stages hand on has a page for each, (page, ...)."""
     offers, bids = book_sizes(world)
     profiles, sellers = len(world.profile), len(world.generator) + len(world.battery)
+    curves = empty_curves(offers + bids)
     one = Book(
         offers=np.zeros((3, offers)),
         bids=np.zeros((3, bids)),
         offer_rank=np.zeros(offers, np.int64),
         bid_rank=np.zeros(bids, np.int64),
         order=np.arange(offers + bids),
-        curves=empty_curves(offers + bids),
+        curve=curves.mw,
+        tie=curves.tie,
         steps=np.zeros((2, 3)),
         limits=np.zeros((len(world.seat), 2)),
         realised=np.zeros(len(world.profile)),

@@ -75,7 +75,7 @@ def copy(numbers: Float32, out: Float32) -> None:
 
 
 @inner_kernel
-def present(world: World, role: int, first: int, own: Float32, public: Float32, outs: Float32) -> None:
+def present_role(world: World, role: int, first: int, own: Float32, public: Float32, outs: Float32) -> None:
     """Observations of a role, whose first seat this is: its own block, then a prefix of the public one."""
     size, whole = world.own[role, 0], world.own[role, 1]
     for k in range(outs.shape[0]):
@@ -235,8 +235,8 @@ def observe_operator(world: World, memory: Float, classes: Float, public: Float3
 
 
 @inner_kernel
-def observe(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> None:
-    """All observations of one row, at the gate closure of its next interval."""
+def observe(world: World, rows: Rows, b: int, book: Book) -> None:
+    """All that one row's seats see at the gate closure of its next interval, in MW, MWh and $."""
     origin, t, deviation, memory = rows.origin[b], rows.t[b], rows.deviation[b], rows.market[b]
     public, own = book.public, book.own
     observe_public(memory, world.clock, origin + t, public)
@@ -245,12 +245,18 @@ def observe(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) -> N
     observe_storage(world, rows.battery[b], t, memory, highest - lowest, own)
     observe_consumers(world, rows.load[b], deviation, origin, t, memory, next_price, own)
     observe_prosumers(world, rows, b, own)
-    last, operator = world.scale.shape[0] - 1, world.scale.shape[0] - 2
-    observe_operator(world, memory, rows.classes[b], public, own[operator])
-    fit(public, PUBLIC_SIZE, world.scale[last], world.low[PUBLIC_ROLE], world.high[PUBLIC_ROLE], public)
+    observe_operator(world, memory, rows.classes[b], public, own[world.scale.shape[0] - 2])
+
+
+@inner_kernel
+def present(world: World, b: int, book: Book, outcome: Outcome) -> None:
+    """Write the observations of one row, scaled and within their bounds."""
+    public, own = book.public, book.own
     stored, loads = world.generator.shape[0], world.generator.shape[0] + world.battery.shape[0]
-    present(world, GENERATOR_ROLE, 0, own, public, outcome.generator[b])
-    present(world, STORAGE_ROLE, stored, own, public, outcome.storage[b])
-    present(world, CONSUMER_ROLE, loads, own, public, outcome.consumer[b])
-    present(world, PROSUMER_ROLE, loads + world.load.shape[0], own, public, outcome.prosumer[b])
-    present(world, OPERATOR_ROLE, operator, own, public, outcome.operator[b])
+    last, homes = world.scale.shape[0] - 1, loads + world.load.shape[0]
+    fit(public, PUBLIC_SIZE, world.scale[last], world.low[PUBLIC_ROLE], world.high[PUBLIC_ROLE], public)
+    present_role(world, GENERATOR_ROLE, 0, own, public, outcome.generator[b])
+    present_role(world, STORAGE_ROLE, stored, own, public, outcome.storage[b])
+    present_role(world, CONSUMER_ROLE, loads, own, public, outcome.consumer[b])
+    present_role(world, PROSUMER_ROLE, homes, own, public, outcome.prosumer[b])
+    present_role(world, OPERATOR_ROLE, last - 1, own, public, outcome.operator[b])

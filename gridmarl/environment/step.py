@@ -102,7 +102,7 @@ from gridmarl.environment.delivery import deliver
 from gridmarl.environment.dispatch import dispatch
 from gridmarl.environment.feeding import feed
 from gridmarl.environment.forecasts import expected, reference_price
-from gridmarl.environment.observe import MILD_C, observe
+from gridmarl.environment.observe import MILD_C, observe, present
 from gridmarl.environment.procurement import procure
 from gridmarl.environment.prosumers import account, expand, meter
 from gridmarl.environment.transformers import limit_orders, measure_loading
@@ -110,6 +110,7 @@ from gridmarl.environment.vehicles import park, plug_in, travel
 from gridmarl.grid import frequency
 from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.market.clearing import clear_book
+from gridmarl.market.merit import Curves
 from gridmarl.units import Bool, Float, Int, UInt
 
 
@@ -157,7 +158,7 @@ def clear(book: Book, pricing: int) -> None:
         book.bids.shape[1],
         pricing,
         book.order,
-        book.curves,
+        Curves(book.curve, book.tie),
         book.outcome,
     )
 
@@ -320,7 +321,9 @@ def step_pages(
             copy_orders(book.offers, book.offer_rank, outcome.book[b], 0)
             copy_orders(book.bids, book.bid_rank, outcome.book[b], book.offers.shape[1])
     for b in range(first, end):
-        observe(world, rows, b, open_page(books, b - first), outcome)
+        observe(world, rows, b, open_page(books, b - first))
+    for b in range(first, end):
+        present(world, b, open_page(books, b - first), outcome)
 
 
 @entry_kernel
@@ -354,7 +357,8 @@ def step_rows(world: World, rows: Rows, actions: Float, given: Float, book: Book
 def observe_rows(world: World, rows: Rows, book: Book, outcome: Outcome) -> None:
     """Write every row's observations as they are now."""
     for b in range(rows.t.shape[0]):
-        observe(world, rows, b, open_page(book, 0), outcome)
+        observe(world, rows, b, open_page(book, 0))
+        present(world, b, open_page(book, 0), outcome)
 
 
 @inner_kernel
@@ -383,7 +387,8 @@ def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) ->
     park(world, rows, b)
     commit(world.maintenance, rows.generator[b], 0)
     remember_before(world, rows.market[b], deviation, origin, book.realised)
-    observe(world, rows, b, book, outcome)
+    observe(world, rows, b, book)
+    present(world, b, book, outcome)
 
 
 @inner_kernel

@@ -211,7 +211,8 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         if action is None:
             raise ActionError("actions", f"none for group {name!r}", ", ".join(self.group_of), "add it")
         try:
-            values = np.asarray(action, np.float64)
+            values = np.asarray(action)
+            values = values if values.dtype.kind in "biuf" else values.astype(np.float64)
         except (TypeError, ValueError):
             raise ActionError(f"actions of group {name!r}", type(action).__name__, "numbers", "pass an array") from None
         if values.shape != wanted:

@@ -124,7 +124,8 @@ def _accept_offers(
     """Accept the offers before the margin's group; of the group, all the same share."""
     offered = curves.mw[OFFERED]
     first, end, total = _group(offered, count, margin, curves)
-    share = min(1.0, (volume - curves.mw[SUPPLY, first]) / total)
+    before, all_of_it = curves.mw[SUPPLY, first], curves.mw[SUPPLY, end] <= volume
+    share = 1.0 if all_of_it else min(1.0, (volume - before) / total)
     for k in range(end):
         entry = order[k]
         if entry < n_offers:
@@ -138,7 +139,8 @@ def _accept_bids(
     """Accept the bids behind the margin's group; of the group, all the same share."""
     bidden = curves.mw[BIDDEN]
     first, end, total = _group(bidden, count, margin, curves)
-    share = min(1.0, (volume - curves.mw[DEMAND, end]) / total)
+    before, all_of_it = curves.mw[DEMAND, end], curves.mw[DEMAND, first] <= volume
+    share = 1.0 if all_of_it else min(1.0, (volume - before) / total)
     for k in range(first, count):
         slot = n - 1 - order[k]
         if slot < n_bids:

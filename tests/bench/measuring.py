@@ -15,6 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 WARM_UP, ROUNDS = 3, 5
+WINDOW_S, WINDOWS = 0.02, 150
 SECONDS = 0.4
 """A round of the slower clocks lasts about this long."""
 FAR_OFF = 4.0
@@ -135,6 +136,25 @@ def clock(benchmark: Any, what: str, rows: int, agents: int, step: Callable[[], 
 
     benchmark.pedantic(steps, rounds=ROUNDS)
     return Speed(what, rows, agents, benchmark.stats.stats.min / count, *min(used))
+
+
+def in_turn(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
+    """How many times as much CPU time one step takes as another: short windows of both in turn, the best of each."""
+    best = []
+    steps = (theirs, ours)
+    counts = [max(3, int(WINDOW_S / min(_cpu_s(step, 1) for _ in range(WARM_UP)))) for step in steps]
+    for _ in range(WINDOWS):
+        best.append([_cpu_s(step, count) for step, count in zip(steps, counts, strict=True)])
+    theirs_s, ours_s = map(min, zip(*best, strict=True))
+    return ours_s / theirs_s
+
+
+def _cpu_s(step: Callable[[], object], count: int) -> float:
+    """CPU time of a step, the mean of a few."""
+    began = time.process_time()
+    for _ in range(count):
+        step()
+    return max(time.process_time() - began, 1e-7) / count
 
 
 def page_faults() -> int:
