@@ -212,6 +212,19 @@ def _forget_literals(inner: Any) -> None:
     inner.get_call_template = find_general
 
 
+def rare_kernel(function: F) -> F:
+    """Compile a function that other kernels seldom call, apart from them: what is seldom run should not be in the way.
+
+    A step's kernel is one function of thousands of instructions; each that it need not hold leaves room for others.
+    """
+    wrappers: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    rare: Any = numba.njit(**OPTIONS, **wrappers, pipeline_class=InnerCompiler)(function)
+    if hasattr(rare, "py_func"):
+        _forget_literals(rare)
+        _answer_python(rare, _refuse_python)
+    return cast(F, rare)
+
+
 def kernel(function: F) -> F:
     """Compile a function called from other kernels, into its callers; calls from Python compile it once more."""
     inner: Any = inner_kernel(function)

@@ -12,14 +12,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from gridmarl.kernels import inner_kernel, kernel
+from gridmarl.kernels import inner_kernel, kernel, rare_kernel
 from gridmarl.units import Float, Int
 
 LANES: Final = 8
 """Numbers that one instruction compares: a line is padded to a multiple of it."""
 FEW_ORDERS: Final = 64
 """Up to here orders are sorted by counting."""
-_MOVES_PER_ORDER: Final = 8  # a book that needs more insertions than this per order is not "nearly sorted"
 
 # Rows of ``Curves.mw``: as lined up, then by place.
 LINE_PRICE, LINE_MW, PLACE_PRICE, OFFERED, BIDDEN, SUPPLY, DEMAND = range(7)
@@ -98,7 +97,7 @@ def _sort_few(offers: int, count: int, order: Int, curves: Curves) -> None:
         curves.mw[BIDDEN, place] = 0.0 if sells else mw[k]
 
 
-@inner_kernel
+@rare_kernel
 def _line_up_many(
     offer_price: Float,
     offer_quantity: Float,
@@ -108,85 +107,87 @@ def _line_up_many(
     bid_quantity: Float,
     bid_rank: Int,
     n_bids: int,
+    order: Int,
     curves: Curves,
 ) -> int:
-    """Line up every entry, those without a quantity behind any price; how many have one."""
+    """Line up every entry in the order of the last book, those without a quantity as if they asked for the most.
+
+    Bids are negative.
+    """
     price, mw, tie = curves.mw[LINE_PRICE], curves.mw[LINE_MW], curves.tie[LINE_TIE]
     count = 0
-    for entry in range(n_offers + n_bids):
-        sells, slot = entry < n_offers, n_offers + n_bids - 1 - entry
-        mw[entry] = offer_quantity[entry] if sells else bid_quantity[slot]
-        price[entry] = offer_price[entry] if sells else bid_price[slot]
-        kind = offer_rank[entry] if sells else _LAST_CLASS - bid_rank[slot]
-        if mw[entry] > 0.0:
-            count += 1
+    for k in range(n_offers + n_bids):
+        entry = order[k]
+        slot = entry if entry < n_offers else n_offers + n_bids - 1 - entry
+        if entry < n_offers:
+            price[k], mw[k], kind = offer_price[slot], offer_quantity[slot], offer_rank[slot]
         else:
-            price[entry], kind = np.inf, _LAST_CLASS
-        tie[entry] = (kind << CLASS_AT) | entry
+            price[k], mw[k], kind = bid_price[slot], -bid_quantity[slot], _LAST_CLASS - bid_rank[slot]
+        if mw[k] == 0.0:
+            price[k], kind = np.inf, _LAST_CLASS
+        else:
+            count += 1
+        tie[k] = (kind << CLASS_AT) | entry
     return count
 
 
 @inner_kernel
-def _before(price: Float, tie: Int, a: int, b: int) -> bool:
-    """Whether entry a stands before entry b; two never compare equal."""
-    return bool(price[a] < price[b]) if price[a] != price[b] else bool(tie[a] < tie[b])
+def _sort_run(start: int, count: int, curves: Curves) -> None:
+    """Put each order of a short run at its place: the number of those before it. Nothing to foretell, eight at once."""
+    price, mw, tie = curves.mw[LINE_PRICE, start:], curves.mw[LINE_MW, start:], curves.tie[LINE_TIE, start:]
+    lanes = (count + LANES - 1) & (2 * FEW_ORDERS - LANES)
+    for k in range(np.uint64(count)):
+        asked, mine = price[k], tie[k]
+        before = 0
+        for lane in range(lanes):
+            other, its = price[np.uint64(lane)], tie[np.uint64(lane)]
+            before += 1 if (other < asked) | ((other == asked) & (its < mine)) else 0
+        place = np.uint64(start + before)
+        curves.tie[PLACE_TIE, place] = mine
+        curves.mw[PLACE_PRICE, place] = asked
+        curves.mw[OFFERED, place] = mw[k]
 
 
 @inner_kernel
-def _sift_down(price: Float, tie: Int, order: Int, root: int, end: int) -> None:
-    """Restore the heap (last in merit order on top) below one root."""
-    while 2 * root + 1 < end:
-        child = 2 * root + 1
-        if child + 1 < end and _before(price, tie, order[child], order[child + 1]):
-            child += 1
-        if not _before(price, tie, order[root], order[child]):
-            return
-        order[root], order[child] = order[child], order[root]
-        root = child
+def _merge(start: int, middle: int, end: int, curves: Curves) -> None:
+    """Merge two sorted runs that follow each other by place; what stands right already stays."""
+    price, mw, tie = curves.mw[PLACE_PRICE], curves.mw[OFFERED], curves.tie[PLACE_TIE]
+    left = middle
+    while left > start and (
+        price[left - 1] > price[middle] or (price[left - 1] == price[middle] and tie[left - 1] > tie[middle])
+    ):
+        left -= 1
+    for k in range(left, middle):
+        curves.mw[LINE_PRICE, k], curves.mw[LINE_MW, k], curves.tie[LINE_TIE, k] = price[k], mw[k], tie[k]
+    right, place = middle, left
+    while left < middle:
+        asked, mine = curves.mw[LINE_PRICE, left], curves.tie[LINE_TIE, left]
+        other_first = right < end and (price[right] < asked or (price[right] == asked and tie[right] < mine))
+        if other_first:
+            price[place], mw[place], tie[place] = price[right], mw[right], tie[right]
+            right += 1
+        else:
+            price[place], mw[place], tie[place] = asked, curves.mw[LINE_MW, left], mine
+            left += 1
+        place += 1
 
 
-@inner_kernel
-def _heap_sort(price: Float, tie: Int, order: Int, n: int) -> None:
-    """Sort in n log n whatever the start, in place."""
-    for root in range(n // 2 - 1, -1, -1):
-        _sift_down(price, tie, order, root, n)
-    for end in range(n - 1, 0, -1):
-        order[0], order[end] = order[end], order[0]
-        _sift_down(price, tie, order, 0, end)
-
-
-@inner_kernel
-def _sort_many(price: Float, tie: Int, order: Int, n: int) -> None:
-    """Sort the order of the last book: n comparisons where this one resembles it, n log n where it does not."""
-    budget = _MOVES_PER_ORDER * n
-    last = -np.inf
-    for k in range(n):
-        entry = order[k]
-        if price[entry] > last:
-            last = price[entry]
-            continue
-        hole = k
-        while hole > 0 and _before(price, tie, entry, order[hole - 1]):
-            order[hole] = order[hole - 1]
-            hole -= 1
-        order[hole] = entry
-        budget -= k - hole
-        if budget < 0:
-            _heap_sort(price, tie, order, n)
-            return
-
-
-@inner_kernel
-def _place_many(n_offers: int, count: int, order: Int, curves: Curves) -> None:
-    """Write the sorted entries by place."""
+@rare_kernel
+def _sort_many(n: int, order: Int, curves: Curves) -> None:
+    """Sort a long line: short runs by counting, then ever longer ones by merging; n log n at worst."""
     mw, tie = curves.mw, curves.tie
-    for place in range(count):
-        entry = order[place]
-        sells = entry < n_offers
-        tie[PLACE_TIE, place] = tie[LINE_TIE, entry]
-        mw[PLACE_PRICE, place] = mw[LINE_PRICE, entry]
-        mw[OFFERED, place] = mw[LINE_MW, entry] if sells else 0.0
-        mw[BIDDEN, place] = 0.0 if sells else mw[LINE_MW, entry]
+    for k in range(n, n + LANES):
+        mw[LINE_PRICE, k], tie[LINE_TIE, k] = np.inf, _NOBODY
+    for start in range(0, n, FEW_ORDERS):
+        _sort_run(start, min(FEW_ORDERS, n - start), curves)
+    width = FEW_ORDERS
+    while width < n:
+        for start in range(0, n - width, 2 * width):
+            _merge(start, start + width, min(start + 2 * width, n), curves)
+        width *= 2
+    for place in range(n):
+        order[place] = tie[PLACE_TIE, place] & _ENTRY
+        mw[BIDDEN, place], mw[OFFERED, place] = max(-mw[OFFERED, place], 0.0), max(mw[OFFERED, place], 0.0)
 
 
 @kernel
@@ -229,7 +230,6 @@ def sort_orders(
         lined, count = _line_up_few(*offers, *bids, order, curves)
         _sort_few(lined, count, order, curves)
     else:
-        count = _line_up_many(*offers, *bids, curves)
-        _sort_many(curves.mw[LINE_PRICE], curves.tie[LINE_TIE], order, n)
-        _place_many(n_offers, count, order, curves)
+        count = _line_up_many(*offers, *bids, order, curves)
+        _sort_many(n, order, curves)
     return count
