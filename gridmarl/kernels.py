@@ -21,12 +21,13 @@ import platformdirs
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.np import arrayobj
 
 F = TypeVar("F", bound=Callable[..., object])
 
 OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": False, "parallel": False, "_nrt": False}
 """Exact arithmetic: one row of a batch equals a single run bit for bit. Kernels allocate nothing and own nothing:
-numba's reference counting (``_nrt``) would only slow every call down."""
+numba's reference counting (``_nrt``) would only slow every call down. They never count an index from the end."""
 
 OPTIMISATION: Final = 3
 """LLVM's level of optimisation, as numba's own."""
@@ -83,6 +84,28 @@ def _collector_paused() -> Generator[None]:
             gc.enable()
 
 
+_wrap_around: Any = arrayobj.fix_integer_index
+_OURS: Final[weakref.WeakSet[Any]] = weakref.WeakSet()  # modules that hold our kernels
+
+
+def _index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+    """An array's index as numba counts it, from the end where it is negative; in our kernels none ever is."""
+    if builder.module in _OURS:
+        return context.cast(builder, index, kind, types.intp)
+    return _wrap_around(context, builder, kind, index, size)
+
+
+@contextmanager
+def _plain_indices() -> Generator[None]:
+    """Let numba ask of each index whose it is: three instructions less for each of ours, a twentieth of a step."""
+    before = arrayobj.fix_integer_index
+    arrayobj.fix_integer_index = _index
+    try:
+        yield
+    finally:
+        arrayobj.fix_integer_index = before
+
+
 class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
     """Machine code whose loops stay loops.
 
@@ -92,6 +115,12 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
 
     _codegen: Any
     _final_module: Any
+
+    def create_ir_module(self, name: str) -> Any:
+        """Where a function of ours is written: its indices are never negative."""
+        module = super().create_ir_module(name)
+        _OURS.add(module)
+        return module
 
     def _passes(self) -> Any:
         """LLVM's optimisation pipeline with these options."""
@@ -164,7 +193,7 @@ class OuterCompiler(Compiler):  # pyright: ignore[reportUntypedBaseClass]
 
     def compile_extra(self, func: Callable[..., object]) -> Any:
         """Compile with the search for garbage paused: numba keeps millions of objects alive meanwhile."""
-        with _collector_paused():
+        with _collector_paused(), _plain_indices():
             return super().compile_extra(func)
 
 

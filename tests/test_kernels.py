@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -155,3 +156,40 @@ def test_a_kernel_called_from_python_and_from_a_kernel_is_the_same_function() ->
     assert third(2.0) == 2.0 / 3.0
     assert ninth(2.0) == third(third(2.0))
     assert third(2) == 2 / 3, "whole numbers too"
+
+
+def kernels_of(file: Path) -> list[ast.FunctionDef]:
+    """Functions of a source file that are compiled by one of our decorators."""
+    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+    return [f for f in functions if any("kernel" in ast.unparse(decorator) for decorator in f.decorator_list)]
+
+
+def test_no_kernel_counts_an_index_from_the_end():
+    package = Path(gridmarl.__file__).parent
+    files = [file for folder in KERNEL_FOLDERS for file in sorted((package / folder).rglob("*.py"))]
+    kernels = [kernel for file in files for kernel in kernels_of(file)]
+    assert len(kernels) > 100
+    for function in kernels:
+        for place in ast.walk(function):
+            if isinstance(place, ast.Subscript):
+                parts = place.slice.elts if isinstance(place.slice, ast.Tuple) else [place.slice]
+                assert not any(isinstance(part, ast.UnaryOp) for part in parts), (
+                    f"{function.name}: {ast.unparse(place)}"
+                )
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_other_peoples_functions_still_count_from_the_end_even_where_a_kernel_of_ours_calls_them():
+    import numba
+
+    @numba.njit
+    def last(x):
+        return x[-1]
+
+    @entry_kernel
+    def first_and_last(x):
+        return x[0] + last(x)
+
+    numbers = np.array([1.0, 2.0, 40.0])
+    assert first_and_last(numbers) == 41.0
+    assert last(numbers) == 40.0
