@@ -139,10 +139,10 @@ class Sharing:
         self._shortage = per_step(coupling.shortage_per_mwh, steps)
         self._surplus = per_step(coupling.surplus_per_mwh, steps)
         cheaper = float(np.minimum(self._shortage, self._surplus).min())
-        self._scale = float(np.abs(expected_per_mwh).max()) or SHARE_OF_SLACK_PRICE * cheaper  # $/MWh
+        self.scale = float(np.abs(expected_per_mwh).max()) or SHARE_OF_SLACK_PRICE * cheaper  # $/MWh
         self.tolerance_mw = settings.tolerance_mw or settings.tolerance * rated_mw
-        self.turnover = self._scale * rated_mw * float(step_h.sum())  # $
-        self._first_rho = self._rho = settings.rho or self._scale / rated_mw
+        self.turnover = self.scale * rated_mw * float(step_h.sum())  # $
+        self._first_rho = self._rho = settings.rho or self.scale / rated_mw
         self.share_mw = np.zeros((len(owners), steps))
         self.injection_mw = np.zeros((len(owners), steps))
         self._mismatch, self._dual, self._target = np.zeros(steps), np.zeros(steps), np.zeros(steps)
@@ -189,7 +189,7 @@ class Sharing:
 
     def agrees(self, residuals: Residuals) -> bool:
         """Whether a round's residuals are all below their tolerances."""
-        price = max(self._scale, float(np.abs(self._expected + self.multiplier_per_mwh).max()))
+        price = max(self.scale, float(np.abs(self._expected + self.multiplier_per_mwh).max()))
         return (
             residuals.primal_mw <= self.tolerance_mw
             and residuals.dual_mw <= self.tolerance_mw
@@ -211,7 +211,7 @@ class Sharing:
         gap = self._target - self.injection_mw.sum(axis=0)
         dual_mw = float(np.linalg.norm(movement))
         size = max(float(np.linalg.norm(self.injection_mw)), float(np.linalg.norm(self.share_mw)), self.tolerance_mw)
-        floor = DUAL_FLOOR * self._scale / self._rho * np.sqrt(len(self.step_h))
+        floor = DUAL_FLOOR * self.scale / self._rho * np.sqrt(len(self.step_h))
         dual_size = np.sqrt(len(self.owners)) * max(float(np.linalg.norm(self._dual)), float(floor))
         apart = float(np.linalg.norm(self.injection_mw - self.share_mw))
         short, over = self.missed_mwh()

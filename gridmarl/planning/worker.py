@@ -25,6 +25,15 @@ class Message:
     rho: float  # $/(MW² h)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A round's local solution, and the problem it belongs to: it stays with the owner."""
+
+    answer: Answer
+    aim_mw: Float  # (K,) what the injection was drawn to
+    rho: float  # how strongly, $/(MW² h)
+
+
 class Worker:
     """Solves ``min f(x) + rho/2 Σ_k Δ_k (x_k - z_k + u_k)²`` round after round, z being its own share of the target.
 
@@ -48,7 +57,7 @@ class Worker:
         self._solver: QuadraticSolver | None = None
         self._bare: QuadraticSolver | None = None  # without the proximal term
         self._rho = 0.0
-        self.answer: Answer | None = None  # the last round's, never sent
+        self.last: Solved | None = None
         self._y = np.zeros(len(self._problem.program.linear))
         self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
         self.accurate = True
@@ -78,6 +87,7 @@ class Worker:
 
     def begin(self, share_mw: Float) -> None:
         """Start the rounds of a plan from this share (K,) of the target."""
+        self.last = None
         self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
 
     def respond(self, message: Message) -> Float:
@@ -91,8 +101,9 @@ class Worker:
             Where the local solver stopped without a usable answer.
         """
         share = self._relaxed_mw + message.mean_mismatch_mw
-        answer = self.solve_near(share - message.dual_mw, message.rho)
-        self.answer, self._y, self.accurate = answer, answer.y, answer.solved
+        self.last = self.solve_near(share - message.dual_mw, message.rho)
+        answer = self.last.answer
+        self._y, self.accurate = answer.y, answer.solved
         self.objectives.append(self._problem.objective(answer.y))
         injection = self._problem.injection_mw(answer.y)
         self._relaxed_mw = self._relaxation * injection + (1 - self._relaxation) * share
@@ -123,8 +134,8 @@ class Worker:
         paid = problem.step_h @ (multiplier_per_mwh * problem.injection_mw(answer.y))
         return problem.objective(answer.y) - float(paid)
 
-    def solve_near(self, aim_mw: Float, rho: float) -> Answer:
-        """Answer of ``min f(x) + rho/2 Σ_k Δ_k (x_k - aim_k)²``; see `respond` for what it raises."""
+    def solve_near(self, aim_mw: Float, rho: float) -> Solved:
+        """Solution of ``min f(x) + rho/2 Σ_k Δ_k (x_k - aim_k)²``; see `respond` for what it raises."""
         proximal = self._proximal(rho)
         if self._solver is None:
             self._solver = QuadraticSolver(self._problem.program, proximal)
@@ -142,7 +153,7 @@ class Worker:
             answer = solve_afresh(self._problem.program, proximal, linear)
         if not answer.solved and not answer.usable:
             raise self._refusal(answer)
-        return answer
+        return Solved(answer, aim_mw, rho)
 
     def _proximal(self, rho: float) -> Float:
         """``rho Δ`` on the net injections, in scaled units (n,)."""
