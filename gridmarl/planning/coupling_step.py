@@ -17,12 +17,17 @@ import piqp
 from gridmarl.planning.assets import Coupling, per_step
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.gap import admissible
-from gridmarl.units import Float
+from gridmarl.units import Bool, Float
 
 RIDGE: Final = 1e-9
 """Where nobody answers the price it stays: the pull towards the last one, over the largest slope."""
+ACCURACY: Final = 1e-11
 INSIDE: Final = 1e-7
-"""A price this far from its bounds, over the price scale, is free to be recomputed exactly."""
+"""A price this far from its bounds, over the price scale, is free; a nearer one stands on them."""
+POLISHED: Final = 1e-3
+"""Last digits, over the price scale, are smaller than this."""
+RANK: Final = 1e-13
+"""Directions in which the total answers less than this, over the strongest, keep their price."""
 
 
 def coupling_price(
@@ -48,30 +53,27 @@ def coupling_price(
     array (K,)
         $/MWh, within the slack prices.
     """
-    steps = len(step_h)
-    unit = scale_per_mwh * step_h  # $/MW
+    steps, unit = len(step_h), scale_per_mwh * step_h  # $/MW
     lower, upper = per_step(coupling.lower_mw, steps), per_step(coupling.upper_mw, steps)
+    least, most = (admissible(coupling, np.full(steps, end)) / scale_per_mwh for end in (-np.inf, np.inf))
     size = max(float(np.abs(total.offer_mw).max()), float((total.slope @ unit).max()), np.finfo(float).tiny)
-    slope = total.slope * np.outer(unit, unit) / (size * scale_per_mwh)
-    worth = step_h  # of a unit of power at a unit of price
-    most = admissible(coupling, np.full(steps, np.inf)) / scale_per_mwh
-    least = admissible(coupling, np.full(steps, -np.inf)) / scale_per_mwh
-    ends = tuple(np.where(np.isfinite(end), end, 0.0) for end in (lower, upper))
-    start = admissible(coupling, multiplier_per_mwh) / scale_per_mwh
+    slope = total.slope * np.outer(step_h, unit) / size
+    low, high = (np.where(np.isfinite(end), end, 0.0) for end in (lower, upper))  # no price at an open end
+    offer, low, high = (step_h * power / size for power in (total.offer_mw, low, high))
+    price = _solve(slope, (offer, low, high), (least, most), admissible(coupling, multiplier_per_mwh) / scale_per_mwh)
+    missing = np.where(price > 0, low, high) - offer
+    return _exact(slope, missing, price, most, least, lower < upper) * scale_per_mwh
+
+
+def _solve(slope: Float, sizes: tuple[Float, Float, Float], bounds: tuple[Float, Float], start: Float) -> Float:
+    """The price (K,) to solver's accuracy, as the difference of a price above 0 and one below."""
+    (offer, low, high), (least, most), k = sizes, bounds, len(start)
     pull = RIDGE * max(float(np.diag(slope).max()), RIDGE)
-    price = _solve(slope, (worth * total.offer_mw / size, *(worth * end / size for end in ends)), most, least, start, pull)
-    ask = np.where(price > 0, ends[0], ends[1])
-    return _exact(slope, worth * (ask - total.offer_mw) / size, price, most, least, lower < upper) * scale_per_mwh
-
-
-def _solve(slope: Float, sizes: tuple[Float, Float, Float], most: Float, least: Float, start: Float, pull: float) -> Float:
-    """Prices above and below 0 as two variables each."""
-    offer, low, high = sizes
-    k = len(offer)
     curved = np.block([[slope, -slope], [-slope, slope]]) + pull * np.eye(2 * k)
-    linear = np.concatenate([offer - low, high - offer]) - pull * np.concatenate([np.maximum(start, 0), -np.minimum(start, 0)])
+    last = np.concatenate([np.maximum(start, 0.0), np.maximum(-start, 0.0)])
+    linear = np.concatenate([offer - low, high - offer]) - pull * last
     solver = piqp.DenseSolver()
-    solver.settings.eps_abs = solver.settings.eps_rel = 1e-11
+    solver.settings.eps_abs = solver.settings.eps_rel = ACCURACY
     none, empty = np.zeros((0, 2 * k)), np.zeros(0)
     solver.setup(curved, linear, none, empty, none, None, empty, np.zeros(2 * k), np.concatenate([most, -least]))
     solver.solve()
@@ -79,14 +81,12 @@ def _solve(slope: Float, sizes: tuple[Float, Float, Float], most: Float, least: 
     return np.clip(found[:k] - found[k:], least, most)
 
 
-def _exact(slope: Float, missing: Float, price: Float, most: Float, least: Float, open_: np.ndarray) -> Float:
-    """The same price with its last digits from the linear equations of the steps where it is free."""
-    free = (price < most - INSIDE) & (price > least + INSIDE) & ~(open_ & (np.abs(price) <= INSIDE))
-    price = np.where(open_ & (np.abs(price) <= INSIDE), 0.0, price)
-    if not free.any():
-        return price
-    step = np.linalg.lstsq(slope[np.ix_(free, free)], (missing - slope @ price)[free], rcond=1e-13)[0]
-    better = price.copy()
-    better[free] += step
-    fine = np.all(np.isfinite(better)) and np.all(better <= most) and np.all(better >= least)
-    return better if fine and np.abs(step).max() <= 1e-3 else price
+def _exact(slope: Float, missing: Float, price: Float, most: Float, least: Float, window: Bool) -> Float:
+    """The same price on its bounds where it is near, the rest with last digits from the linear equations left."""
+    high, low, idle = price > most - INSIDE, price < least + INSIDE, window & (np.abs(price) < INSIDE)
+    price = np.where(idle, 0.0, np.where(high, most, np.where(low, least, price)))
+    free = ~(high | low | idle)
+    exact = price.copy()
+    exact[free] += np.linalg.lstsq(slope[np.ix_(free, free)], (missing - slope @ price)[free], rcond=RANK)[0]
+    fine = np.all((exact >= least) & (exact <= most)) and np.abs(exact - price).max() <= POLISHED
+    return exact if fine else price
