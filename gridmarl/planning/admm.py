@@ -108,6 +108,11 @@ class AdmmPlanner:
             worker.begin(share_mw)
         return AdmmRounds(sharing, workers, coupling, prices, self._settings)
 
+    @property
+    def experienced(self) -> bool:
+        """Whether there is an earlier agreement to start from."""
+        return self._agreement is not None
+
     def remember(self, agreement: Agreement) -> None:
         """Start the next plan from here."""
         self._agreement = agreement

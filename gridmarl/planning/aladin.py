@@ -49,8 +49,9 @@ class AladinSettings:
         The duality gap must fall below this share of the objective.
     max_rounds : int
         Rounds of ADMM and of ALADIN together; after that the plan is marked as not converged.
-    first, every : int
-        Rounds of ADMM before the first steps, and between failed ones.
+    first, warm, every : int
+        Rounds of ADMM before the first steps from a cold start or from an earlier agreement, and after steps that
+        failed; each further failure doubles the last.
     steps : int
         Most exchanges at a time, line search included.
     """
@@ -60,11 +61,12 @@ class AladinSettings:
     gap_tolerance: float = 1e-6
     max_rounds: int = 500
     first: int = 60
+    warm: int = 20
     every: int = 20
     steps: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("max_rounds", "first", "every", "steps"):
+        for name in ("max_rounds", "first", "warm", "every", "steps"):
             if getattr(self, name) < 1:
                 raise ScenarioError(f"aladin.{name}", getattr(self, name), "at least 1")
         if self.gap_tolerance <= 0:
@@ -111,8 +113,9 @@ class AladinPlanner:
             With ``method`` ``aladin``. Where steps ended it, schedules obey the owners' limits and meet the coupling,
             ``objective`` is what they cost, slack included, and no plan costs less than ``lower_bound``.
         """
+        settings, patience = self._settings, self._settings.every
+        due = settings.warm if self._admm.experienced else settings.first
         rounds = self._admm.open(owners, step_h, coupling, prices, terminal, elapsed_h)
-        settings, due = self._settings, self._settings.first
         while len(rounds.history) < settings.max_rounds and not rounds.settled():
             rounds.once()
             if len(rounds.trail) < due or len(rounds.history) >= settings.max_rounds:
@@ -121,7 +124,7 @@ class AladinPlanner:
             trial = finisher.finish(min(settings.steps, settings.max_rounds - len(rounds.history)))
             if trial is not None:
                 return self._agreed(rounds, finisher, trial)
-            due = len(rounds.trail) + settings.every
+            due, patience = len(rounds.trail) + patience, 2 * patience
             logger.debug("ALADIN's steps are not confirmed after %d rounds: ADMM goes on", len(rounds.history))
         self._admm.remember(rounds.sharing.agreement())
         return replace(rounds.plan(), method="aladin")

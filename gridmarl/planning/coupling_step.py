@@ -60,7 +60,11 @@ def coupling_price(
     slope = total.slope * np.outer(step_h, unit) / size
     low, high = (np.where(np.isfinite(end), end, 0.0) for end in (lower, upper))  # no price at an open end
     offer, low, high = (step_h * power / size for power in (total.offer_mw, low, high))
-    price = _solve(slope, (offer, low, high), (least, most), admissible(coupling, multiplier_per_mwh) / scale_per_mwh)
+    start = np.clip(multiplier_per_mwh / scale_per_mwh, least, most)
+    silent = np.diag(slope) <= RANK * max(float(np.diag(slope).max()), 1.0)
+    met = (np.abs(offer - low) <= INSIDE) & (start >= 0) | (np.abs(offer - high) <= INSIDE) & (start <= 0)
+    least, most = (np.where(silent & met, start, end) for end in (least, most))
+    price = _solve(slope, (offer, low, high), (least, most), start)
     missing = np.where(price > 0, low, high) - offer
     return _exact(slope, missing, price, most, least, lower < upper) * scale_per_mwh
 
@@ -75,10 +79,18 @@ def _solve(slope: Float, sizes: tuple[Float, Float, Float], bounds: tuple[Float,
     solver = piqp.DenseSolver()
     solver.settings.eps_abs = solver.settings.eps_rel = ACCURACY
     none, empty = np.zeros((0, 2 * k)), np.zeros(0)
-    solver.setup(curved, linear, none, empty, none, None, empty, np.zeros(2 * k), np.concatenate([most, -least]))
+    solver.setup(curved, linear, none, empty, none, None, empty, *_parts(least, most))
     solver.solve()
     found = np.array(solver.result.x)
     return np.clip(found[:k] - found[k:], least, most)
+
+
+def _parts(least: Float, most: Float) -> tuple[Float, Float]:
+    """Bounds of the price above 0 and of the one below, one after the other."""
+    return (
+        np.concatenate([np.maximum(least, 0.0), np.maximum(-most, 0.0)]),
+        np.concatenate([np.maximum(most, 0.0), np.maximum(-least, 0.0)]),
+    )
 
 
 def _exact(slope: Float, missing: Float, price: Float, most: Float, least: Float, window: Bool) -> Float:

@@ -116,6 +116,8 @@ class Worker:
     def least_cost(self, multiplier_per_mwh: Float) -> float:
         """``min f(x) - Σ_k Δ_k λ_k x_k`` in dollars: the owner's part of the dual function at a multiplier (K,).
 
+        An answer that the solver does not vouch for bounds nothing: it counts as -inf.
+
         Raises
         ------
         SolverError
@@ -131,6 +133,8 @@ class Worker:
             self._bare, answer = None, solve_afresh(program, none, linear)
         if not answer.solved and not answer.usable:
             raise self._refusal(answer)
+        if not answer.solved:
+            return -np.inf
         paid = problem.step_h @ (multiplier_per_mwh * problem.injection_mw(answer.y))
         return problem.objective(answer.y) - float(paid)
 
