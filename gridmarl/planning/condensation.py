@@ -1,9 +1,9 @@
 """An owner's problem seen from its connection: how its injection answers the price while its active limits stay active.
 
-On the null space Z of the active constraints, with H the Hessian and g the gradient of f at a solution y, X picking the
-net injections and ν the price in dollars a MW, the solution near y is ``y + Z (Z'HZ)^-1 Z'(X'ν - g)``. Seen from outside
-it is ``x(ν) = p + S ν`` (Engelmann, Jiang, Mühlpfordt, Houska & Faulwasser 2019; Engelmann, Jiang, Houska & Faulwasser
-2020: the Schur complement), and this is all an owner hands out:
+On the null space Z of the active constraints, with H the Hessian and g the gradient of f at a solution y, X picking
+the net injections and ν the price in dollars a MW, the solution near y is ``y + Z (Z'HZ)^-1 Z'(X'ν - g)``. Seen from
+outside it is ``x(ν) = p + S ν`` (Engelmann, Jiang, Mühlpfordt, Houska & Faulwasser 2019; Engelmann, Jiang, Houska &
+Faulwasser 2020: the Schur complement), and this is all an owner hands out:
 
 ``p = x - X Z (Z'HZ)^-1 Z'g``  and  ``S = X Z (Z'HZ)^-1 Z'X'``.
 """

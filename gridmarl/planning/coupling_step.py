@@ -1,8 +1,8 @@
 """ALADIN's coupling program: from the sums of offers and slopes to the next price.
 
 With ``P = Σ p_i`` and ``S = Σ S_i`` the owners together would inject ``P + S ν``. The price at which that meets the
-coupling ``lo <= t <= up``, short of it at the price of slack, solves the coupling program's dual (Houska, Frasch & Diehl
-2016, step 4, with its slack priced; Engelmann et al. 2020, equation 12)
+coupling ``lo <= t <= up``, or at which slack makes up for it, solves the dual of ALADIN's coupling program (Houska,
+Frasch & Diehl 2016, with a slack that is priced; reduced by the Schur complement as by Engelmann et al. 2020)
 
 ``min 1/2 ν'Sν + P'ν - Σ_k max(lo_k ν_k, up_k ν_k)``  with ν within the slack prices.
 """
@@ -31,7 +31,12 @@ RANK: Final = 1e-13
 
 
 def coupling_price(
-    total: Condensed, coupling: Coupling, step_h: Float, multiplier_per_mwh: Float, scale_per_mwh: float
+    total: Condensed,
+    coupling: Coupling,
+    step_h: Float,
+    multiplier_per_mwh: Float,
+    scale_per_mwh: float,
+    rated_mw: float,
 ) -> Float:
     """The multiplier at which the owners' condensed answers meet the coupling.
 
@@ -44,9 +49,11 @@ def coupling_price(
     step_h : array (K,)
         Hours a step.
     multiplier_per_mwh : array (K,)
-        The last multiplier, kept where nobody answers the price.
+        The last multiplier, kept where nobody answers the price and nothing is missing.
     scale_per_mwh : float
         A typical price.
+    rated_mw : float
+        A typical power.
 
     Returns
     -------
@@ -62,7 +69,8 @@ def coupling_price(
     offer, low, high = (step_h * power / size for power in (total.offer_mw, low, high))
     start = np.clip(multiplier_per_mwh / scale_per_mwh, least, most)
     silent = np.diag(slope) <= RANK * max(float(np.diag(slope).max()), 1.0)
-    met = (np.abs(offer - low) <= INSIDE) & (start >= 0) | (np.abs(offer - high) <= INSIDE) & (start <= 0)
+    dust = INSIDE * rated_mw * step_h / size
+    met = (np.abs(offer - low) <= dust) & (start >= 0) | (np.abs(offer - high) <= dust) & (start <= 0)
     least, most = (np.where(silent & met, start, end) for end in (least, most))
     price = _solve(slope, (offer, low, high), (least, most), start)
     missing = np.where(price > 0, low, high) - offer

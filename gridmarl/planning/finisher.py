@@ -1,4 +1,4 @@
-"""ALADIN's steps: from the owners' condensed answers to the next price, kept only where the next local solves confirm it.
+"""ALADIN's steps: from the owners' condensed answers to a price, kept only where the next local solves confirm it.
 
 Symbols are those of `aladin`. The aggregator knows sums: ``P = Σ p_i``, ``S = Σ S_i``, and for the certificate the
 sums of `delegate.Stake`. Where a full step is not confirmed, a line search on the dual function decides how
@@ -8,9 +8,11 @@ far the price moves (Houska, Frasch & Diehl 2016, section 4).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.coupling_step import coupling_price
@@ -42,7 +44,7 @@ class Standing:
 class Trial(Standing):
     """A step taken on trial, the schedules it leads to and their certificate."""
 
-    planned_mw: Float  # (K,) total injection of the schedules
+    planned_mw: Float  # (K,) total injection of the schedules followed
     certificate: Certificate
 
 
@@ -66,6 +68,10 @@ class Finisher:
 
     def finish(self, steps: int) -> Trial | None:
         """Take at most so many exchanges; None where a step is not confirmed and no shorter one helps."""
+        with _blas().limit(limits=1, user_api="blas"):
+            return self._finish(steps)
+
+    def _finish(self, steps: int) -> Trial | None:
         here, last = self._start(), len(self._rounds.history) + steps
         while len(self._rounds.history) < last:
             aim = self._next_price(here)
@@ -105,20 +111,21 @@ class Finisher:
 
     def _next_price(self, here: Standing) -> Float:
         sharing = self._rounds.sharing
-        return coupling_price(here.total, self._rounds.coupling, sharing.step_h, here.multiplier_per_mwh, sharing.scale)
+        coupling, last = self._rounds.coupling, here.multiplier_per_mwh
+        return coupling_price(here.total, coupling, sharing.step_h, last, sharing.scale, sharing.rated_mw)
 
     def _try(self, here: Standing, multiplier_per_mwh: Float, follow: bool) -> Trial:
         """One exchange: everybody solves near the schedule that the price means to them."""
         sharing, coupling = self._rounds.sharing, self._rounds.coupling
-        price = sharing.step_h * multiplier_per_mwh
         message = PriceMessage(multiplier_per_mwh, sharing.rho, follow)
         total = self._sum([delegate.answer(message) for delegate in self.delegates])
         stakes = [delegate.stake(multiplier_per_mwh) for delegate in self.delegates]
-        foreseen = here.total.offer_mw + here.total.slope @ price
+        there = multiplier_per_mwh if follow else here.multiplier_per_mwh
+        planned = here.total.offer_mw + here.total.slope @ (sharing.step_h * there)
         movement = float(np.sqrt(sum(stake.moved_mw2 for stake in stakes)))
-        cost = sum(stake.cost for stake in stakes) + slack_cost(coupling, sharing.step_h, foreseen)
+        cost = sum(stake.cost for stake in stakes) + slack_cost(coupling, sharing.step_h, planned)
         lower = sum(stake.least for stake in stakes) + coupling_value(coupling, sharing.step_h, multiplier_per_mwh)
-        trial = Trial(multiplier_per_mwh, total, lower, movement, foreseen, Certificate(lower, cost, cost))
+        trial = Trial(multiplier_per_mwh, total, lower, movement, planned, Certificate(lower, cost, cost))
         self._rounds.history.append(Round(self.mismatch_mw(trial), movement, sharing.rho, cost))
         return trial
 
@@ -138,4 +145,12 @@ class Finisher:
         return trial.lower >= here.lower - level
 
     def _sum(self, parts: list[Condensed]) -> Condensed:
-        return Condensed(sum(p.offer_mw for p in parts), sum(p.slope for p in parts))
+        return Condensed(
+            np.sum([part.offer_mw for part in parts], axis=0), np.sum([part.slope for part in parts], axis=0)
+        )
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries of linear algebra: on the owners' small matrices their threads only get in each other's way."""
+    return ThreadpoolController()

@@ -72,7 +72,7 @@ class Rounds:
     primal_mw: Float
     dual_mw: Float
     rho: Float  # $/(MW² h)
-    objective: Float  # $
+    objective: Float  # $, infinite for a step on trial whose schedules broke a limit
 
     @classmethod
     def none(cls) -> Rounds:

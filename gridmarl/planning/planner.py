@@ -15,8 +15,8 @@ from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.files import write_atomically
-from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
+from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
 from gridmarl.planning.curves import TICK, bid
@@ -42,7 +42,9 @@ class PlannerSettings(Model):
     replan_every_h: PositiveFloat = 1.0
     grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
     max_rounds: int = Field(default=500, gt=0)
-    tolerance: PositiveFloat = Field(default=1e-5, description="of the negotiation's residuals, over the largest rating")
+    tolerance: PositiveFloat = Field(
+        default=1e-5, description="of the negotiation's residuals, over the largest rating"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,13 @@ class Planner:
             case "admm":
                 return AdmmPlanner(AdmmSettings(max_rounds=self.settings.max_rounds, tolerance=self.settings.tolerance))
             case "aladin":
-                return AladinPlanner(AladinSettings(self.settings.tolerance, max_rounds=self.settings.max_rounds))
+                return AladinPlanner(
+                    AladinSettings(
+                        tolerance=self.settings.tolerance,
+                        gap_tolerance=self.settings.tolerance,
+                        max_rounds=self.settings.max_rounds,
+                    )
+                )
             case "selfish":
                 return SelfishPlanner()
             case _:

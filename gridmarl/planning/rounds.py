@@ -67,13 +67,17 @@ class AdmmRounds:
         """Dollars to which a gap is relative where the objective is nearer to 0."""
         return GAP_FLOOR * self.sharing.turnover
 
+    @property
+    def value(self) -> float:
+        """Dollars the last round costs, its mismatch priced at the multiplier."""
+        return float(self._own().sum()) + self.trail[-1].coupling_cost
+
     def once(self) -> None:
         """Take one round."""
         message = self.sharing.message(self.trail)
         residuals = self.sharing.conclude(np.stack([worker.respond(message) for worker in self.workers]))
         self.trail.append(residuals)
-        cost = self._own().sum() + residuals.coupling_cost
-        self.history.append(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, float(cost)))
+        self.history.append(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, self.value))
 
     def settled(self) -> bool:
         """Whether the residuals agree and the gap, looked at every so many rounds of agreement, is closed."""
@@ -95,7 +99,7 @@ class AdmmRounds:
             own, total = float(self._own().sum()), sharing.injection_mw.sum(axis=0)
             made = Certificate(
                 lower=sum(least) + coupling_value(self.coupling, sharing.step_h, multiplier),
-                value=own + self.trail[-1].coupling_cost,
+                value=self.value,
                 upper=own + slack_cost(self.coupling, sharing.step_h, total),
             )
             self._certificate = len(self.trail), made
@@ -105,7 +109,7 @@ class AdmmRounds:
         """The plan as the rounds stand."""
         sharing, last, own = self.sharing, self.trail[-1], self._own()
         asked = self._settings.gap_tolerance
-        certificate = Certificate(-np.inf, np.nan, np.inf) if asked is None else self.certificate()
+        certificate = Certificate(-np.inf, self.value, np.inf) if asked is None else self.certificate()
         closed = asked is None or certificate.closes(asked, self.floor)
         converged = sharing.agrees(last) and closed and all(worker.accurate for worker in self.workers)
         if not converged:
@@ -126,7 +130,7 @@ class AdmmRounds:
             assets=tuple(worker.trajectories() for worker in self.workers),
             multiplier_per_mwh=sharing.multiplier_per_mwh,
             price_per_mwh=self.prices.expected_per_mwh + sharing.multiplier_per_mwh,
-            objective=self.history[-1].objective,
+            objective=self.value,
             owner_objective=own,
             shortage_mwh=shortage_mwh,
             surplus_mwh=surplus_mwh,

@@ -141,6 +141,7 @@ class Sharing:
         cheaper = float(np.minimum(self._shortage, self._surplus).min())
         self.scale = float(np.abs(expected_per_mwh).max()) or SHARE_OF_SLACK_PRICE * cheaper  # $/MWh
         self.tolerance_mw = settings.tolerance_mw or settings.tolerance * rated_mw
+        self.rated_mw = rated_mw
         self.turnover = self.scale * rated_mw * float(step_h.sum())  # $
         self._first_rho = self._rho = settings.rho or self.scale / rated_mw
         self.share_mw = np.zeros((len(owners), steps))

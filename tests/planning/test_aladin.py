@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +125,15 @@ def test_one_sided_limits_are_met():
     assert plan.objective == pytest.approx(central.objective, rel=1e-6)
 
 
+def test_an_owner_of_nothing_does_not_disturb(quadratic_homes):
+    homes = quadratic_homes
+    parties = (*homes.owners, Owner("guest", ()))
+    plan = solve_aladin(parties, homes.step_h, homes.coupling, homes.prices)
+    assert plan.converged
+    assert np.abs(plan.injection_mw[3]).max() <= RESIDUAL_KW / KW_PER_MW
+    assert -plan.objective == pytest.approx(WELFARE, abs=WELFARE_TOLERANCE)
+
+
 def test_an_impossible_asset_is_named():
     with pytest.raises(InfeasiblePlanError, match=r"store\.cell"):
         solve_aladin(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
@@ -144,6 +154,28 @@ def test_a_step_that_is_not_confirmed_leaves_admm_to_go_on(quadratic_homes, monk
     assert plan.rounds > 100
     assert plan.history.objective[-1] == plan.objective
     assert -plan.objective == pytest.approx(WELFARE, abs=1e-5)
+
+
+def test_a_step_that_is_too_long_is_shortened_by_the_dual_function(quadratic_homes, monkeypatch):
+    homes, told = quadratic_homes, []
+
+    def overshooting(*request: Any) -> Float:
+        price = coupling_price(*request)
+        return price if told else price + 3.0 * (price - request[3])
+
+    plain = Delegate.answer
+
+    def heard(self: Delegate, message: PriceMessage) -> Condensed:
+        told.append(message.follow)
+        return plain(self, message)
+
+    monkeypatch.setattr(finisher, "coupling_price", overshooting)
+    monkeypatch.setattr(Delegate, "answer", heard)
+    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=AladinSettings(steps=20))
+    assert told[:6] == [True] * 3 + [False] * 3  # three homes: moved, then stayed
+    assert plan.converged
+    assert plan.rounds < 60 + 20  # no more rounds of ADMM
+    assert -plan.objective == pytest.approx(WELFARE, abs=WELFARE_TOLERANCE)
 
 
 def test_linear_wear_is_marked_where_steps_do_not_end_it(linear_homes, caplog):
@@ -230,7 +262,7 @@ def test_the_coupling_price_solves_its_program():
     half = rng.normal(size=(4, 4))
     total = Condensed(np.array([-1.0, 2.0, 0.1, -30.0]), half @ half.T * 0.02)
     coupling = Coupling(-0.5, 0.5, 30.0, 20.0)
-    price = coupling_price(total, coupling, STEPS, np.zeros(4), 10.0)
+    price = coupling_price(total, coupling, STEPS, np.zeros(4), 10.0, 1.0)
     assert np.all((price >= -20.0) & (price <= 30.0))
     met = total.offer_mw + total.slope @ (STEPS * price)
     dust = 1e-8
@@ -246,7 +278,7 @@ def test_the_coupling_price_solves_its_program():
 def test_where_nobody_answers_the_price_stays():
     stiff = Condensed(np.zeros(4), np.zeros((4, 4)))
     last = np.array([5.0, -3.0, 0.0, 12.0])
-    assert coupling_price(stiff, BALANCE, STEPS, last, 10.0) == pytest.approx(last, abs=1e-3)
+    assert coupling_price(stiff, BALANCE, STEPS, last, 10.0, 1.0) == pytest.approx(last, abs=1e-3)
 
 
 def test_a_second_plan_starts_from_the_first_ones_agreement(quadratic_homes):
