@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.gap import relative
 from gridmarl.units import Bool, Float
 
 
@@ -71,7 +72,7 @@ class Rounds:
     primal_mw: Float
     dual_mw: Float
     rho: Float  # $/(MW² h)
-    objective: Float  # $
+    objective: Float  # $, infinite for a step on trial whose schedules broke a limit
 
     @classmethod
     def none(cls) -> Rounds:
@@ -113,6 +114,10 @@ class Plan:
         ``central``, ``admm``, ...
     history : Rounds
         One value a round.
+    lower_bound : float
+        Dollars below which no plan can cost, by the dual function at the multiplier; -inf where it was not asked.
+    upper_bound : float
+        Dollars the plan costs with its remaining mismatch paid as slack: ``objective`` where nothing is mismatched.
     """
 
     owners: tuple[str, ...]
@@ -131,6 +136,18 @@ class Plan:
     converged: bool
     method: str
     history: Rounds
+    lower_bound: float = -np.inf
+    upper_bound: float = np.inf
+
+    @property
+    def gap(self) -> float:
+        """Dollars between the objective and the lower bound, infinite where there is none."""
+        return self.objective - self.lower_bound
+
+    @property
+    def relative_gap(self) -> float:
+        """The gap as a share of the objective."""
+        return relative(self.gap, self.objective)
 
     def asset(self, owner: str, name: str) -> AssetPlan:
         """Trajectory of one asset.

@@ -16,6 +16,7 @@ from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.files import write_atomically
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
+from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
 from gridmarl.planning.curves import TICK, bid
@@ -27,7 +28,7 @@ from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.model import Model
 from gridmarl.units import Float, Float32
 
-SEES: dict[str, Sees] = {"central": "team", "admm": "own", "selfish": "own"}
+SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
@@ -41,7 +42,9 @@ class PlannerSettings(Model):
     replan_every_h: PositiveFloat = 1.0
     grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
     max_rounds: int = Field(default=500, gt=0)
-    tolerance: PositiveFloat = Field(default=1e-5, description="of ADMM's residuals, over the largest rating")
+    tolerance: PositiveFloat = Field(
+        default=1e-5, description="of the negotiation's residuals, over the largest rating"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,14 @@ class Planner:
         match self.settings.method:
             case "admm":
                 return AdmmPlanner(AdmmSettings(max_rounds=self.settings.max_rounds, tolerance=self.settings.tolerance))
+            case "aladin":
+                return AladinPlanner(
+                    AladinSettings(
+                        tolerance=self.settings.tolerance,
+                        gap_tolerance=self.settings.tolerance,
+                        max_rounds=self.settings.max_rounds,
+                    )
+                )
             case "selfish":
                 return SelfishPlanner()
             case _:

@@ -1,0 +1,170 @@
+"""Owners agree through a price as in ADMM, and end in a few Newton-like steps: the reduced ALADIN.
+
+``min Σ_i f_i(x_i) + g(Σ_i x_i)`` as in `admm`. Once sharing ADMM has come near, each step (Houska, Frasch & Diehl 2016;
+reduced to the injections as by Engelmann, Jiang, Mühlpfordt, Houska & Faulwasser 2019 and Engelmann, Jiang, Houska &
+Faulwasser 2020)
+
+1. takes every owner's ``p_i`` and ``S_i`` (`condensation`) and needs only their sums;
+2. finds the price at which ``Σ p_i + Σ S_i ν`` meets the coupling, with priced slack (`coupling_step`);
+3. lets every owner move along its active limits to that price and solve its own problem around it.
+
+A step counts only if those local solves confirm it: they move schedules less than the step before, and the dual
+function does not fall. Otherwise a line search on the dual function shortens it, and where that does not help ADMM goes
+on from where it stood. From a cold start full steps diverge; near the agreement, where active limits stay what they
+are, a few are exact. Where costs are linear the active limits seldom settle, and most of the rounds are ADMM's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gridmarl.errors import ScenarioError
+from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.finisher import Finisher, Trial
+from gridmarl.planning.gap import slack_mw
+from gridmarl.planning.plan import Plan
+from gridmarl.planning.risk import Prices
+from gridmarl.planning.rounds import AdmmRounds, recorded
+from gridmarl.planning.sharing import AdmmSettings, Agreement
+from gridmarl.units import Float
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AladinSettings:
+    """How ALADIN runs.
+
+    Attributes
+    ----------
+    tolerance : float
+        Mismatch and last movement must fall below this share of the largest rating ...
+    tolerance_mw : float, optional
+        ... or below this many MW, where given.
+    gap_tolerance : float
+        The duality gap must fall below this share of the objective.
+    max_rounds : int
+        Rounds of ADMM and of ALADIN together; after that the plan is marked as not converged.
+    first, warm, every : int
+        Rounds of ADMM before the first steps from a cold start or from an earlier agreement, and after steps that
+        failed; each further failure doubles the last.
+    steps : int
+        Most exchanges at a time, line search included.
+    """
+
+    tolerance: float = 1e-7
+    tolerance_mw: float | None = None
+    gap_tolerance: float = 1e-6
+    max_rounds: int = 500
+    first: int = 60
+    warm: int = 20
+    every: int = 20
+    steps: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("max_rounds", "first", "warm", "every", "steps"):
+            if getattr(self, name) < 1:
+                raise ScenarioError(f"aladin.{name}", getattr(self, name), "at least 1")
+        if self.gap_tolerance <= 0:
+            raise ScenarioError("aladin.gap_tolerance", self.gap_tolerance, "positive")
+
+    @property
+    def admm(self) -> AdmmSettings:
+        """The same for the rounds of ADMM."""
+        return AdmmSettings(
+            tolerance=self.tolerance,
+            tolerance_mw=self.tolerance_mw,
+            gap_tolerance=self.gap_tolerance,
+            max_rounds=self.max_rounds,
+        )
+
+
+class AladinPlanner:
+    """Plans again and again with the same owners, each plan starting from the last one's agreement.
+
+    Parameters
+    ----------
+    settings : AladinSettings, optional
+        Tolerances and numbers of rounds.
+    """
+
+    def __init__(self, settings: AladinSettings | None = None) -> None:
+        self._settings = settings or AladinSettings()
+        self._admm = AdmmPlanner(self._settings.admm)
+
+    def solve(
+        self,
+        owners: Sequence[Owner],
+        step_h: Float,
+        coupling: Coupling,
+        prices: Prices,
+        terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
+    ) -> Plan:
+        """Plan by messages; see `AdmmPlanner.solve` for parameters and errors.
+
+        Returns
+        -------
+        Plan
+            With ``method`` ``aladin``. Where steps ended it, schedules obey the owners' limits and meet the coupling,
+            ``objective`` is what they cost, slack included, and no plan costs less than ``lower_bound``.
+        """
+        settings, patience = self._settings, self._settings.every
+        due = settings.warm if self._admm.experienced else settings.first
+        rounds = self._admm.open(owners, step_h, coupling, prices, terminal, elapsed_h)
+        while len(rounds.history) < settings.max_rounds and not rounds.settled():
+            rounds.once()
+            if len(rounds.trail) < due or len(rounds.history) >= settings.max_rounds:
+                continue
+            finisher = Finisher(rounds, rounds.sharing.tolerance_mw, settings.gap_tolerance)
+            trial = finisher.finish(min(settings.steps, settings.max_rounds - len(rounds.history)))
+            if trial is not None:
+                return self._agreed(rounds, finisher, trial)
+            due, patience = len(rounds.trail) + patience, 2 * patience
+            logger.debug("ALADIN's steps are not confirmed after %d rounds: ADMM goes on", len(rounds.history))
+        self._admm.remember(rounds.sharing.agreement())
+        return replace(rounds.plan(), method="aladin")
+
+    def _agreed(self, rounds: AdmmRounds, finisher: Finisher, trial: Trial) -> Plan:
+        sharing, delegates = rounds.sharing, finisher.delegates
+        injection = np.stack([delegate.injection_mw() for delegate in delegates])
+        price, step_h = trial.multiplier_per_mwh, sharing.step_h
+        self._admm.remember(Agreement(sharing.owners, step_h, injection, price, sharing.rho))
+        short, over = slack_mw(rounds.coupling, injection.sum(axis=0))
+        return Plan(
+            owners=sharing.owners,
+            step_h=step_h,
+            injection_mw=injection,
+            assets=tuple(delegate.trajectories() for delegate in delegates),
+            multiplier_per_mwh=price,
+            price_per_mwh=rounds.prices.expected_per_mwh + price,
+            objective=trial.certificate.value,
+            owner_objective=np.array([delegate.objective() for delegate in delegates]),
+            shortage_mwh=short * step_h,
+            surplus_mwh=over * step_h,
+            rounds=len(rounds.history),
+            primal_residual_mw=finisher.mismatch_mw(trial),
+            dual_residual_mw=trial.movement_mw,
+            converged=True,
+            method="aladin",
+            history=recorded(rounds.history),
+            lower_bound=trial.certificate.lower,
+            upper_bound=trial.certificate.upper,
+        )
+
+
+def solve_aladin(
+    owners: Sequence[Owner],
+    step_h: Float,
+    coupling: Coupling,
+    prices: Prices,
+    terminal: Terminal | None = None,
+    settings: AladinSettings | None = None,
+) -> Plan:
+    """Plan once by ALADIN from a cold start; see `AladinPlanner.solve`."""
+    return AladinPlanner(settings).solve(owners, step_h, coupling, prices, terminal)
