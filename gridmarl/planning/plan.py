@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.certificate import Certificate
 from gridmarl.units import Bool, Float
 
 
@@ -113,6 +114,8 @@ class Plan:
         ``central``, ``admm``, ...
     history : Rounds
         One value a round.
+    certificate : Certificate, optional
+        Proved bounds on the optimum, from methods that have them.
     """
 
     owners: tuple[str, ...]
@@ -131,6 +134,7 @@ class Plan:
     converged: bool
     method: str
     history: Rounds
+    certificate: Certificate | None = None
 
     def asset(self, owner: str, name: str) -> AssetPlan:
         """Trajectory of one asset.

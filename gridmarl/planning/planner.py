@@ -18,7 +18,9 @@ from gridmarl.files import write_atomically
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
+from gridmarl.planning.coordinator import DantzigWolfeSettings
 from gridmarl.planning.curves import TICK, bid
+from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import availability, look_ahead
 from gridmarl.planning.plan import Plan
@@ -27,7 +29,7 @@ from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.model import Model
 from gridmarl.units import Float, Float32
 
-SEES: dict[str, Sees] = {"central": "team", "admm": "own", "selfish": "own"}
+SEES: dict[str, Sees] = {"central": "team", "admm": "own", "dantzig-wolfe": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
@@ -41,7 +43,9 @@ class PlannerSettings(Model):
     replan_every_h: PositiveFloat = 1.0
     grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
     max_rounds: int = Field(default=500, gt=0)
-    tolerance: PositiveFloat = Field(default=1e-5, description="of ADMM's residuals, over the largest rating")
+    tolerance: PositiveFloat = Field(
+        default=1e-5, description="of ADMM's residuals, over the largest rating; of Dantzig-Wolfe's gap"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,8 @@ class Planner:
         match self.settings.method:
             case "admm":
                 return AdmmPlanner(AdmmSettings(max_rounds=self.settings.max_rounds, tolerance=self.settings.tolerance))
+            case "dantzig-wolfe":
+                return DantzigWolfePlanner(DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds))
             case "selfish":
                 return SelfishPlanner()
             case _:
