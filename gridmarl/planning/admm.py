@@ -8,26 +8,23 @@
 3. the coupling takes ``z̄ = argmin g(N z̄) + N rho/2 ‖z̄ - mean x̂ - u‖²`` in closed form; ``z_i = x̂_i + z̄ - mean x̂``;
 4. ``u += mean x̂ - z̄``; ``-rho u`` is the coupling's multiplier in $/MWh.
 
-A plan is as good as its residuals say: `sharing.Residuals` defines them, `Plan.converged` tells whether they were met.
+A plan is as good as its residuals and its duality gap say: `sharing.Residuals` and `gap` define them, `Plan.converged`
+tells whether they were met. The gap costs a round more and is looked at once the residuals agree.
 Quadratic costs take some tens to a few hundred rounds; linear ones converge too, but slowly.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
-import numpy as np
-
 from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.plan import Plan
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
-from gridmarl.planning.sharing import AdmmSettings, Agreement, Residuals, Sharing
+from gridmarl.planning.rounds import AdmmRounds
+from gridmarl.planning.sharing import AdmmSettings, Agreement, Sharing
 from gridmarl.planning.worker import Worker
 from gridmarl.units import Float
-
-logger = logging.getLogger(__name__)
 
 
 class AdmmPlanner:
@@ -85,6 +82,22 @@ class AdmmPlanner:
         SolverError
             Where a local solver stopped without a usable answer.
         """
+        rounds = self.open(owners, step_h, coupling, prices, terminal, elapsed_h)
+        while len(rounds.trail) < self._settings.max_rounds and not rounds.settled():
+            rounds.once()
+        self.remember(rounds.sharing.agreement())
+        return rounds.plan()
+
+    def open(
+        self,
+        owners: Sequence[Owner],
+        step_h: Float,
+        coupling: Coupling,
+        prices: Prices,
+        terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
+    ) -> AdmmRounds:
+        """Check a request as `solve` does and seat everybody, with no round taken yet."""
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         workers = self._enlist(owners, steps, prices, end)
         rated_mw = max(worker.rated_mw for worker in workers)
@@ -93,12 +106,11 @@ class AdmmPlanner:
         sharing.start(self._agreement, elapsed_h)
         for worker, share_mw in zip(workers, sharing.share_mw, strict=True):
             worker.begin(share_mw)
-        trail: list[Residuals] = []
-        while len(trail) < self._settings.max_rounds and not (trail and sharing.agrees(trail[-1])):
-            message = sharing.message(trail)
-            trail.append(sharing.conclude(np.stack([worker.respond(message) for worker in workers])))
-        self._agreement = sharing.agreement()
-        return _plan(sharing, workers, prices, trail)
+        return AdmmRounds(sharing, workers, coupling, prices, self._settings)
+
+    def remember(self, agreement: Agreement) -> None:
+        """Start the next plan from here."""
+        self._agreement = agreement
 
     def _enlist(self, owners: Sequence[Owner], step_h: Float, prices: Prices, terminal: Terminal) -> list[Worker]:
         """One worker for each owner, kept from the last plan where there is one."""
@@ -125,42 +137,3 @@ def solve_admm(
 ) -> Plan:
     """Plan once by ADMM from a cold start; see `AdmmPlanner.solve`."""
     return AdmmPlanner(settings).solve(owners, step_h, coupling, prices, terminal)
-
-
-def _plan(sharing: Sharing, workers: list[Worker], prices: Prices, trail: list[Residuals]) -> Plan:
-    own = np.array([worker.objectives for worker in workers])  # (N, rounds)
-    objective = own.sum(axis=0) + np.array([residuals.coupling_cost for residuals in trail])
-    last = trail[-1]
-    converged = sharing.agrees(last) and all(worker.accurate for worker in workers)
-    if not converged:
-        logger.info(
-            "ADMM stopped after %d rounds at a mismatch of %.3g MW and a movement of %.3g MW, asked for %.3g MW",
-            len(trail),
-            last.primal_mw,
-            last.dual_mw,
-            sharing.tolerance_mw,
-        )
-    shortage_mwh, surplus_mwh = sharing.missed_mwh()
-    return Plan(
-        owners=sharing.owners,
-        step_h=sharing.step_h,
-        injection_mw=sharing.injection_mw,
-        assets=tuple(worker.trajectories() for worker in workers),
-        multiplier_per_mwh=sharing.multiplier_per_mwh,
-        price_per_mwh=prices.expected_per_mwh + sharing.multiplier_per_mwh,
-        objective=float(objective[-1]),
-        owner_objective=own[:, -1],
-        shortage_mwh=shortage_mwh,
-        surplus_mwh=surplus_mwh,
-        rounds=len(trail),
-        primal_residual_mw=last.primal_mw,
-        dual_residual_mw=last.dual_mw,
-        converged=converged,
-        method="admm",
-        history=Rounds(
-            primal_mw=np.array([residuals.primal_mw for residuals in trail]),
-            dual_mw=np.array([residuals.dual_mw for residuals in trail]),
-            rho=np.array([residuals.rho for residuals in trail]),
-            objective=objective,
-        ),
-    )

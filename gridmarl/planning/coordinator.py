@@ -16,7 +16,7 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.assets import Coupling
-from gridmarl.planning.certificate import Certificate
+from gridmarl.planning.bounds import Bounds
 from gridmarl.planning.local import Base
 from gridmarl.planning.master import Master
 from gridmarl.planning.pricing import Proposal
@@ -102,12 +102,12 @@ class Coordinator:
     @property
     def certified(self) -> bool:
         """Whether the relative gap is within its tolerance."""
-        return self.certificate().relative_gap <= self._settings.tolerance
+        return self.bounds().relative_gap <= self._settings.tolerance
 
-    def certificate(self) -> Certificate:
+    def bounds(self) -> Bounds:
         """The bounds of all rounds so far."""
         scale = max(abs(self._upper[-1]), SMALL_OBJECTIVE * self._alone) or 1.0
-        return Certificate(np.array(self._lower), np.array(self._upper), scale)
+        return Bounds(np.array(self._lower), np.array(self._upper), scale)
 
     @property
     def moved_mw(self) -> Float:

@@ -1,8 +1,8 @@
-"""Owners with linear costs propose schedules at prices, and a master mixes them: exact, with a certificate.
+"""Owners with linear costs propose schedules at prices, and a master mixes them: exact, with a bounds.
 
 Dantzig & Wolfe (1960). Each round prices go out (`coordinator`), every owner answers with its best schedule at them
 (`pricing`), and the master mixes all proposals so far at least cost (`master`). The master's value falls towards the
-optimum, the best Lagrangian bound rises towards it; the rounds end when they meet, and `Plan.certificate` shows both.
+optimum, the best Lagrangian bound rises towards it; the rounds end when they meet, and `Plan.bounds` shows both.
 """
 
 from __future__ import annotations
@@ -122,12 +122,12 @@ def _plan(
     names: tuple[str, ...], step_h: Float, prices: Prices, coordinator: Coordinator, proposers: list[Proposer]
 ) -> Plan:
     """What owners settled on; each knows its own part."""
-    master, certificate, converged = coordinator.master, coordinator.certificate(), coordinator.certified
+    master, bounds, converged = coordinator.master, coordinator.bounds(), coordinator.certified
     if not converged:
         logger.info(
             "Dantzig-Wolfe stopped after %d rounds at a relative gap of %.3g",
             coordinator.rounds,
-            certificate.relative_gap,
+            bounds.relative_gap,
         )
     injection = np.stack([proposer.injection_mw for proposer in proposers])
     total, (short, over), nothing = injection.sum(axis=0), master.slack_mw(), np.zeros(coordinator.rounds)
@@ -140,7 +140,7 @@ def _plan(
         assets=tuple(proposer.trajectories() for proposer in proposers),
         multiplier_per_mwh=multiplier,
         price_per_mwh=prices.expected_per_mwh + multiplier,
-        objective=float(certificate.upper[-1]),
+        objective=float(bounds.upper[-1]),
         owner_objective=np.array([proposer.objective for proposer in proposers]),
         shortage_mwh=short * step_h,
         surplus_mwh=over * step_h,
@@ -149,6 +149,8 @@ def _plan(
         dual_residual_mw=float(coordinator.moved_mw[-1]),
         converged=converged,
         method="dantzig-wolfe",
-        history=Rounds(nothing + residual_mw, coordinator.moved_mw, nothing, certificate.upper),
-        certificate=certificate,
+        history=Rounds(nothing + residual_mw, coordinator.moved_mw, nothing, bounds.upper),
+        lower_bound=float(bounds.lower[-1]),
+        upper_bound=float(bounds.upper[-1]),
+        bounds=bounds,
     )

@@ -19,6 +19,7 @@ from scipy.sparse import csc_matrix, eye_array, hstack, vstack
 
 from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, per_step
+from gridmarl.planning.gap import admissible, coupling_value
 from gridmarl.planning.local import Base
 from gridmarl.planning.lp import LinearProgram
 from gridmarl.planning.pricing import Proposal
@@ -45,7 +46,7 @@ class Master:
 
     def __init__(self, owners: int, step_h: Float, coupling: Coupling, base: Base) -> None:
         k = len(step_h)
-        self._owners, self._step_h, self._base = owners, step_h, base
+        self._owners, self._step_h, self._base, self._coupling = owners, step_h, base, coupling
         self.lower_mw, self.upper_mw = per_step(coupling.lower_mw, k), per_step(coupling.upper_mw, k)
         self._shortage, self._surplus = per_step(coupling.shortage_per_mwh, k), per_step(coupling.surplus_per_mwh, k)
         one = np.ones(owners)
@@ -99,15 +100,12 @@ class Master:
     def lower_bound(self, multiplier_per_mwh: Float, proposals: Sequence[Proposal]) -> float:
         """Dollars that no plan can undercut, as the answers to a multiplier (K,) within its limits prove."""
         paid = self._step_h * multiplier_per_mwh
-        bound = np.where(multiplier_per_mwh > 0, self.lower_mw, self.upper_mw)
-        coupled = np.where(paid == 0.0, 0.0, paid * np.where(paid == 0.0, 0.0, bound)).sum()
-        return float(sum(proposal.cost - paid @ proposal.injection_mw for proposal in proposals) + coupled)
+        own = sum(proposal.cost - paid @ proposal.injection_mw for proposal in proposals)
+        return float(own + coupling_value(self._coupling, self._step_h, multiplier_per_mwh))
 
     def within(self, multiplier_per_mwh: Float) -> Float:
         """The multiplier brought within the limits at which a bound can be proved."""
-        low = np.where(np.isinf(self.upper_mw), 0.0, -self._surplus)
-        high = np.where(np.isinf(self.lower_mw), 0.0, self._shortage)
-        return np.clip(multiplier_per_mwh, low, high)
+        return admissible(self._coupling, multiplier_per_mwh)
 
     def slack_mw(self) -> tuple[Float, Float]:
         """Shortage and surplus (K,) of the mix."""

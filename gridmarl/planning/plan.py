@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.certificate import Certificate
+from gridmarl.planning.bounds import Bounds
+from gridmarl.planning.gap import relative
 from gridmarl.units import Bool, Float
 
 
@@ -114,8 +115,12 @@ class Plan:
         ``central``, ``admm``, ...
     history : Rounds
         One value a round.
-    certificate : Certificate, optional
-        Proved bounds on the optimum, from methods that have them.
+    lower_bound : float
+        Dollars below which no plan can cost, by the dual function at the multiplier; -inf where it was not asked.
+    upper_bound : float
+        Dollars the plan costs with its remaining mismatch paid as slack: ``objective`` where nothing is mismatched.
+    bounds : Bounds, optional
+        Of every round, from methods that prove them as they go.
     """
 
     owners: tuple[str, ...]
@@ -134,7 +139,19 @@ class Plan:
     converged: bool
     method: str
     history: Rounds
-    certificate: Certificate | None = None
+    lower_bound: float = -np.inf
+    upper_bound: float = np.inf
+    bounds: Bounds | None = None
+
+    @property
+    def gap(self) -> float:
+        """Dollars between the objective and the lower bound, infinite where there is none."""
+        return self.objective - self.lower_bound
+
+    @property
+    def relative_gap(self) -> float:
+        """The gap as a share of the objective."""
+        return relative(self.gap, self.objective)
 
     def asset(self, owner: str, name: str) -> AssetPlan:
         """Trajectory of one asset.

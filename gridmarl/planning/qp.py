@@ -16,10 +16,19 @@ from scipy.sparse import csc_matrix, csr_matrix, diags_array, eye_array, vstack
 
 from gridmarl.planning.local import QuadraticProgram
 from gridmarl.planning.sparse import Sparse, diagonal
-from gridmarl.units import Float
+from gridmarl.units import Bool, Float
 
 USABLE: Final = 1e-6
 """Largest residual (numbers are near 1) of an unfinished solve that is still worth marking instead of refusing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pressure:
+    """Multipliers of an answer's inequalities, none negative: an active one has more of it than slack."""
+
+    lower: Float  # (n,) of the lower bounds
+    upper: Float  # (n,) of the upper bounds
+    rows: Float  # (p,) of the inequality rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +40,7 @@ class Answer:
     usable: bool
     infeasible: bool
     status: str
+    pressure: Pressure
 
 
 class QuadraticSolver:
@@ -88,6 +98,7 @@ class QuadraticSolver:
             usable=bool(np.all(np.isfinite(y)) and residual < USABLE),
             infeasible=status == piqp.PIQP_PRIMAL_INFEASIBLE,
             status=str(status).rpartition(".")[2],
+            pressure=Pressure(np.array(result.z_bl), np.array(result.z_bu), np.array(result.z_u)),
         )
 
     def _curved(self, extra: Float) -> csc_matrix:
@@ -126,7 +137,16 @@ def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answ
         usable=solved or status == "AlmostSolved",
         infeasible=status == "PrimalInfeasible",
         status=status,
+        pressure=_pressure(np.array(solution.z), bounded, capped, equalities),
     )
+
+
+def _pressure(dual: Float, bounded: Bool, capped: Bool, equalities: int) -> Pressure:
+    """Take Clarabel's multipliers apart, in the order in which `solve_afresh` stacks its rows."""
+    lower, upper = np.zeros(len(bounded)), np.zeros(len(capped))
+    ends = len(dual) - int(bounded.sum()) - int(capped.sum()), len(dual) - int(bounded.sum())
+    rows, upper[capped], lower[bounded] = np.split(dual[equalities:], np.subtract(ends, equalities))
+    return Pressure(lower, upper, rows)
 
 
 def _tune(settings: piqp.Settings) -> None:

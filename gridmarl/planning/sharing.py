@@ -35,6 +35,8 @@ class AdmmSettings:
         ... or below this many MW, where given.
     price_tolerance : float
         The last movement of z, priced at rho, must fall below this share of the price: a large rho alone moves nothing.
+    gap_tolerance : float, optional
+        Once the residuals agree, the duality gap must fall below this share of the objective too; None asks for none.
     max_rounds : int
         After that the plan is marked as not converged.
     relaxation : float
@@ -51,6 +53,7 @@ class AdmmSettings:
     tolerance: float = 1e-4
     tolerance_mw: float | None = None
     price_tolerance: float = 1e-3
+    gap_tolerance: float | None = 1e-3
     max_rounds: int = 500
     relaxation: float = 1.6
     rho: float | None = None
@@ -65,8 +68,9 @@ class AdmmSettings:
             raise ScenarioError("admm.relaxation", self.relaxation, "in [1, 2)")
         if self.max_rounds < 1:
             raise ScenarioError("admm.max_rounds", self.max_rounds, "at least 1")
-        if any(value is not None and value <= 0 for value in (self.tolerance, self.tolerance_mw, self.rho)):
-            raise ScenarioError("admm", (self.tolerance, self.tolerance_mw, self.rho), "positive tolerances and rho")
+        positive = (self.tolerance, self.tolerance_mw, self.gap_tolerance, self.rho)
+        if any(value is not None and value <= 0 for value in positive):
+            raise ScenarioError("admm", positive, "positive tolerances and rho")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,10 +141,16 @@ class Sharing:
         cheaper = float(np.minimum(self._shortage, self._surplus).min())
         self._scale = float(np.abs(expected_per_mwh).max()) or SHARE_OF_SLACK_PRICE * cheaper  # $/MWh
         self.tolerance_mw = settings.tolerance_mw or settings.tolerance * rated_mw
+        self.turnover = self._scale * rated_mw * float(step_h.sum())  # $
         self._first_rho = self._rho = settings.rho or self._scale / rated_mw
         self.share_mw = np.zeros((len(owners), steps))
         self.injection_mw = np.zeros((len(owners), steps))
         self._mismatch, self._dual, self._target = np.zeros(steps), np.zeros(steps), np.zeros(steps)
+
+    @property
+    def rho(self) -> float:
+        """The penalty in $/(MW² h)."""
+        return self._rho
 
     @property
     def multiplier_per_mwh(self) -> Float:

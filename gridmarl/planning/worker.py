@@ -9,7 +9,7 @@ import numpy as np
 from gridmarl.errors import PlanError, SolverError
 from gridmarl.planning.assets import Owner, Terminal
 from gridmarl.planning.feasible import infeasible_error
-from gridmarl.planning.local import local_problem, steady_base
+from gridmarl.planning.local import LocalProblem, local_problem, steady_base
 from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.planning.risk import Prices
@@ -46,11 +46,18 @@ class Worker:
         self._relaxation, self._terminal = relaxation, terminal
         self._problem = local_problem(owner, step_h, prices, terminal, steady_base((owner,), prices))
         self._solver: QuadraticSolver | None = None
+        self._bare: QuadraticSolver | None = None  # without the proximal term
         self._rho = 0.0
+        self.answer: Answer | None = None  # the last round's, never sent
         self._y = np.zeros(len(self._problem.program.linear))
         self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
         self.accurate = True
         self.objectives: list[float] = []  # dollars a round, for the record only
+
+    @property
+    def problem(self) -> LocalProblem:
+        """The owner's own problem, for whoever works on the owner's side."""
+        return self._problem
 
     @property
     def rated_mw(self) -> float:
@@ -63,9 +70,11 @@ class Worker:
         base = steady_base((owner,), prices, before.base)
         self._problem = local_problem(owner, step_h, prices, terminal, base, before)
         if self._problem.key != before.key:
-            self._solver = None
-        elif self._solver is not None:
+            self._solver = self._bare = None
+        if self._solver is not None:
             self._solver.renew(self._problem.program, self._proximal(self._rho))
+        if self._bare is not None:
+            self._bare.renew(self._problem.program, np.zeros(len(self._y)))
 
     def begin(self, share_mw: Float) -> None:
         """Start the rounds of a plan from this share (K,) of the target."""
@@ -82,8 +91,8 @@ class Worker:
             Where the local solver stopped without a usable answer.
         """
         share = self._relaxed_mw + message.mean_mismatch_mw
-        answer = self._solve(share - message.dual_mw, message.rho)
-        self._y, self.accurate = answer.y, answer.solved
+        answer = self.solve_near(share - message.dual_mw, message.rho)
+        self.answer, self._y, self.accurate = answer, answer.y, answer.solved
         self.objectives.append(self._problem.objective(answer.y))
         injection = self._problem.injection_mw(answer.y)
         self._relaxed_mw = self._relaxation * injection + (1 - self._relaxation) * share
@@ -93,7 +102,29 @@ class Worker:
         """The owner's own assets in its last answer."""
         return self._problem.read(self._y)
 
-    def _solve(self, aim_mw: Float, rho: float) -> Answer:
+    def least_cost(self, multiplier_per_mwh: Float) -> float:
+        """``min f(x) - Σ_k Δ_k λ_k x_k`` in dollars: the owner's part of the dual function at a multiplier (K,).
+
+        Raises
+        ------
+        SolverError
+            Where the local solver stopped without a usable answer.
+        """
+        program, problem = self._problem.program, self._problem
+        none = np.zeros(len(program.linear))
+        linear = program.linear.copy()
+        linear[problem.net] -= problem.step_h * multiplier_per_mwh / problem.base.price_per_mwh
+        self._bare = self._bare or QuadraticSolver(program, none)
+        answer = self._bare.solve(linear)
+        if not answer.solved and not answer.infeasible:
+            self._bare, answer = None, solve_afresh(program, none, linear)
+        if not answer.solved and not answer.usable:
+            raise self._refusal(answer)
+        paid = problem.step_h @ (multiplier_per_mwh * problem.injection_mw(answer.y))
+        return problem.objective(answer.y) - float(paid)
+
+    def solve_near(self, aim_mw: Float, rho: float) -> Answer:
+        """Answer of ``min f(x) + rho/2 Σ_k Δ_k (x_k - aim_k)²``; see `respond` for what it raises."""
         proximal = self._proximal(rho)
         if self._solver is None:
             self._solver = QuadraticSolver(self._problem.program, proximal)

@@ -93,8 +93,8 @@ def test_three_homes_with_linear_wear_are_exact_within_150_rounds(linear_homes):
     assert plan.converged
     assert plan.rounds <= 150
     assert -plan.objective == pytest.approx(LINEAR_WELFARE, abs=DIGITS)
-    assert plan.certificate is not None
-    assert plan.certificate.relative_gap <= GAP
+    assert plan.bounds is not None
+    assert plan.bounds.relative_gap <= GAP
     assert np.abs(plan.injection_mw.sum(axis=0)).max() < DUST_MW
     assert plan.overlap_mwh < DUST_MW
 
@@ -120,16 +120,16 @@ def test_the_settled_schedules_cost_what_the_plan_says(linear_homes):
 def test_proposals_reach_the_central_optimum_between_bounds_that_hold_in_every_round(fleet: Fleet):
     central, plan = solve_central(*fleet), solve_dantzig_wolfe(*fleet)
     assert plan.converged
-    certificate = plan.certificate
-    assert certificate is not None
-    assert certificate.relative_gap <= GAP
+    bounds = plan.bounds
+    assert bounds is not None
+    assert bounds.relative_gap <= GAP
     rounding = ROUNDING * money(central, fleet)
-    assert abs(plan.objective - central.objective) <= GAP * certificate.scale + rounding
-    assert np.all(certificate.lower <= central.objective + rounding)
-    assert np.all(certificate.upper >= central.objective - rounding)
-    assert np.all(np.diff(certificate.lower) >= 0)
-    assert np.all(np.diff(certificate.upper) <= rounding)
-    assert len(certificate.lower) == len(certificate.upper) == plan.rounds
+    assert abs(plan.objective - central.objective) <= GAP * bounds.scale + rounding
+    assert np.all(bounds.lower <= central.objective + rounding)
+    assert np.all(bounds.upper >= central.objective - rounding)
+    assert np.all(np.diff(bounds.lower) >= 0)
+    assert np.all(np.diff(bounds.upper) <= rounding)
+    assert len(bounds.lower) == len(bounds.upper) == plan.rounds
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -144,8 +144,8 @@ def test_the_lower_bound_can_be_proved_again_from_the_plans_multiplier_alone(fle
     for hours, price in zip(plan.step_h, plan.multiplier_per_mwh, strict=True):
         if price:
             proved += hours * price * float(coupling.lower_mw if price > 0 else coupling.upper_mw)
-    assert plan.certificate is not None
-    assert proved == pytest.approx(plan.certificate.lower[-1], abs=ROUNDING * money(plan, fleet))
+    assert plan.bounds is not None
+    assert proved == pytest.approx(plan.bounds.lower[-1], abs=ROUNDING * money(plan, fleet))
 
 
 def test_too_few_rounds_are_marked_logged_and_still_a_plan(linear_homes, caplog):
@@ -156,8 +156,8 @@ def test_too_few_rounds_are_marked_logged_and_still_a_plan(linear_homes, caplog)
     assert not plan.converged
     assert plan.rounds == len(plan.history.objective) == 5
     assert "stopped after 5 rounds" in caplog.text
-    assert plan.certificate is not None
-    assert plan.certificate.lower[-1] < -LINEAR_WELFARE < plan.certificate.upper[-1]
+    assert plan.bounds is not None
+    assert plan.bounds.lower[-1] < -LINEAR_WELFARE < plan.bounds.upper[-1]
     assert plan.primal_residual_mw < DUST_MW, "what is missed is in the priced slack"
     penalty = 10_000.0 * (plan.shortage_mwh + plan.surplus_mwh).sum()
     assert plan.owner_objective.sum() + penalty == pytest.approx(plan.objective, rel=1e-9)

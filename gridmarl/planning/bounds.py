@@ -8,7 +8,7 @@ from gridmarl.units import Float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Certificate:
+class Bounds:
     """What the rounds have proved: ``lower <= optimum <= upper``, each array (rounds,), the best so far, in dollars."""
 
     lower: Float

@@ -1,0 +1,154 @@
+"""The rounds of one sharing ADMM plan, taken one by one: whoever runs them decides when to stop or to do otherwise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gridmarl.planning.assets import Coupling
+from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
+from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.risk import Prices
+from gridmarl.planning.sharing import AdmmSettings, Residuals, Sharing
+from gridmarl.planning.worker import Worker
+from gridmarl.units import Float
+
+logger = logging.getLogger(__name__)
+
+GAP_EVERY: Final = 10
+"""While the gap is open though the residuals agree, it is looked at again after so many rounds."""
+GAP_FLOOR: Final = 1e-3
+"""A gap is relative to the objective, or to this share of what the largest rating at the largest price would turn over:
+an objective near 0 has no relative accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What the history keeps of one exchange."""
+
+    primal_mw: float
+    dual_mw: float
+    rho: float  # $/(MW² h)
+    objective: float  # $
+
+
+class AdmmRounds:
+    """One plan in the making.
+
+    Parameters
+    ----------
+    sharing : Sharing
+        The coupling's side.
+    workers : list of N Worker
+        The owners' sides.
+    coupling : Coupling
+        Bounds and slack prices.
+    prices : Prices
+        Public scenarios.
+    settings : AdmmSettings
+        When to stop.
+    """
+
+    def __init__(
+        self, sharing: Sharing, workers: list[Worker], coupling: Coupling, prices: Prices, settings: AdmmSettings
+    ) -> None:
+        self.sharing, self.workers, self.coupling, self.prices = sharing, workers, coupling, prices
+        self.trail: list[Residuals] = []
+        self.history: list[Round] = []
+        self._settings = settings
+        self._certificate: tuple[int, Certificate] | None = None  # and the round it was made after
+
+    @property
+    def floor(self) -> float:
+        """Dollars to which a gap is relative where the objective is nearer to 0."""
+        return GAP_FLOOR * self.sharing.turnover
+
+    def once(self) -> None:
+        """Take one round."""
+        message = self.sharing.message(self.trail)
+        residuals = self.sharing.conclude(np.stack([worker.respond(message) for worker in self.workers]))
+        self.trail.append(residuals)
+        cost = self._own().sum() + residuals.coupling_cost
+        self.history.append(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, float(cost)))
+
+    def settled(self) -> bool:
+        """Whether the residuals agree and the gap, looked at every so many rounds of agreement, is closed."""
+        if not (self.trail and self.sharing.agrees(self.trail[-1])):
+            return False
+        tolerance, known = self._settings.gap_tolerance, self._certificate
+        if tolerance is None:
+            return True
+        if known is not None and known[0] < len(self.trail) < known[0] + GAP_EVERY:
+            return False
+        return self.certificate().closes(tolerance, self.floor)
+
+    def certificate(self) -> Certificate:
+        """Bounds on the optimum by one more answer of every owner, at the multiplier and without a proximal term."""
+        if self._certificate is None or self._certificate[0] != len(self.trail):
+            sharing = self.sharing
+            multiplier = admissible(self.coupling, sharing.multiplier_per_mwh)
+            least = [worker.least_cost(multiplier) for worker in self.workers]
+            own, total = float(self._own().sum()), sharing.injection_mw.sum(axis=0)
+            made = Certificate(
+                lower=sum(least) + coupling_value(self.coupling, sharing.step_h, multiplier),
+                value=own + self.trail[-1].coupling_cost,
+                upper=own + slack_cost(self.coupling, sharing.step_h, total),
+            )
+            self._certificate = len(self.trail), made
+        return self._certificate[1]
+
+    def plan(self) -> Plan:
+        """The plan as the rounds stand."""
+        sharing, last, own = self.sharing, self.trail[-1], self._own()
+        asked = self._settings.gap_tolerance
+        certificate = Certificate(-np.inf, np.nan, np.inf) if asked is None else self.certificate()
+        closed = asked is None or certificate.closes(asked, self.floor)
+        converged = sharing.agrees(last) and closed and all(worker.accurate for worker in self.workers)
+        if not converged:
+            logger.info(
+                "ADMM stopped after %d rounds at a mismatch of %.3g MW and a movement of %.3g MW, asked for %.3g MW, "
+                "and a gap of %.3g $",
+                len(self.trail),
+                last.primal_mw,
+                last.dual_mw,
+                sharing.tolerance_mw,
+                certificate.gap,
+            )
+        shortage_mwh, surplus_mwh = sharing.missed_mwh()
+        return Plan(
+            owners=sharing.owners,
+            step_h=sharing.step_h,
+            injection_mw=sharing.injection_mw,
+            assets=tuple(worker.trajectories() for worker in self.workers),
+            multiplier_per_mwh=sharing.multiplier_per_mwh,
+            price_per_mwh=self.prices.expected_per_mwh + sharing.multiplier_per_mwh,
+            objective=self.history[-1].objective,
+            owner_objective=own,
+            shortage_mwh=shortage_mwh,
+            surplus_mwh=surplus_mwh,
+            rounds=len(self.history),
+            primal_residual_mw=last.primal_mw,
+            dual_residual_mw=last.dual_mw,
+            converged=converged,
+            method="admm",
+            history=recorded(self.history),
+            lower_bound=certificate.lower,
+            upper_bound=certificate.upper,
+        )
+
+    def _own(self) -> Float:
+        return np.array([worker.objectives[-1] for worker in self.workers])
+
+
+def recorded(history: Sequence[Round]) -> Rounds:
+    """The history as arrays."""
+    return Rounds(
+        primal_mw=np.array([one.primal_mw for one in history]),
+        dual_mw=np.array([one.dual_mw for one in history]),
+        rho=np.array([one.rho for one in history]),
+        objective=np.array([one.objective for one in history]),
+    )
