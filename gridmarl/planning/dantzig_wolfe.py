@@ -13,8 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.channel import Audit, Channel, Desk
 from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
+from gridmarl.planning.desk import ProposerDesk
 from gridmarl.planning.local import Base
+from gridmarl.planning.panel import Panel
 from gridmarl.planning.plan import Plan, Rounds
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
@@ -31,10 +34,12 @@ class DantzigWolfePlanner:
     ----------
     settings : DantzigWolfeSettings, optional
         Tolerance, rounds and smoothing.
+    audit : Audit, optional
+        Writes down every message between the owners and the coordinator.
     """
 
-    def __init__(self, settings: DantzigWolfeSettings | None = None) -> None:
-        self._settings = settings or DantzigWolfeSettings()
+    def __init__(self, settings: DantzigWolfeSettings | None = None, audit: Audit | None = None) -> None:
+        self._settings, self._audit = settings or DantzigWolfeSettings(), audit
         self._last: Plan | None = None
 
     def solve(
@@ -81,14 +86,14 @@ class DantzigWolfePlanner:
         if self._last is None:
             warn_of_thin_tail(prices, sum(owner.beta > 0 for owner in owners))
         proposers = [Proposer(owner, steps, prices, end) for owner in owners]
-        base = _base(max(proposer.rated_mw for proposer in proposers), coupling, prices)
+        desks: dict[str, Desk] = {o.name: ProposerDesk(p) for o, p in zip(owners, proposers, strict=True)}
+        panel = Panel(Channel(desks, self._audit))
+        base = _base(panel.rated_mw, coupling, prices)
         guess = _moved(self._last, elapsed_h, steps) if self._last else None
         coordinator = Coordinator(len(owners), steps, coupling, base, self._settings, guess)
         while not coordinator.finished:
-            multiplier = coordinator.multiplier_per_mwh
-            coordinator.conclude([proposer.propose(multiplier) for proposer in proposers])
-        for proposer, weight in zip(proposers, coordinator.master.weights(), strict=True):
-            proposer.settle(weight)
+            coordinator.conclude(panel.propose(coordinator.multiplier_per_mwh))
+        panel.settle(coordinator.master.weights())
         self._last = _plan(tuple(owner.name for owner in owners), steps, prices, coordinator, proposers)
         return self._last
 
@@ -100,9 +105,10 @@ def solve_dantzig_wolfe(
     prices: Prices,
     terminal: Terminal | None = None,
     settings: DantzigWolfeSettings | None = None,
+    audit: Audit | None = None,
 ) -> Plan:
     """Plan once by Dantzig-Wolfe; see `DantzigWolfePlanner.solve`."""
-    return DantzigWolfePlanner(settings).solve(owners, step_h, coupling, prices, terminal)
+    return DantzigWolfePlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)
 
 
 def _base(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:

@@ -46,6 +46,7 @@ class PlannerSettings(Model):
     tolerance: PositiveFloat = Field(
         default=1e-5, description="of ADMM's residuals, over the largest rating; of Dantzig-Wolfe's gap"
     )
+    secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class Planner:
         if self.settings.method not in SEES:
             method = self.settings.method
             raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
+        if self.settings.secure and self.settings.method != "admm":
+            raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
@@ -166,7 +169,8 @@ class Planner:
     def _make_method(self) -> Method:
         match self.settings.method:
             case "admm":
-                return AdmmPlanner(AdmmSettings(max_rounds=self.settings.max_rounds, tolerance=self.settings.tolerance))
+                s = self.settings
+                return AdmmPlanner(AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure))
             case "dantzig-wolfe":
                 return DantzigWolfePlanner(DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds))
             case "selfish":
