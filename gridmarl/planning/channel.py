@@ -1,4 +1,4 @@
-"""The channel between owners and the coordinator: bytes go in, bytes come out, and an audit writes down each of them."""
+"""The channel between owners and the coordinator: bytes go in, bytes come out, and an audit writes it all down."""
 
 from __future__ import annotations
 

@@ -48,12 +48,13 @@ def fixed_point(values: Float) -> UInt:
 
 def real(words: UInt) -> Float:
     """Numbers in their units, from words (a sum of masked ones, or a single unmasked one)."""
-    return words.view(np.int64) * RESOLUTION
+    return words.view(np.int64).astype(np.float64) * RESOLUTION
 
 
 def summed(masked: Sequence[UInt]) -> Float:
     """The sum of all owners' masked answers."""
-    return real(np.sum(np.stack(masked), axis=0, dtype=np.uint64))
+    total: UInt = np.add.reduce(np.stack(masked), axis=0)  # wraps around
+    return real(total)
 
 
 class Masker:

@@ -169,7 +169,7 @@ class Sharing:
         return self._mismatch
 
     def start(self, agreement: Agreement | None, elapsed_h: float, share_mw: Float) -> None:
-        """Begin where an earlier agreement left off, from the owners' shares (N, K) or, under masks, their sum (1, K)."""
+        """Begin where an earlier agreement left off, from the owners' shares (N, K) or, masked, their sum (1, K)."""
         self._shares_mw = share_mw.sum(axis=0)
         if not self._settings.secure:
             self.share_mw = share_mw

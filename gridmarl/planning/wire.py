@@ -7,8 +7,8 @@ field as a type, a shape and its little-endian content: nothing that could run, 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import Field, dataclass, fields
+from typing import Any, Final
 
 import numpy as np
 
@@ -129,9 +129,13 @@ KINDS: Final[dict[str, type[Said]]] = {
     )
 }
 """All kinds there are, by name."""
-TYPES: Final = {b"d": np.dtype("<f8"), b"Q": np.dtype("<u8"), b"B": np.dtype("u1")}
-CODES: Final = {dtype.newbyteorder("<"): code for code, dtype in TYPES.items()}
-Value = float | bytes | Float | UInt
+FORMS: Final[dict[str, tuple[bytes, str, int]]] = {
+    "float": (b"f", "<f8", 0),
+    "Float": (b"F", "<f8", 1),
+    "UInt": (b"U", "<u8", 1),
+    "bytes": (b"B", "u1", 1),
+}
+"""Declared type of a field -> its letter on the wire, and the content's type and dimensions."""
 
 
 def encode(message: Said) -> bytes:
@@ -145,7 +149,7 @@ def encode(message: Said) -> bytes:
     name = type(message).__name__
     if KINDS.get(name) is not type(message):
         raise PrivacyError("a message", name, ", ".join(KINDS), "declare its kind in gridmarl.planning.wire")
-    parts = [_field(name, field.name, getattr(message, field.name)) for field in fields(message)]
+    parts = [_field(name, field, getattr(message, field.name)) for field in fields(message)]
     return b"".join([bytes([len(name)]), name.encode("ascii"), *parts])
 
 
@@ -158,10 +162,10 @@ def decode(said: bytes) -> Said:
         For bytes that are not exactly one message of a declared kind.
     """
     try:
-        kind = KINDS[said[1 : 1 + said[0]].decode("ascii")]
-        at, values = 1 + said[0], list[Value]()
-        for _ in fields(kind):
-            value, at = _value(said, at)
+        kind: Any = KINDS[said[1 : 1 + said[0]].decode("ascii")]
+        at, values = 1 + said[0], list[object]()
+        for field in fields(kind):
+            value, at = _value(field, said, at)
             values.append(value)
     except (KeyError, IndexError, UnicodeDecodeError, ValueError, struct.error):
         raise _unreadable(said) from None
@@ -177,22 +181,23 @@ def described(message: Said) -> str:
     return " ".join(f"{name}{size}" for name, size in sizes.items())
 
 
-def _field(kind: str, name: str, value: object) -> bytes:
-    content = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
-    code = CODES.get(content.dtype.newbyteorder("<"))
-    if code is None or content.ndim > 1:
-        raise PrivacyError(f"{kind}.{name}", type(value).__name__, "a number, one row of numbers, or octets")
-    rows = struct.pack("<BI", content.ndim, content.size)
-    return code + rows + content.astype(TYPES[code], copy=False).tobytes()
+def _field(kind: str, field: Field[Any], value: object) -> bytes:
+    letter, content_type, dimensions = FORMS[str(field.type)]
+    content: Any = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
+    if content.dtype != np.dtype(content_type) or content.ndim != dimensions:
+        raise PrivacyError(f"{kind}.{field.name}", type(value).__name__, f"a {field.type}, as declared")
+    return letter + struct.pack("<I", content.size) + content.tobytes()
 
 
-def _value(said: bytes, at: int) -> tuple[Value, int]:
-    dtype = TYPES[said[at : at + 1]]
-    dimensions, size = struct.unpack_from("<BI", said, at + 1)
-    start = at + 1 + struct.calcsize("<BI")
-    content = np.frombuffer(said, dtype, size, start)
+def _value(field: Field[Any], said: bytes, at: int) -> tuple[object, int]:
+    letter, content_type, dimensions = FORMS[str(field.type)]
+    if said[at : at + 1] != letter:
+        raise ValueError
+    (size,) = struct.unpack_from("<I", said, at + 1)
+    start = at + 1 + struct.calcsize("<I")
+    content = np.frombuffer(said, content_type, size, start)
     end = start + content.nbytes
-    if dtype == TYPES[b"B"]:
+    if letter == FORMS["bytes"][0]:
         return content.tobytes(), end
     return (content.copy() if dimensions else float(content[0])), end
 
