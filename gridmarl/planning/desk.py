@@ -72,7 +72,10 @@ class WorkerDesk:
                 return self._masked(worker.part().row(units, masker.largest))
             case Offer():
                 least = worker.least_cost(message.multiplier_per_mwh)
-                return self._masked(np.array([least / begun.turnover])) if masker else Least(least)
+                if masker is None:
+                    return Least(least)
+                lowest = max(least / begun.turnover, -masker.largest)  # a lower bound stays one
+                return self._masked(np.array([lowest]))
             case _:
                 raise _out_of_place(message)
 

@@ -239,6 +239,16 @@ def test_a_desk_answers_its_own_methods_messages_only():
         WorkerDesk(worker, secure=True)(encode(Offer(np.zeros(4))))
 
 
+def test_an_owner_without_a_bound_lowers_the_masked_sum_as_far_as_it_goes(monkeypatch):
+    workers = {owner.name: Worker(owner, STEPS, PRICES, Terminal(), 1.6) for owner in owners()}
+    panel = Panel(Channel({name: WorkerDesk(worker, secure=True) for name, worker in workers.items()}), secure=True)
+    panel.begin(100.0)
+    open_sum = sum(worker.least_cost(np.zeros(4)) for worker in workers.values())
+    assert panel.least_cost(np.zeros(4)) == pytest.approx(open_sum, abs=1e-9)
+    monkeypatch.setattr(workers["store"], "least_cost", lambda _: -np.inf)
+    assert panel.least_cost(np.zeros(4)) < -1e6 * 100.0
+
+
 def test_a_coordinator_that_gets_another_kind_of_answer_stops():
     with pytest.raises(PrivacyError, match="Presence"):
         Panel(Channel({"store": lambda _: encode(Heard())}))
