@@ -17,7 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.channel import Audit, Channel, Desk
+from gridmarl.planning.desk import WorkerDesk
+from gridmarl.planning.panel import Panel
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
@@ -34,10 +39,12 @@ class AdmmPlanner:
     ----------
     settings : AdmmSettings, optional
         Tolerances, relaxation and penalty.
+    audit : Audit, optional
+        Writes down every message between the owners and the coupling's side.
     """
 
-    def __init__(self, settings: AdmmSettings | None = None) -> None:
-        self._settings = settings or AdmmSettings()
+    def __init__(self, settings: AdmmSettings | None = None, audit: Audit | None = None) -> None:
+        self._settings, self._audit = settings or AdmmSettings(), audit
         self._workers: dict[str, Worker] = {}
         self._agreement: Agreement | None = None
 
@@ -85,7 +92,7 @@ class AdmmPlanner:
         rounds = self.open(owners, step_h, coupling, prices, terminal, elapsed_h)
         while len(rounds.trail) < self._settings.max_rounds and not rounds.settled():
             rounds.once()
-        self.remember(rounds.sharing.agreement())
+        self.remember(rounds.agreement())
         return rounds.plan()
 
     def open(
@@ -100,13 +107,20 @@ class AdmmPlanner:
         """Check a request as `solve` does and seat everybody, with no round taken yet."""
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         workers = self._enlist(owners, steps, prices, end)
-        rated_mw = max(worker.rated_mw for worker in workers)
-        names = tuple(owner.name for owner in owners)
-        sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, rated_mw, self._settings)
-        sharing.start(self._agreement, elapsed_h)
-        for worker, share_mw in zip(workers, sharing.share_mw, strict=True):
+        names, secure = tuple(owner.name for owner in owners), self._settings.secure
+        desks: dict[str, Desk] = {name: WorkerDesk(w, secure) for name, w in zip(names, workers, strict=True)}
+        panel = Panel(Channel(desks, self._audit), secure)
+        sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, panel.rated_mw, self._settings)
+        for worker, share_mw in zip(workers, self._shares(names, steps, elapsed_h), strict=True):
             worker.begin(share_mw)
-        return AdmmRounds(sharing, workers, coupling, prices, self._settings)
+        sharing.start(self._agreement, elapsed_h, panel.begin(sharing.turnover))
+        return AdmmRounds(sharing, workers, panel, coupling, prices, self._settings)
+
+    def _shares(self, names: tuple[str, ...], step_h: Float, elapsed_h: float) -> Float:
+        """What each owner remembers of the last plan (N, K), moved forward in time."""
+        if self._agreement is None:
+            return np.zeros((len(names), len(step_h)))
+        return self._agreement.moved(elapsed_h, names, step_h)[0]
 
     @property
     def experienced(self) -> bool:
@@ -139,6 +153,7 @@ def solve_admm(
     prices: Prices,
     terminal: Terminal | None = None,
     settings: AdmmSettings | None = None,
+    audit: Audit | None = None,
 ) -> Plan:
     """Plan once by ADMM from a cold start; see `AdmmPlanner.solve`."""
-    return AdmmPlanner(settings).solve(owners, step_h, coupling, prices, terminal)
+    return AdmmPlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)

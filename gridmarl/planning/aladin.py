@@ -127,7 +127,7 @@ class AladinPlanner:
                 return self._agreed(rounds, finisher, trial)
             due, patience = len(rounds.trail) + patience, 2 * patience
             logger.debug("ALADIN's steps are not confirmed after %d rounds: ADMM goes on", len(rounds.history))
-        self._admm.remember(rounds.sharing.agreement())
+        self._admm.remember(rounds.agreement())
         return replace(rounds.plan(), method="aladin")
 
     def _agreed(self, rounds: AdmmRounds, finisher: Finisher, trial: Trial) -> Plan:

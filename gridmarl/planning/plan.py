@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.bounds import Bounds
 from gridmarl.planning.gap import relative
 from gridmarl.units import Bool, Float
 
@@ -118,6 +119,8 @@ class Plan:
         Dollars below which no plan can cost, by the dual function at the multiplier; -inf where it was not asked.
     upper_bound : float
         Dollars the plan costs with its remaining mismatch paid as slack: ``objective`` where nothing is mismatched.
+    bounds : Bounds, optional
+        Of every round, from methods that prove them as they go.
     """
 
     owners: tuple[str, ...]
@@ -138,6 +141,7 @@ class Plan:
     history: Rounds
     lower_bound: float = -np.inf
     upper_bound: float = np.inf
+    bounds: Bounds | None = None
 
     @property
     def gap(self) -> float:

@@ -19,7 +19,9 @@ from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
+from gridmarl.planning.coordinator import DantzigWolfeSettings
 from gridmarl.planning.curves import TICK, bid
+from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import availability, look_ahead
 from gridmarl.planning.plan import Plan
@@ -28,7 +30,7 @@ from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.model import Model
 from gridmarl.units import Float, Float32
 
-SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "selfish": "own"}
+SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
@@ -43,8 +45,9 @@ class PlannerSettings(Model):
     grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
     max_rounds: int = Field(default=500, gt=0)
     tolerance: PositiveFloat = Field(
-        default=1e-5, description="of the negotiation's residuals, over the largest rating"
+        default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
     )
+    secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Planner:
         if self.settings.method not in SEES:
             method = self.settings.method
             raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
+        if self.settings.secure and self.settings.method != "admm":
+            raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
@@ -165,7 +170,8 @@ class Planner:
     def _make_method(self) -> Method:
         match self.settings.method:
             case "admm":
-                return AdmmPlanner(AdmmSettings(max_rounds=self.settings.max_rounds, tolerance=self.settings.tolerance))
+                s = self.settings
+                return AdmmPlanner(AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure))
             case "aladin":
                 return AladinPlanner(
                     AladinSettings(
@@ -174,6 +180,8 @@ class Planner:
                         max_rounds=self.settings.max_rounds,
                     )
                 )
+            case "dantzig-wolfe":
+                return DantzigWolfePlanner(DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds))
             case "selfish":
                 return SelfishPlanner()
             case _:

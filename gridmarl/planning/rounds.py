@@ -11,11 +11,11 @@ import numpy as np
 
 from gridmarl.planning.assets import Coupling
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
+from gridmarl.planning.panel import Panel
 from gridmarl.planning.plan import Plan, Rounds
 from gridmarl.planning.risk import Prices
-from gridmarl.planning.sharing import AdmmSettings, Residuals, Sharing
+from gridmarl.planning.sharing import AdmmSettings, Agreement, Residuals, Sharing
 from gridmarl.planning.worker import Worker
-from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ class AdmmRounds:
     sharing : Sharing
         The coupling's side.
     workers : list of N Worker
-        The owners' sides.
+        The owners' sides, from whom each owner's own part of the plan is read in the end.
+    panel : Panel
+        All that the coupling's side knows of them: it asks, and hears answers or sums.
     coupling : Coupling
         Bounds and slack prices.
     prices : Prices
@@ -54,9 +56,16 @@ class AdmmRounds:
     """
 
     def __init__(
-        self, sharing: Sharing, workers: list[Worker], coupling: Coupling, prices: Prices, settings: AdmmSettings
+        self,
+        sharing: Sharing,
+        workers: list[Worker],
+        panel: Panel,
+        coupling: Coupling,
+        prices: Prices,
+        settings: AdmmSettings,
     ) -> None:
         self.sharing, self.workers, self.coupling, self.prices = sharing, workers, coupling, prices
+        self._panel = panel
         self.trail: list[Residuals] = []
         self.history: list[Round] = []
         self._settings = settings
@@ -70,12 +79,12 @@ class AdmmRounds:
     @property
     def value(self) -> float:
         """Dollars the last round costs, its mismatch priced at the multiplier."""
-        return float(self._own().sum()) + self.trail[-1].coupling_cost
+        return self._panel.cost + self.trail[-1].coupling_cost
 
     def once(self) -> None:
         """Take one round."""
         message = self.sharing.message(self.trail)
-        residuals = self.sharing.conclude(np.stack([worker.respond(message) for worker in self.workers]))
+        residuals = self.sharing.conclude(self._panel.respond(message))
         self.trail.append(residuals)
         self.history.append(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, self.value))
 
@@ -95,19 +104,18 @@ class AdmmRounds:
         if self._certificate is None or self._certificate[0] != len(self.trail):
             sharing = self.sharing
             multiplier = admissible(self.coupling, sharing.multiplier_per_mwh)
-            least = [worker.least_cost(multiplier) for worker in self.workers]
-            own, total = float(self._own().sum()), sharing.injection_mw.sum(axis=0)
+            least, own = self._panel.least_cost(multiplier), self._panel.cost
             made = Certificate(
-                lower=sum(least) + coupling_value(self.coupling, sharing.step_h, multiplier),
+                lower=least + coupling_value(self.coupling, sharing.step_h, multiplier),
                 value=self.value,
-                upper=own + slack_cost(self.coupling, sharing.step_h, total),
+                upper=own + slack_cost(self.coupling, sharing.step_h, sharing.total_mw),
             )
             self._certificate = len(self.trail), made
         return self._certificate[1]
 
     def plan(self) -> Plan:
         """The plan as the rounds stand."""
-        sharing, last, own = self.sharing, self.trail[-1], self._own()
+        sharing, last = self.sharing, self.trail[-1]
         asked = self._settings.gap_tolerance
         certificate = Certificate(-np.inf, self.value, np.inf) if asked is None else self.certificate()
         closed = asked is None or certificate.closes(asked, self.floor)
@@ -126,12 +134,12 @@ class AdmmRounds:
         return Plan(
             owners=sharing.owners,
             step_h=sharing.step_h,
-            injection_mw=sharing.injection_mw,
+            injection_mw=np.stack([worker.injection_mw for worker in self.workers]),
             assets=tuple(worker.trajectories() for worker in self.workers),
             multiplier_per_mwh=sharing.multiplier_per_mwh,
             price_per_mwh=self.prices.expected_per_mwh + sharing.multiplier_per_mwh,
             objective=self.value,
-            owner_objective=own,
+            owner_objective=np.array([worker.objectives[-1] for worker in self.workers]),
             shortage_mwh=shortage_mwh,
             surplus_mwh=surplus_mwh,
             rounds=len(self.history),
@@ -144,8 +152,11 @@ class AdmmRounds:
             upper_bound=certificate.upper,
         )
 
-    def _own(self) -> Float:
-        return np.array([worker.objectives[-1] for worker in self.workers])
+    def agreement(self) -> Agreement:
+        """Where the rounds stand; each owner remembers its own share."""
+        sharing = self.sharing
+        shares = np.stack([worker.next_share_mw(sharing.mismatch_mw) for worker in self.workers])
+        return Agreement(sharing.owners, sharing.step_h, shares, sharing.multiplier_per_mwh, sharing.rho)
 
 
 def recorded(history: Sequence[Round]) -> Rounds:

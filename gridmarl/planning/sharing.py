@@ -14,6 +14,7 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.assets import Coupling, per_step
+from gridmarl.planning.totals import Totals
 from gridmarl.planning.worker import Message
 from gridmarl.units import Float
 
@@ -39,6 +40,8 @@ class AdmmSettings:
         Once the residuals agree, the duality gap must fall below this share of the objective too; None asks for none.
     max_rounds : int
         After that the plan is marked as not converged.
+    secure : bool
+        Whether owners answer under masks that cancel in the sum (`masks`).
     relaxation : float
         Over-relaxation, from 1 (none) to below 2.
     rho : float, optional
@@ -55,6 +58,7 @@ class AdmmSettings:
     price_tolerance: float = 1e-3
     gap_tolerance: float | None = 1e-3
     max_rounds: int = 500
+    secure: bool = False
     relaxation: float = 1.6
     rho: float | None = None
     adapt_every: int = 10
@@ -99,7 +103,7 @@ class Residuals:
 
     primal_mw: float  # ‖Σ x_i - N z̄‖ over the steps
     dual_mw: float  # ‖z_i' - z_i‖ over owners and steps
-    dual_per_mwh: float  # rho max |z_i' - z_i|
+    dual_per_mwh: float  # rho max_k ‖z_k' - z_k‖ over owners
     rho: float  # $/(MW² h)
     ratio: float  # relative primal over relative dual residual
     coupling_cost: float  # $ of slack, and of the mismatch at the multiplier
@@ -144,8 +148,10 @@ class Sharing:
         self.rated_mw = rated_mw
         self.turnover = self.scale * rated_mw * float(step_h.sum())  # $
         self._first_rho = self._rho = settings.rho or self.scale / rated_mw
-        self.share_mw = np.zeros((len(owners), steps))
+        self.share_mw = np.zeros((len(owners), steps))  # the owners' own, zeros where they answer under masks
         self.injection_mw = np.zeros((len(owners), steps))
+        self.total_mw = np.zeros(steps)  # Σ x_i
+        self._shares_mw, self._unit_mw = np.zeros(steps), rated_mw  # Σ z_i, and of distances in masked answers
         self._mismatch, self._dual, self._target = np.zeros(steps), np.zeros(steps), np.zeros(steps)
 
     @property
@@ -158,11 +164,19 @@ class Sharing:
         """The coupling's multiplier ``-rho u`` (K,)."""
         return -self._rho * self._dual
 
-    def start(self, agreement: Agreement | None, elapsed_h: float) -> None:
-        """Begin where an earlier agreement, moved forward in time, left off."""
+    @property
+    def mismatch_mw(self) -> Float:
+        """What owners add to their over-relaxed answers next (K,)."""
+        return self._mismatch
+
+    def start(self, agreement: Agreement | None, elapsed_h: float, share_mw: Float) -> None:
+        """Begin where an earlier agreement left off, from the owners' shares (N, K) or, masked, their sum (1, K)."""
+        self._shares_mw = share_mw.sum(axis=0)
+        if not self._settings.secure:
+            self.share_mw = share_mw
         if agreement is None:
             return
-        self.share_mw, multiplier = agreement.moved(elapsed_h, self.owners, self.step_h)
+        multiplier = agreement.moved(elapsed_h, self.owners, self.step_h)[1]
         self._rho = self._first_rho if self._settings.rho else agreement.rho
         self._dual = -multiplier / self._rho
 
@@ -175,18 +189,24 @@ class Sharing:
         due = len(trail) % self._settings.adapt_every == 0 and 0 < len(trail) <= self._settings.adapt_rounds
         if due:
             self._adapt(trail[-1].ratio)
-        return Message(self._mismatch, self._dual, self._rho)
+        return Message(self._mismatch, self._dual, self._rho, self._unit_mw)
 
-    def conclude(self, injection_mw: Float) -> Residuals:
-        """Take the answers (N, K), take the coupling's own step and measure the distance."""
+    def conclude(self, answers: Float | Totals) -> Residuals:
+        """Take the answers (N, K) or their sums, take the coupling's own step and measure the distance."""
         relaxation, count = self._settings.relaxation, len(self.owners)
-        relaxed = relaxation * injection_mw + (1 - relaxation) * self.share_mw
-        mean = relaxed.mean(axis=0)
-        self._target = self._coupled(count * (mean + self._dual), self._rho / count)
+        totals = answers if isinstance(answers, Totals) else Totals.of(answers, self.share_mw, relaxation)
+        relaxed = relaxation * totals.injection_mw + (1 - relaxation) * self._shares_mw
+        mean = relaxed / count
+        self._target = self._coupled(relaxed + count * self._dual, self._rho / count)
         self._mismatch = self._target / count - mean
         self._dual = self._dual - self._mismatch
-        before, self.share_mw, self.injection_mw = self.share_mw, relaxed + self._mismatch, injection_mw
-        return self._residuals(self.share_mw - before)
+        if not isinstance(answers, Totals):
+            self.share_mw = relaxation * answers + (1 - relaxation) * self.share_mw + self._mismatch
+            self.injection_mw = answers
+        residuals = self._residuals(totals, relaxed)
+        self.total_mw, self._shares_mw = totals.injection_mw, relaxed + count * self._mismatch
+        self._unit_mw = max(residuals.dual_mw, self.tolerance_mw)
+        return residuals
 
     def agrees(self, residuals: Residuals) -> bool:
         """Whether a round's residuals are all below their tolerances."""
@@ -208,18 +228,22 @@ class Sharing:
         down = np.maximum(wish - self._surplus / weight, self._upper)
         return np.where(wish < self._lower, up, np.where(wish > self._upper, down, wish))
 
-    def _residuals(self, movement: Float) -> Residuals:
-        gap = self._target - self.injection_mw.sum(axis=0)
-        dual_mw = float(np.linalg.norm(movement))
-        size = max(float(np.linalg.norm(self.injection_mw)), float(np.linalg.norm(self.share_mw)), self.tolerance_mw)
+    def _residuals(self, totals: Totals, relaxed: Float) -> Residuals:
+        """Norms over owners from their sums: with d = x - z, ``z' - z = a d + m`` and ``x - z' = (1 - a) d - m``."""
+        a, m, count = self._settings.relaxation, self._mismatch, len(self.owners)
+        apart_d, common = totals.injection_mw - self._shares_mw, count * m**2
+        moved = np.sqrt(np.maximum(a**2 * totals.distance_mw2 + 2 * a * m * apart_d + common, 0.0))  # (K,)
+        apart = np.maximum((1 - a) ** 2 * totals.distance_mw2 - 2 * (1 - a) * m * apart_d + common, 0.0).sum() ** 0.5
+        share = max(totals.relaxed_mw2 + 2 * m @ relaxed + common.sum(), 0.0)
+        size = max(totals.size_mw2**0.5, share**0.5, self.tolerance_mw)
+        gap, dual_mw = self._target - totals.injection_mw, float(np.linalg.norm(moved))
         floor = DUAL_FLOOR * self.scale / self._rho * np.sqrt(len(self.step_h))
-        dual_size = np.sqrt(len(self.owners)) * max(float(np.linalg.norm(self._dual)), float(floor))
-        apart = float(np.linalg.norm(self.injection_mw - self.share_mw))
+        dual_size = np.sqrt(count) * max(float(np.linalg.norm(self._dual)), float(floor))
         short, over = self.missed_mwh()
         return Residuals(
             primal_mw=float(np.linalg.norm(gap)),
             dual_mw=dual_mw,
-            dual_per_mwh=self._rho * float(np.abs(movement).max()),
+            dual_per_mwh=self._rho * float(moved.max()),
             rho=self._rho,
             ratio=float((apart / size) / max(dual_mw / dual_size, np.finfo(float).tiny)),
             coupling_cost=float(

@@ -13,6 +13,7 @@ from gridmarl.planning.local import LocalProblem, local_problem, steady_base
 from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.planning.risk import Prices
+from gridmarl.planning.totals import Totals
 from gridmarl.units import Float
 
 
@@ -23,6 +24,7 @@ class Message:
     mean_mismatch_mw: Float  # (K,) mean target minus mean (over-relaxed) answer of the last round
     dual_mw: Float  # (K,) scaled dual u; -rho u is the multiplier in $/MWh
     rho: float  # $/(MW² h)
+    unit_mw: float = 1.0  # of distances in masked answers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,7 @@ class Worker:
         self.last: Solved | None = None
         self._y = np.zeros(len(self._problem.program.linear))
         self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
+        self.share_mw = self._relaxed_mw  # (K,) z before the last answer
         self.accurate = True
         self.objectives: list[float] = []  # dollars a round, for the record only
 
@@ -89,6 +92,7 @@ class Worker:
         """Start the rounds of a plan from this share (K,) of the target."""
         self.last = None
         self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
+        self.share_mw = share_mw
 
     def respond(self, message: Message) -> Float:
         """Answer a round's message with the net injection (K,) in MW.
@@ -100,7 +104,7 @@ class Worker:
         SolverError
             Where the local solver stopped without a usable answer.
         """
-        share = self._relaxed_mw + message.mean_mismatch_mw
+        share = self.share_mw = self._relaxed_mw + message.mean_mismatch_mw
         self.last = self.solve_near(share - message.dual_mw, message.rho)
         answer = self.last.answer
         self._y, self.accurate = answer.y, answer.solved
@@ -112,6 +116,20 @@ class Worker:
     def trajectories(self) -> tuple[AssetPlan, ...]:
         """The owner's own assets in its last answer."""
         return self._problem.read(self._y)
+
+    def part(self) -> Totals:
+        """Its part of the sums that the coupling needs of the last round."""
+        answer, share = self.injection_mw[None, :], self.share_mw[None, :]
+        return Totals.of(answer, share, self._relaxation, self.objectives[-1])
+
+    @property
+    def injection_mw(self) -> Float:
+        """Net injection (K,) of its last answer."""
+        return self._problem.injection_mw(self._y)
+
+    def next_share_mw(self, mean_mismatch_mw: Float) -> Float:
+        """Its share (K,) of the target after the last answer."""
+        return self._relaxed_mw + mean_mismatch_mw
 
     def least_cost(self, multiplier_per_mwh: Float) -> float:
         """``min f(x) - Σ_k Δ_k λ_k x_k`` in dollars: the owner's part of the dual function at a multiplier (K,).

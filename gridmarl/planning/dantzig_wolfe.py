@@ -1,0 +1,162 @@
+"""Owners with linear costs propose schedules at prices, and a master mixes them: exact, with a bounds.
+
+Dantzig & Wolfe (1960). Each round prices go out (`coordinator`), every owner answers with its best schedule at them
+(`pricing`), and the master mixes all proposals so far at least cost (`master`). The master's value falls towards the
+optimum, the best Lagrangian bound rises towards it; the rounds end when they meet, and `Plan.bounds` shows both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.channel import Audit, Channel, Desk
+from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
+from gridmarl.planning.desk import ProposerDesk
+from gridmarl.planning.local import Base
+from gridmarl.planning.panel import Panel
+from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.pricing import Proposer
+from gridmarl.planning.request import check_request
+from gridmarl.planning.risk import Prices, warn_of_thin_tail
+from gridmarl.units import Float
+
+logger = logging.getLogger(__name__)
+
+
+class DantzigWolfePlanner:
+    """Plans again and again; each plan also tries the last one's multiplier in its second round.
+
+    Parameters
+    ----------
+    settings : DantzigWolfeSettings, optional
+        Tolerance, rounds and smoothing.
+    audit : Audit, optional
+        Writes down every message between the owners and the coordinator.
+    """
+
+    def __init__(self, settings: DantzigWolfeSettings | None = None, audit: Audit | None = None) -> None:
+        self._settings, self._audit = settings or DantzigWolfeSettings(), audit
+        self._last: Plan | None = None
+
+    def solve(
+        self,
+        owners: Sequence[Owner],
+        step_h: Float,
+        coupling: Coupling,
+        prices: Prices,
+        terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
+    ) -> Plan:
+        """Plan by rounds of prices and proposals.
+
+        Parameters
+        ----------
+        owners : sequence of N Owner
+            Each is handed to its own proposer and to nobody else; their costs must be linear.
+        step_h : array (K,)
+            Hours a step.
+        coupling : Coupling
+            Bounds on the total injection [MW] and the price of missing them [$/MWh].
+        prices : Prices
+            Scenarios of $/MWh, public.
+        terminal : Terminal, optional
+            What stored energy is worth at the end; by default batteries keep their energy.
+        elapsed_h : float
+            Hours since the last plan began; its multiplier is moved forward by as much.
+
+        Returns
+        -------
+        Plan
+            With ``method`` ``dantzig-wolfe`` and a certificate; its multiplier is that of the best lower bound.
+
+        Raises
+        ------
+        ScenarioError
+            For a quadratic cost, shapes that do not fit or a CVaR of less than two scenarios.
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
+        SolverError
+            Where HiGHS stopped without an answer.
+        """
+        steps, end = check_request(owners, step_h, prices), terminal or Terminal()
+        if self._last is None:
+            warn_of_thin_tail(prices, sum(owner.beta > 0 for owner in owners))
+        proposers = [Proposer(owner, steps, prices, end) for owner in owners]
+        desks: dict[str, Desk] = {o.name: ProposerDesk(p) for o, p in zip(owners, proposers, strict=True)}
+        panel = Panel(Channel(desks, self._audit))
+        base = _base(panel.rated_mw, coupling, prices)
+        guess = _moved(self._last, elapsed_h, steps) if self._last else None
+        coordinator = Coordinator(len(owners), steps, coupling, base, self._settings, guess)
+        while not coordinator.finished:
+            coordinator.conclude(panel.propose(coordinator.multiplier_per_mwh))
+        panel.settle(coordinator.master.weights())
+        self._last = _plan(tuple(owner.name for owner in owners), steps, prices, coordinator, proposers)
+        return self._last
+
+
+def solve_dantzig_wolfe(
+    owners: Sequence[Owner],
+    step_h: Float,
+    coupling: Coupling,
+    prices: Prices,
+    terminal: Terminal | None = None,
+    settings: DantzigWolfeSettings | None = None,
+    audit: Audit | None = None,
+) -> Plan:
+    """Plan once by Dantzig-Wolfe; see `DantzigWolfePlanner.solve`."""
+    return DantzigWolfePlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)
+
+
+def _base(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
+    """Units in which public numbers are near 1."""
+    cheaper = float(np.minimum(coupling.shortage_per_mwh, coupling.surplus_per_mwh).min())
+    return Base(rated_mw, (float(np.abs(prices.per_mwh).max()) or cheaper) * rated_mw)
+
+
+def _moved(last: Plan, elapsed_h: float, step_h: Float) -> Float:
+    """The last multiplier at the middle of steps that begin ``elapsed_h`` later."""
+    middle = elapsed_h + np.cumsum(step_h) - step_h / 2
+    at = np.searchsorted(np.cumsum(last.step_h), middle)
+    return last.multiplier_per_mwh[np.minimum(at, len(last.step_h) - 1)]
+
+
+def _plan(
+    names: tuple[str, ...], step_h: Float, prices: Prices, coordinator: Coordinator, proposers: list[Proposer]
+) -> Plan:
+    """What owners settled on; each knows its own part."""
+    master, bounds, converged = coordinator.master, coordinator.bounds(), coordinator.certified
+    if not converged:
+        logger.info(
+            "Dantzig-Wolfe stopped after %d rounds at a relative gap of %.3g",
+            coordinator.rounds,
+            bounds.relative_gap,
+        )
+    injection = np.stack([proposer.injection_mw for proposer in proposers])
+    total, (short, over), nothing = injection.sum(axis=0), master.slack_mw(), np.zeros(coordinator.rounds)
+    missed = np.maximum(master.lower_mw - total - short, 0.0) + np.maximum(total - master.upper_mw - over, 0.0)
+    multiplier, residual_mw = coordinator.best_per_mwh, float(np.linalg.norm(missed))
+    return Plan(
+        owners=names,
+        step_h=step_h,
+        injection_mw=injection,
+        assets=tuple(proposer.trajectories() for proposer in proposers),
+        multiplier_per_mwh=multiplier,
+        price_per_mwh=prices.expected_per_mwh + multiplier,
+        objective=float(bounds.upper[-1]),
+        owner_objective=np.array([proposer.objective for proposer in proposers]),
+        shortage_mwh=short * step_h,
+        surplus_mwh=over * step_h,
+        rounds=coordinator.rounds,
+        primal_residual_mw=residual_mw,
+        dual_residual_mw=float(coordinator.moved_mw[-1]),
+        converged=converged,
+        method="dantzig-wolfe",
+        history=Rounds(nothing + residual_mw, coordinator.moved_mw, nothing, bounds.upper),
+        lower_bound=float(bounds.lower[-1]),
+        upper_bound=float(bounds.upper[-1]),
+        bounds=bounds,
+    )
