@@ -1,0 +1,1 @@
+"""Day-ahead forecasts with their uncertainty: quantiles, calibrated bands, scenarios, and the scores that judge them."""
