@@ -1,1 +1,1 @@
-"""Day-ahead forecasts with their uncertainty: quantiles, calibrated bands, scenarios, and the scores that judge them."""
+"""Day-ahead forecasts and their uncertainty: quantiles, calibrated bands, scenarios, the scores that judge them."""

@@ -1,4 +1,4 @@
-"""The forecasts to beat: the last known day, and the same day last week, each with the spread of its own past errors."""
+"""The forecasts to beat: the last known day, and the same day last week, each with the spread of its past errors."""
 
 from __future__ import annotations
 

@@ -2,12 +2,13 @@
 
 A mean of scenarios (K-means) keeps the expectation of every revenue exactly, but averages extremes away: CVaR of gains
 is concave, so reduction can only raise it, and the risk looks smaller than it is. A medoid (Kaufman & Rousseeuw 1990,
-"Finding groups in data") is a scenario that was drawn; its error may have either sign. :func:`cvar_bias` says how large.
+"Finding groups in data") is a scenario that was drawn; its error may have either sign.
+:func:`cvar_bias` says how large.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def reduce_scenarios(scenarios: Scenarios, count: int, method: Method, rng: np.r
     if not 1 <= count <= len(scenarios.values):
         raise DataError("scenarios to keep", count, f"1 to {len(scenarios.values)}", "draw more, or keep fewer")
     distinct, where = np.unique(scenarios.values, axis=0, return_inverse=True)
-    weight = np.bincount(where.ravel(), weights=scenarios.probability, minlength=len(distinct))
+    weight = _sums(where.ravel(), scenarios.probability, len(distinct))
     distinct, weight = distinct[weight > 0.0], weight[weight > 0.0]
     if len(distinct) <= count:
         return Scenarios(distinct, weight / weight.sum())
@@ -56,10 +57,13 @@ def reduce_scenarios(scenarios: Scenarios, count: int, method: Method, rng: np.r
 
 def _means(values: Float, weight: Float, count: int, rng: np.random.Generator) -> Scenarios:
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     seed = int(rng.integers(2**31))
-    label: Int = KMeans(count, n_init=STARTS, random_state=seed).fit(values, sample_weight=weight).labels_
-    total = np.bincount(label, weights=weight, minlength=count)
+    model: Any = KMeans(count, n_init=STARTS, random_state=seed)  # pyright: ignore[reportArgumentType]  # its stub: str
+    with threadpool_limits(1):
+        label: Int = model.fit(values, sample_weight=weight).labels_
+    total = _sums(label, weight, count)
     sums = np.zeros((count, values.shape[1]))
     np.add.at(sums, label, weight[:, None] * values)
     held = total > 0.0
@@ -72,7 +76,7 @@ def _medoids(values: Float, weight: Float, count: int, rng: np.random.Generator)
     found = [_search(apart, weight, _spread_out(apart, weight, count, rng)) for _ in range(STARTS)]
     medoids = min(found, key=lambda chosen: float(apart[:, chosen].min(axis=1) @ weight))
     label = np.argmin(apart[:, medoids], axis=1)
-    total = np.bincount(label, weights=weight, minlength=count)
+    total = _sums(label, weight, count)
     return Scenarios(values[medoids], total / total.sum())
 
 
@@ -97,6 +101,10 @@ def _search(apart: Float, weight: Float, medoids: Int) -> Int:
 
 def _centre(apart: Float, weight: Float, members: Int) -> int:
     return int(members[np.argmin(apart[np.ix_(members, members)] @ weight[members])])
+
+
+def _sums(label: Int, weight: Float, count: int) -> Float:
+    return np.bincount(label, weights=weight, minlength=count).astype(np.float64)
 
 
 def revenue(scenarios: Scenarios, injection_mw: Float, step_h: float) -> Float:
