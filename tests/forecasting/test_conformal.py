@@ -96,4 +96,4 @@ def test_what_cannot_be_calibrated_is_refused():
         adapt(too_narrow(noise(5, 1)), noise(5, 1), LEVELS, 0, Adaptation())
     for wrong in ({"window_days": 0}, {"delay_days": 0}, {"rate": -0.1}, {"rate": float("nan")}):
         with pytest.raises(DataError, match="adaptation"):
-            Adaptation(**wrong)
+            Adaptation(**wrong)  # pyright: ignore[reportArgumentType]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gridmarl.errors import DataError
 from gridmarl.forecasting import quantiles as module
 from gridmarl.forecasting.features import Design, Gate, build_design
-from gridmarl.forecasting.naive import fit_naive
+from gridmarl.forecasting.naive import Naive, fit_naive
 from gridmarl.forecasting.quantiles import check_levels, combine, fit_quantiles
 from gridmarl.forecasting.scores import pinball
 
@@ -18,11 +18,13 @@ THREE = np.array([0.05, 0.5, 0.95])
 
 
 def exponential(days: int, seed: int) -> Design:
-    """A target 2 x + (1 + x) E with E exponential: its quantiles are 2 x - (1 + x) log(1 - τ)."""
+    """A target 2 x + (1 + x) E with E exponential: its quantiles are 2 x - (1 + x) log(1 - τ). The feature is 4 x."""
     rng = np.random.default_rng(seed)
-    features = rng.random((days, 2, 1))
-    target = 2 * features[:, :, 0] + (1 + features[:, :, 0]) * rng.exponential(size=(days, 2))
-    return Design(features, ("x",), target, np.zeros((days, 2)), np.ones((days, 2)), np.ones((days, 2), dtype=bool))
+    x = rng.random((days, 2))
+    target = 2 * x + (1 + x) * rng.exponential(size=(days, 2))
+    return Design(
+        4.0 * x[:, :, None], ("x",), target, np.zeros((days, 2)), np.ones((days, 2)), np.ones((days, 2), dtype=bool)
+    )
 
 
 @pytest.mark.parametrize("kind", ["linear", "boosted", "lightgbm"])
@@ -31,7 +33,7 @@ def test_each_kind_finds_quantiles_that_spread_with_a_feature(kind):
         pytest.importorskip("lightgbm")
     model = fit_quantiles(kind, exponential(1500, 0), THREE)
     new = exponential(1500, 1)
-    x = new.features[:, :, 0, None]
+    x = new.features[:, :, 0, None] / 4.0
     best = 2 * x - (1 + x) * np.log1p(-THREE)
     found = combine([model], new)
     lost = pinball(found, new.target, THREE).mean() / pinball(best, new.target, THREE).mean()
@@ -69,7 +71,8 @@ def test_what_is_not_measured_is_not_learned_from(made_up):
 def test_naive_forecasts_are_lags_with_the_errors_they_made(made_up):
     series = made_up(60)
     design = build_design(series, Gate())
-    for name, days in (("yesterday", 1), ("last week", 7)):
+    lags: tuple[tuple[Naive, int], ...] = (("yesterday", 1), ("last week", 7))
+    for name, days in lags:
         found = fit_naive(name, design, THREE).predict(design)
         lag = series.values[10 - days : 60 - days]
         np.testing.assert_allclose(design.level + design.spread * found[:, :, 1], lag, rtol=1e-9)

@@ -64,7 +64,7 @@ def test_scenarios_have_the_quantiles_of_the_forecast(how):
     past = np.random.default_rng(2).random((2000, STEPS))
     found = draw_scenarios(forecast(), past, LEVELS, 20_000, how, np.random.default_rng(3))
     assert found.probability.sum() == pytest.approx(1.0, abs=1e-12)
-    below = np.mean(found.values[:, :, None] <= forecast(), axis=0)
+    below = (found.values[:, :, None] <= forecast()).mean(axis=0)
     np.testing.assert_allclose(below, np.broadcast_to(LEVELS, below.shape), atol=0.035)
 
 
@@ -74,10 +74,10 @@ def test_dependence_between_steps_is_that_of_past_days(how, low, high):
 
     rng = np.random.default_rng(4)
     common = rng.normal(size=(300, 1))
-    past = ndtr(np.sqrt(0.8) * common + np.sqrt(0.2) * rng.normal(size=(300, STEPS)))
+    past = np.asarray(ndtr(np.sqrt(0.8) * common + np.sqrt(0.2) * rng.normal(size=(300, STEPS))))
     drawn = draw_scenarios(forecast(), past, LEVELS, 4000, how, rng).values
     within = day_ranks(np.broadcast_to(forecast(), (4000, STEPS, LEVELS.size)), drawn, LEVELS)
-    between = np.corrcoef(within.T)[~np.eye(STEPS, dtype=bool)]
+    between = np.asarray(np.corrcoef(within.T))[~np.eye(STEPS, dtype=bool)]
     assert np.all((between > low) & (between < high)), between
 
 
