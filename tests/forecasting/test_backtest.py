@@ -65,10 +65,11 @@ def test_no_forecast_depends_on_what_comes_later(made_up):
     one = backtest(series, gate, levels=LEVELS)
     day = HISTORY_DAYS + one.parts.learning + one.parts.calibration + 20
     changed = series.values.copy()
-    changed[day:] = np.random.default_rng(9).normal(300.0, 90.0, changed[day:].shape)
+    changed[day, 2:] = 400.0  # from 8 h on: after the gate of the next day has closed
+    changed[day + 1 :] = np.random.default_rng(9).normal(300.0, 90.0, changed[day + 1 :].shape)
     two = backtest(days_of(changed, series.first), gate, levels=LEVELS)
     for name in one.quantiles:
-        assert np.array_equal(one.quantiles[name][:21], two.quantiles[name][:21]), name
+        assert np.array_equal(one.quantiles[name][:22], two.quantiles[name][:22]), name
         assert not np.array_equal(one.quantiles[name][23:], two.quantiles[name][23:]), name
 
 
