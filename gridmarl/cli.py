@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.syntax import Syntax
     from rich.table import Table
 
+    from gridmarl.data.table import TimeTable
     from gridmarl.scenario.scenario import Scenario
 
 app = typer.Typer(
@@ -430,7 +431,13 @@ def _bidder(row: dict[str, Any]) -> tuple[str, ...]:
 @app.command("data")
 def inspect_data(
     file: Annotated[Path, typer.Argument(help="A tidy CSV or Parquet, or a CSV of units.")],
-    timezone: Annotated[str | None, typer.Option(help="IANA name, where times carry no offset.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA name, where times carry no offset, and of the days to forecast.")
+    ] = None,
+    forecast: Annotated[str | None, typer.Option(help="Test day-ahead forecasts of this column instead.")] = None,
+    known: Annotated[
+        list[str] | None, typer.Option(help="With --forecast: a column known a day ahead; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a table: its span, interval, columns, units and gaps; or the classes of its generating units.
@@ -444,6 +451,9 @@ def inspect_data(
         _show_fleet(file, as_json)
         return
     table = load_table(file, timezone=timezone)
+    if forecast is not None:
+        _show_forecast(table, forecast, timezone, known or [], as_json)
+        return
     facts = {
         "source": table.source,
         "start_utc": table.start_utc.isoformat(),
@@ -462,6 +472,38 @@ def inspect_data(
         return
     _show(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
     _show(_rows("\n[bold]columns[/bold]", ("column", "unit", "lowest", "mean", "highest"), columns))
+
+
+def _show_forecast(table: TimeTable, column: str, timezone: str | None, known: list[str], as_json: bool) -> None:
+    from gridmarl.bench.progress import bar
+    from gridmarl.forecasting.report import STAGES, forecast_report
+
+    with bar(True, f"forecasting {column}", STAGES) as stage:
+        found = forecast_report(table, column, timezone, known, progress=stage.advance)
+    if as_json:
+        _print_json(found.to_dict())
+        return
+    head = ("forecast", "MAE", "MAPE", "pinball", "CRPS", "in 90 % band", "uncalibrated", "band's width")
+    rows = [
+        (
+            r.forecast,
+            f"{r.mae:,.4g}",
+            "" if r.mape is None else f"{r.mape:.1%}",
+            f"{r.pinball:,.4g}",
+            f"{r.crps:,.4g}",
+            f"{r.coverage:.1%}",
+            f"{r.coverage_raw:.1%}",
+            f"{r.width:,.4g}",
+        )
+        for r in found.tested.rows
+    ]
+    _show(_rows(f"[bold]{found.about()}[/bold]", head, rows))
+    head = ("scenarios", "reduction", "number", "energy score", "variogram score", "CVaR bias")
+    rows = [
+        (r.dependence, r.reduction, f"{r.scenarios}", f"{r.energy:,.4g}", f"{r.variogram:,.4g}", f"{r.cvar_bias:+,.3g}")
+        for r in found.scenarios
+    ]
+    _show(_rows("\n[bold]scenarios around the last of these; CVaR of the day's mean, worst 20 %[/bold]", head, rows))
 
 
 def _show_fleet(file: Path, as_json: bool) -> None:

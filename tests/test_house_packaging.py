@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COLLECTIONS = ("envs", "baselines", "training")
 
 # Where the name to import is not the name to install.
-INSTALLED_AS = {"yaml": "pyyaml", "stable_baselines3": "stable-baselines3"}
+INSTALLED_AS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "stable_baselines3": "stable-baselines3"}
 
 # Used without an import of ours: cvxpy and pandas load these by their name.
 USED_BY_NAME = {"clarabel": "CLARABEL", "highspy": "HIGHS", "piqp": "PIQP", "pyarrow": "parquet"}
