@@ -113,6 +113,8 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
     no longer fit into a processor's instruction cache: the step takes a fifth longer, its compilation an eighth.
     """
 
+    function_level: ClassVar[int] = OPTIMISATION
+    """How thoroughly each function is simplified by itself."""
     _codegen: Any
     _final_module: Any
 
@@ -122,16 +124,16 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
         _OURS.add(module)
         return module
 
-    def _passes(self) -> Any:
+    def _passes(self, level: int) -> Any:
         """LLVM's optimisation pipeline with these options."""
-        options = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
         options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
         return llvm.create_pass_builder(self._codegen._tm, options)
 
     def _optimize_functions(self, ll_module: Any) -> None:
         """Simplify each function by itself."""
         ll_module.data_layout = self._codegen._data_layout
-        passes = self._passes()
+        passes = self._passes(self.function_level)
         manager = passes.getFunctionPassManager()
         for function in ll_module.functions:
             if not function.is_declaration:
@@ -139,7 +141,7 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
 
     def _optimize_final_module(self) -> None:
         """Inline, and optimise what comes of it."""
-        passes = self._passes()
+        passes = self._passes(OPTIMISATION)
         passes.getModulePassManager().run(self._final_module, passes)
 
 
@@ -147,8 +149,10 @@ class InnerLibrary(RolledLibrary):
     """Machine code that nobody asks for: an inlined function is only linked; whoever it is inlined into optimises it.
 
     Numba optimises and assembles every function anew at each level of calls. With dozens of levels and functions that
-    is most of the time to the first step.
+    is most of the time to the first step. By itself it need only become short: a tenth of that time.
     """
+
+    function_level: ClassVar[int] = 1
 
     def _optimize_final_module(self) -> None:
         """Left to the caller's module."""
