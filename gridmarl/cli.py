@@ -14,6 +14,8 @@ import typer
 from gridmarl.errors import GridmarlError, ScenarioError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.syntax import Syntax
     from rich.table import Table
 
@@ -263,7 +265,7 @@ def run(
     Example: gridmarl run admm --env three-homes.
     """
     from gridmarl.agents.make import scenario_of
-    from gridmarl.bench.planned_run import play
+    from gridmarl.bench.planned_run import crossed, play
     from gridmarl.bench.progress import bar
     from gridmarl.bench.run_files import write_run
     from gridmarl.evaluation.metrics import measure
@@ -280,24 +282,33 @@ def run(
     if audit and heard:
         heard.write(audit)
         written.append(audit)
+    told = crossed(heard, team) if heard else []
     if as_json:
         values = {m.metric: m.value for m in measures}
         about = {"scenario": played.scenario, "digest": played.digest, "team": played.team, "seed": seed}
         about |= {name: getattr(played, name) for name in ("split", "information", "sees", "source")}
-        _print_json({**about, "metrics": values, **found.to_dict(), "files": [str(path) for path in written]})
+        _print_json(
+            {**about, "metrics": values, **found.to_dict(), "crossed": told, "files": [str(p) for p in written]}
+        )
         return
     about_line = f"{played.team} in {played.scenario}, seed {seed}, {played.split}, series: {played.source}"
     rows = [(m.metric, "" if m.value is None else f"{m.value:,.6g}", m.unit) for m in measures]
     _show(_rows(f"[bold]{about_line}[/bold]", ("metric", "value", "unit"), rows))
-    for title, records in (("rounds of the first plan", found.shown_rounds()), ("all plans", found.negotiations())):
-        if records:
-            kept = [tuple(f"{v:.3g}" if isinstance(v, float) else str(v) for v in r.values()) for r in records]
-            _show(_rows(f"\n[bold]{title}[/bold]", tuple(records[0]), kept))
+    _show_records("rounds of the first plan", found.shown_rounds())
+    _show_records("negotiated plans", found.negotiations())
+    _show_records("what crossed, for one owner in all plans", told)
     if found.verdict:
         lines = list(found.verdict.lines().items())
         _show(_rows(f"\n[bold]the first plan, by {found.verdict.method}[/bold]", ("", ""), lines))
     if written:
-        _show("wrote " + ", ".join(str(path) for path in written))
+        folders = ", ".join(sorted({str(path.parent) for path in written}))
+        _show(f"wrote {', '.join(path.name for path in written)} in {folders}")
+
+
+def _show_records(title: str, records: Sequence[Mapping[str, object]]) -> None:
+    if records:
+        kept = [tuple(f"{v:.3g}" if isinstance(v, float) else str(v) for v in r.values()) for r in records]
+        _show(_rows(f"\n[bold]{title}[/bold]", tuple(records[0]), kept))
 
 
 @app.command()

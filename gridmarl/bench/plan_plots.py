@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gridmarl.bench.numbers import number
 from gridmarl.bench.plan_tables import edges_h, price_quantile, total_mw
 from gridmarl.bench.planned_run import PlannedRun
 from gridmarl.bench.plots import BAND_ABOVE, INK, PRICE_INK, clock, compress, held
-from gridmarl.environment.render import IMPORT, colour_of, power_unit, stacked
+from gridmarl.environment.render import colour_of, power_unit, stacked
 from gridmarl.planning.assets import Battery, Coupling, per_step
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.plan import AssetPlan, BatteryPlan, LoadPlan, Plan
@@ -28,11 +29,16 @@ MOST_OWNERS: Final = 6
 BEFORE_INK: Final = "#D55E00"
 BARE_INK: Final = "#999999"
 LOAD: Final = "load"
+OTHERS: Final = "other supply"
+"""Of the rest of the market, where only a part of it is planned."""
 LEAST_KW: Final = 1e-9
 """Residuals below this are drawn at it: a logarithm has no 0."""
+VISIBLE_PER_MWH: Final = 0.01
+"""Multipliers that stay below this are a solver's dust, drawn as a flat line."""
 LEAST_COST: Final = 1e-12
 BANDS: Final = ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35))
 """Quantiles between which the prices' bands lie, and how dark they are."""
+BATTERY_INKS: Final = ("#009E73", "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES: Final = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 3)))
 
 
@@ -50,7 +56,7 @@ def pictures(run: PlannedRun) -> dict[str, Picture]:
     planned = run.planned
     if planned is None:
         return {}
-    about = f"{run.played.team} in {run.played.scenario}"
+    about = f"{run.played.team} in {run.played.scenario}, first plan"
     rows = len(_drawn_owners(planned.plan))
     found = {
         "schedules": Picture(
@@ -62,7 +68,9 @@ def pictures(run: PlannedRun) -> dict[str, Picture]:
     if _batteries(planned.plan):
         found["state-of-charge"] = Picture(f"{about}: state of charge", _stored(run, planned), 2.8)
     if run.played.negotiations:
-        found["convergence"] = Picture(f"{about}: convergence of {_plans(run)}", _convergence(run), 3.0)
+        found["convergence"] = Picture(
+            f"{run.played.team} in {run.played.scenario}: convergence of {_plans(run)}", _convergence(run), 3.0
+        )
     if len(planned.outlook.prices.probability) > 1:
         found["risk"] = Picture(f"{about}: price scenarios and the owners' revenue", _risk(planned), 3.4)
     return found
@@ -103,7 +111,8 @@ def _schedules(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
 
     def draw(figure: Figure) -> None:
         panels: list[Axes] = list(figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0])
-        handles: dict[str, object] = {}
+        handles: dict[str, Any] = {}
+        net: Any = None
         for axes, row in zip(panels, rows, strict=True):
             layers = _layers(plan, row, technologies)
             most = max(float(np.abs(values).max()) for values in layers.values())
@@ -112,11 +121,13 @@ def _schedules(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
                 parts = [held(sign * np.maximum(sign * values, 0.0) * factor) for values in layers.values()]
                 areas = axes.stackplot(edges, *parts, colors=[_ink(n) for n in layers], alpha=0.85, lw=0, step="post")
                 handles |= dict(zip(layers, areas, strict=True))
-            handles["net"] = axes.step(edges, held(plan.injection_mw[row] * factor), where="post", color=INK, lw=1.2)[0]
+            (net,) = axes.step(edges, held(plan.injection_mw[row] * factor), where="post", color=INK, lw=1.2)
             axes.axhline(0, color=INK, lw=0.5)
             axes.set_title(plan.owners[row], loc="left", fontsize=9)
             axes.set_ylabel(f"injection ({unit})")
         _horizontal(panels[-1], edges)
+        figure.align_ylabels()
+        handles["net"] = net
         figure.legend(list(handles.values()), list(handles), loc="outside right center", frameon=False)
 
     return draw
@@ -138,7 +149,7 @@ def _kind(asset: AssetPlan, technologies: Mapping[str, str]) -> str:
         case LoadPlan():
             return LOAD
         case _:
-            return technologies.get(asset.name, IMPORT)
+            return technologies.get(asset.name, OTHERS)
 
 
 def _ink(name: str) -> str:
@@ -159,12 +170,12 @@ def _stored(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        ink = colour_of("battery")
         if len(plans) > BAND_ABOVE:
+            ink = colour_of("battery")
             axes.fill_between(edges, levels.min(0), levels.max(0), color=ink, alpha=0.25, lw=0)
             axes.plot(edges, levels.mean(0), color=ink, label=f"mean of {len(plans)}; band: extremes")
         else:
-            for style, plan, level in zip(STYLES, plans, levels, strict=False):
+            for ink, style, plan, level in zip(BATTERY_INKS, STYLES, plans, levels, strict=False):
                 axes.plot(edges, level, ls=style, color=ink, label=plan.name)
         axes.set_ylim(0, 1)
         axes.set_ylabel("stored energy / capacity")
@@ -204,7 +215,8 @@ def _shadow_prices(run: PlannedRun, planned: Planned) -> Callable[[Figure], None
     """What energy is worth to the plan beside what the auction cleared; below it the coupling's multiplier alone."""
     plan, edges = planned.plan, edges_h(planned)
     time, _ = clock(run.played, days=False)
-    cleared = held(run.played.of_market("price_per_mwh"))
+    seen = (time >= edges[0]) & (time <= edges[-1] + 1e-9)
+    time, cleared = time[seen], held(run.played.of_market("price_per_mwh"))[seen]
     worth = held(plan.price_per_mwh)
 
     def draw(figure: Figure) -> None:
@@ -218,7 +230,11 @@ def _shadow_prices(run: PlannedRun, planned: Planned) -> Callable[[Figure], None
         below.step(edges, held(plan.multiplier_per_mwh), where="post", color=PRICE_INK, lw=1.6)
         compress(below, plan.multiplier_per_mwh)
         below.axhline(0, color=INK, lw=0.5)
+        most = float(np.abs(plan.multiplier_per_mwh).max())
+        if most < VISIBLE_PER_MWH:
+            below.set_ylim(-1.0, 1.0)
         below.set_ylabel("multiplier ($/MWh)")
+        figure.align_ylabels()
         _horizontal(below, edges)
 
     return draw
@@ -241,7 +257,7 @@ def _net_load(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
         axes = figure.subplots()
         for name, load_mw, ink, style, width in lines:
             missed = np.linalg.norm(_missed_mw(coupling, load_mw)) * factor
-            said = f"{name}\nmismatch {missed:.3g} {unit}"
+            said = f"{name}\nmismatch {number(float(missed)) if missed > LEAST_KW else 0} {unit}"
             axes.step(edges, held(load_mw * factor), ls=style, where="post", color=ink, lw=width, label=said)
         for bound in (coupling.lower_mw, coupling.upper_mw):
             allowed = -per_step(bound, len(bare)) * factor

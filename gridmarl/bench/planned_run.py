@@ -17,6 +17,7 @@ from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory
 from gridmarl.planning.certify import certify
 from gridmarl.planning.channel import Audit
+from gridmarl.planning.disclosure import disclosed
 from gridmarl.planning.gap import relative
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.planner import Planned, Planner
@@ -179,8 +180,18 @@ class PlannedRun:
 
     def to_dict(self) -> Mapping[str, object]:
         """The certificate and the negotiations as JSON has them: numbers without a bound are null."""
-        verdict = None if self.verdict is None else {**asdict(self.verdict), "units": UNITS}
-        return {"certificate": verdict, "negotiations": self.negotiations()}
+        verdict = None if self.verdict is None else {**_finite(asdict(self.verdict)), "units": UNITS}
+        return {"certificate": verdict, "negotiations": [_finite(row) for row in self.negotiations()]}
+
+
+def crossed(audit: Audit, method: str) -> list[dict[str, object]]:
+    """What an audit heard: a row a kind of message, numbers for one owner over all plans."""
+    rows = (asdict(row) for row in disclosed(method, audit))
+    return [{name: row[name] for name in ("who_hears", "kind", "tells", "messages", "bytes")} for row in rows]
+
+
+def _finite(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: None if isinstance(v, float) and not np.isfinite(v) else v for name, v in row.items()}
 
 
 def play(
