@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -38,7 +38,12 @@ BAND_ABOVE: Final = 6
 """More batteries than this are drawn as a mean with a band."""
 
 
-STYLE: Final = {"svg.hashsalt": "gridmarl", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+STYLE: Final[dict[Any, Any]] = {
+    "svg.hashsalt": "gridmarl",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 DPI: Final = 150
 
 

@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.lines import Line2D
 from typer.testing import CliRunner
 
 from gridmarl.agents.team import Team
+from gridmarl.bench.plan_plots import pictures
 from gridmarl.bench.plan_tables import price_quantile
 from gridmarl.bench.planned_run import PlannedRun, play
 from gridmarl.bench.progress import Stage
@@ -26,6 +29,7 @@ from gridmarl.planning.channel import COORDINATOR, Audit
 from gridmarl.planning.planner import Planner
 from gridmarl.planning.risk import cvar, revenue
 from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Float
 
 ROOT = Path(__file__).parents[2]
 ONCE = {"replan_every_h": 24.0}
@@ -102,6 +106,7 @@ def test_the_bound_of_a_negotiation_is_found_again_without_it(negotiated):
 def test_a_selfish_plan_is_not_certified_and_its_mismatch_is_told(homes):
     run = planned(homes, method="selfish")
     assert run.verdict is not None
+    assert run.before is not None
     assert not run.verdict.certified
     assert run.verdict.rounds == 0
     assert run.verdict.primal_residual == pytest.approx(np.linalg.norm(run.before.injection_mw.sum(0)) * 1000)
@@ -112,6 +117,7 @@ def test_every_round_is_told_as_it_ends(homes):
     said: list[str] = []
     team = Team({"*": Planner(**ONCE, method="admm", tolerance=1e-3)}, "homes")
     run = play(homes, team, Stage(said.append, silent))
+    assert run.verdict is not None
     assert len(said) == run.verdict.rounds
     assert said[0].startswith("homes: plan 1, round 1, primal ")
     last = run.rounds()[-1]
@@ -134,12 +140,48 @@ def test_the_rounds_end_at_the_certificate(negotiated):
 def test_pictures_are_written_under_their_titles(folder):
     assert {path.stem for path in folder.glob("*.png")} == set(PICTURES)
     for name, title in PICTURES.items():
-        with Image.open(folder / f"{name}.png") as picture:
-            assert picture.info["Title"].startswith("homes in three-homes")
-            assert picture.info["Title"].endswith(title)
-            pixels = np.asarray(picture.convert("L"))
+        content = (folder / f"{name}.png").read_bytes()
+        said = content.partition(b"tEXtTitle\0")[2][:100].decode("latin-1")
+        assert said.startswith("homes in three-homes")
+        assert title in said
+        pixels = imread(folder / f"{name}.png")[..., :3].mean(axis=-1)
         assert min(pixels.shape) > 300
-        assert 0.01 < (pixels < 250).mean() < 0.9, "something is drawn, and something is left free"
+        assert 0.01 < (pixels < 0.98).mean() < 0.9, "something is drawn, and something is left free"
+
+
+def drawn(run: PlannedRun, name: str) -> Figure:
+    """One of a run's pictures."""
+    figure = Figure()
+    pictures(run)[name].draw(figure)
+    return figure
+
+
+def heights(line: Line2D) -> Float:
+    """What a line shows."""
+    return np.asarray(line.get_ydata(), dtype=np.float64)
+
+
+def test_pictures_show_the_plans_numbers_with_their_units(negotiated):
+    plan, record = negotiated.planned.plan, negotiated.played.negotiations[0]
+    primal, dual, gap = drawn(negotiated, "convergence").axes
+    assert heights(primal.lines[0]) == pytest.approx(record.primal_mw * 1000)
+    assert heights(dual.lines[0]) == pytest.approx(record.dual_mw * 1000)
+    assert heights(gap.lines[0])[-1] == pytest.approx(negotiated.verdict.gap)
+    above, below = drawn(negotiated, "shadow-prices").axes
+    cleared = negotiated.played.of_market("price_per_mwh")
+    assert [heights(line)[0] for line in above.lines[1:]] == pytest.approx([plan.price_per_mwh[0], cleared[0]])
+    assert heights(below.lines[0])[:-1] == pytest.approx(plan.multiplier_per_mwh)
+    (load,) = drawn(negotiated, "net-load").axes
+    before = negotiated.before.injection_mw.sum(axis=0)
+    assert heights(load.lines[1])[:-1] == pytest.approx(-before * 1000)
+    assert "18.9" in load.get_legend_handles_labels()[1][1], "kW of mismatch where all are selfish"
+    (levels,) = drawn(negotiated, "state-of-charge").axes
+    ends = [heights(line) for line in levels.lines]
+    assert [end[0] for end in ends] == [0.5] * 3
+    assert all(0.1 - 1e-6 <= end.min() <= end.max() <= 0.9 + 1e-6 for end in ends)
+    units = [axes.get_ylabel() for name in PICTURES for axes in drawn(negotiated, name).axes]
+    named = ("kW", "$", "injection (kW)", "net load (kW)", "price ($/MWh)", "multiplier ($/MWh)")
+    assert set(units) == {*named, "stored energy / capacity", ""}, "only the owners' names need no unit"
 
 
 def test_tables_hold_the_plan(folder, negotiated):
