@@ -14,6 +14,8 @@ import typer
 from gridmarl.errors import GridmarlError, ScenarioError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.syntax import Syntax
     from rich.table import Table
 
@@ -255,51 +257,58 @@ def run(
     data: Data = None,
     columns: Columns = None,
     out: Out = None,
+    audit: Annotated[Path | None, typer.Option(help="A CSV for all messages of owners and coordinator.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Play one episode and print its numbers.
+    """Play one episode and print its numbers; with --out also write them, and pictures of what was planned.
 
     Example: gridmarl run admm --env three-homes.
     """
     from gridmarl.agents.make import scenario_of
+    from gridmarl.bench.planned_run import crossed, play
     from gridmarl.bench.progress import bar
+    from gridmarl.bench.run_files import write_run
     from gridmarl.evaluation.metrics import measure
-    from gridmarl.evaluation.rollout import rollout
     from gridmarl.evaluation.score import yardstick
+    from gridmarl.planning.channel import Audit
 
     scenario = scenario_of(env, data, _mapping(columns))
     with bar(True, team, scenario.intervals) as stage:
-        played = rollout(scenario, team, seed=seed, split=split, progress=stage.advance)  # pyright: ignore[reportArgumentType]  # checked inside
+        heard = Audit() if audit else None
+        found = play(scenario, team, stage, seed=seed, split=split, audit=heard)  # pyright: ignore[reportArgumentType]  # checked inside
+    played = found.played
     measures = measure(played, yardstick(scenario, seed, played.split))  # pyright: ignore[reportArgumentType]
-    if out:
-        from gridmarl.files import written_atomically
-
-        with written_atomically(out / "intervals.parquet") as draft:
-            played.intervals_table().to_parquet(draft)
-    rounds = [
-        {
-            "interval": n.interval,
-            "rounds": len(n.primal_mw),
-            "primal_residual_kw": float(n.primal_mw[-1]) * 1000,
-            "dual_residual_kw": float(n.dual_mw[-1]) * 1000,
-            "converged": n.converged,
-        }
-        for n in played.negotiations
-    ]
+    written = write_run(found, out) if out else []
+    if audit and heard:
+        heard.write(audit)
+        written.append(audit)
+    told = crossed(heard, team) if heard else []
     if as_json:
         values = {m.metric: m.value for m in measures}
         about = {"scenario": played.scenario, "digest": played.digest, "team": played.team, "seed": seed}
         about |= {name: getattr(played, name) for name in ("split", "information", "sees", "source")}
-        _print_json({**about, "metrics": values, "negotiations": rounds})
+        _print_json(
+            {**about, "metrics": values, **found.to_dict(), "crossed": told, "files": [str(p) for p in written]}
+        )
         return
     about_line = f"{played.team} in {played.scenario}, seed {seed}, {played.split}, series: {played.source}"
     rows = [(m.metric, "" if m.value is None else f"{m.value:,.6g}", m.unit) for m in measures]
     _show(_rows(f"[bold]{about_line}[/bold]", ("metric", "value", "unit"), rows))
-    if rounds:
-        kept = [tuple(f"{v:.3g}" if isinstance(v, float) else str(v) for v in r.values()) for r in rounds]
-        _show(_rows("\n[bold]negotiated plans[/bold]", tuple(rounds[0]), kept))
-    if out:
-        _show(f"wrote {out / 'intervals.parquet'}")
+    _show_records("rounds of the first plan", found.shown_rounds())
+    _show_records("negotiated plans", found.negotiations())
+    _show_records("what crossed, for one owner in all plans", told)
+    if found.verdict:
+        lines = list(found.verdict.lines().items())
+        _show(_rows(f"\n[bold]the first plan, by {found.verdict.method}[/bold]", ("", ""), lines))
+    if written:
+        folders = ", ".join(sorted({str(path.parent) for path in written}))
+        _show(f"wrote {', '.join(path.name for path in written)} in {folders}")
+
+
+def _show_records(title: str, records: Sequence[Mapping[str, object]]) -> None:
+    if records:
+        kept = [tuple(f"{v:.3g}" if isinstance(v, float) else str(v) for v in r.values()) for r in records]
+        _show(_rows(f"\n[bold]{title}[/bold]", tuple(records[0]), kept))
 
 
 @app.command()

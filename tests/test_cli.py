@@ -55,6 +55,8 @@ def test_an_episode_is_run_and_its_negotiations_told():
     assert told["metrics"]["share"] > 0.99
     assert len(told["negotiations"]) == Scenario.load("three-homes").intervals
     assert told["negotiations"][0]["converged"]
+    assert told["certificate"]["certified"]
+    assert told["certificate"]["rounds"] == told["negotiations"][0]["rounds"]
 
 
 def test_teams_are_compared_and_the_report_is_named(world, tmp_path):

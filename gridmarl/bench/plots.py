@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -38,13 +38,38 @@ BAND_ABOVE: Final = 6
 """More batteries than this are drawn as a mean with a band."""
 
 
+STYLE: Final[dict[Any, Any]] = {
+    "svg.hashsalt": "gridmarl",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+DPI: Final = 150
+
+
+def png(draw: Callable[[Figure], None], height: float, title: str) -> bytes:
+    """Draw on a fresh figure under a title, which the file also carries, and return it as PNG."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+        draw(figure)
+        pixels = io.BytesIO()
+        figure.savefig(pixels, format="png", dpi=DPI, metadata={"Title": title})
+    return pixels.getvalue()
+
+
 def svg(draw: Callable[[Figure], None], height: float) -> str:
     """Draw on a fresh figure and return it as an SVG element."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.hashsalt": "gridmarl", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)
@@ -54,10 +79,10 @@ def svg(draw: Callable[[Figure], None], height: float) -> str:
     return whole[whole.index("<svg") :]
 
 
-def clock(played: Trajectory) -> tuple[Float, str]:
-    """Edges of the intervals since the start, in hours, or in days beyond two of them, (interval + 1,)."""
+def clock(played: Trajectory, days: bool = True) -> tuple[Float, str]:
+    """Edges of the intervals since the start, in hours, or in days (if they may be) beyond two, (interval + 1,)."""
     hours = np.arange(len(played.market) + 1, dtype=np.float64) * played.interval_h
-    if hours[-1] > 2 * HOURS_PER_DAY:
+    if days and hours[-1] > 2 * HOURS_PER_DAY:
         return hours / HOURS_PER_DAY, "days since the start"
     return hours, "hours since the start"
 
@@ -98,7 +123,7 @@ def dispatch(played: Trajectory) -> str:
         stack.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         prices = held(played.of_market("price_per_mwh"))
         line.step(time, prices, where="post", color=PRICE_INK, lw=1.0)
-        _compress(line, prices)
+        compress(line, prices)
         line.set_ylabel("price ($/MWh)")
         line.set_xlabel(name)
         line.set_xlim(time[0], time[-1])
@@ -106,7 +131,7 @@ def dispatch(played: Trajectory) -> str:
     return svg(draw, 4.2)
 
 
-def _compress(axes: Axes, prices: Float) -> None:
+def compress(axes: Axes, prices: Float) -> None:
     """Where a few prices tower over the usual one, as the value of lost load does, a logarithm shows both."""
     usual = max(float(np.quantile(np.abs(prices), 0.9)), 1.0)
     if np.abs(prices).max() > TOWERING * usual:

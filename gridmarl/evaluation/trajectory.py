@@ -28,12 +28,22 @@ class Negotiation:
     primal_mw, dual_mw : (round,) arrays
         Residuals.
     converged : bool
+    cost : (round,) array
+        $ the plan cost after each round.
+    lower_bound, gap : float
+        $ below which no plan costs, -inf where there is no bound; and how far the plan is above it.
+    relative_gap : float
+        The gap as a share of the cost.
     """
 
     interval: int
     primal_mw: Float
     dual_mw: Float
     converged: bool
+    cost: Float
+    lower_bound: float
+    gap: float
+    relative_gap: float
 
 
 @dataclass(frozen=True, slots=True)

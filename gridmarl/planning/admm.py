@@ -26,7 +26,7 @@ from gridmarl.planning.panel import Panel
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
-from gridmarl.planning.rounds import AdmmRounds
+from gridmarl.planning.rounds import AdmmRounds, Watch
 from gridmarl.planning.sharing import AdmmSettings, Agreement, Sharing
 from gridmarl.planning.worker import Worker
 from gridmarl.units import Float
@@ -41,10 +41,14 @@ class AdmmPlanner:
         Tolerances, relaxation and penalty.
     audit : Audit, optional
         Writes down every message between the owners and the coupling's side.
+    watch : Watch, optional
+        Told of every round as it ends.
     """
 
-    def __init__(self, settings: AdmmSettings | None = None, audit: Audit | None = None) -> None:
-        self._settings, self._audit = settings or AdmmSettings(), audit
+    def __init__(
+        self, settings: AdmmSettings | None = None, audit: Audit | None = None, watch: Watch | None = None
+    ) -> None:
+        self._settings, self._audit, self._watch = settings or AdmmSettings(), audit, watch
         self._workers: dict[str, Worker] = {}
         self._agreement: Agreement | None = None
 
@@ -114,7 +118,7 @@ class AdmmPlanner:
         for worker, share_mw in zip(workers, self._shares(names, steps, elapsed_h), strict=True):
             worker.begin(share_mw)
         sharing.start(self._agreement, elapsed_h, panel.begin(sharing.turnover))
-        return AdmmRounds(sharing, workers, panel, coupling, prices, self._settings)
+        return AdmmRounds(sharing, workers, panel, coupling, prices, self._settings, self._watch)
 
     def _shares(self, names: tuple[str, ...], step_h: Float, elapsed_h: float) -> Float:
         """What each owner remembers of the last plan (N, K), moved forward in time."""

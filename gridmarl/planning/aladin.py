@@ -29,7 +29,7 @@ from gridmarl.planning.finisher import Finisher, Trial
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.risk import Prices
-from gridmarl.planning.rounds import AdmmRounds, recorded
+from gridmarl.planning.rounds import AdmmRounds, Watch, recorded
 from gridmarl.planning.sharing import AdmmSettings, Agreement
 from gridmarl.units import Float
 
@@ -91,11 +91,13 @@ class AladinPlanner:
     ----------
     settings : AladinSettings, optional
         Tolerances and numbers of rounds.
+    watch : Watch, optional
+        Told of every round, ADMM's and ALADIN's, as it ends.
     """
 
-    def __init__(self, settings: AladinSettings | None = None) -> None:
+    def __init__(self, settings: AladinSettings | None = None, watch: Watch | None = None) -> None:
         self._settings = settings or AladinSettings()
-        self._admm = AdmmPlanner(self._settings.admm)
+        self._admm = AdmmPlanner(self._settings.admm, watch=watch)
 
     def solve(
         self,

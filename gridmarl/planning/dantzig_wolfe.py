@@ -22,6 +22,7 @@ from gridmarl.planning.plan import Plan, Rounds
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
+from gridmarl.planning.rounds import Round, Watch
 from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
@@ -36,10 +37,14 @@ class DantzigWolfePlanner:
         Tolerance, rounds and smoothing.
     audit : Audit, optional
         Writes down every message between the owners and the coordinator.
+    watch : Watch, optional
+        Told of every round as it ends.
     """
 
-    def __init__(self, settings: DantzigWolfeSettings | None = None, audit: Audit | None = None) -> None:
-        self._settings, self._audit = settings or DantzigWolfeSettings(), audit
+    def __init__(
+        self, settings: DantzigWolfeSettings | None = None, audit: Audit | None = None, watch: Watch | None = None
+    ) -> None:
+        self._settings, self._audit, self._watch = settings or DantzigWolfeSettings(), audit, watch
         self._last: Plan | None = None
 
     def solve(
@@ -93,6 +98,8 @@ class DantzigWolfePlanner:
         coordinator = Coordinator(len(owners), steps, coupling, base, self._settings, guess)
         while not coordinator.finished:
             coordinator.conclude(panel.propose(coordinator.multiplier_per_mwh))
+            if self._watch:  # what the master mixes meets the coupling by itself
+                self._watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
         panel.settle(coordinator.master.weights())
         self._last = _plan(tuple(owner.name for owner in owners), steps, prices, coordinator, proposers)
         return self._last

@@ -126,7 +126,7 @@ class Finisher:
         cost = sum(stake.cost for stake in stakes) + slack_cost(coupling, sharing.step_h, planned)
         lower = sum(stake.least for stake in stakes) + coupling_value(coupling, sharing.step_h, multiplier_per_mwh)
         trial = Trial(multiplier_per_mwh, total, lower, movement, planned, Certificate(lower, cost, cost))
-        self._rounds.history.append(Round(self.mismatch_mw(trial), movement, sharing.rho, cost))
+        self._rounds.note(Round(self.mismatch_mw(trial), movement, sharing.rho, cost))
         return trial
 
     def _search(self, here: Standing, aim: Float, last: int) -> Trial | None:

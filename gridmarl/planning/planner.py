@@ -19,19 +19,23 @@ from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
+from gridmarl.planning.channel import Audit
 from gridmarl.planning.coordinator import DantzigWolfeSettings
 from gridmarl.planning.curves import TICK, bid
 from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
-from gridmarl.planning.outlook import availability, look_ahead
+from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.risk import Prices
+from gridmarl.planning.rounds import Watch
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.model import Model
 from gridmarl.units import Float, Float32
 
 SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
+AUDITED = ("admm", "dantzig-wolfe")
+"""Methods all of whose messages pass the channel that an audit listens to."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
 
@@ -52,12 +56,33 @@ class PlannerSettings(Model):
 
 @dataclass(frozen=True, slots=True)
 class NegotiationRecord:
-    """How one plan came about: residuals a round, MW."""
+    """How one plan came about: residuals a round in MW, what it cost a round, and what it is proved to be within."""
 
     interval: int
     primal_mw: Float
     dual_mw: Float
     converged: bool
+    cost: Float  # $ a round
+    lower_bound: float  # $, -inf where there is none
+    gap: float  # $
+    relative_gap: float
+
+    @classmethod
+    def of(cls, interval: int, plan: Plan) -> NegotiationRecord:
+        """The record of a plan made in this interval."""
+        h = plan.history
+        bounds = (plan.lower_bound, plan.gap, plan.relative_gap)
+        return cls(interval, h.primal_mw, h.dual_mw, plan.converged, h.objective, *bounds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A plan beside the problem it answers."""
+
+    interval: int
+    outlook: Outlook
+    terminal: Terminal
+    plan: Plan
 
 
 class Method(Protocol):
@@ -118,8 +143,32 @@ class Planner:
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
+        self._audit: Audit | None = None
+        self._watch: Watch | None = None
         self._method = self._make_method()
         self._seats: Seats | None = None
+        self.first: Planned | None = None
+
+    def listen(self, watch: Watch | None = None, audit: Audit | None = None) -> None:
+        """Follow the negotiations from here on; what was agreed before is forgotten.
+
+        Parameters
+        ----------
+        watch : Watch, optional
+            Told of every round as it ends.
+        audit : Audit, optional
+            Writes down every message.
+
+        Raises
+        ------
+        ScenarioError
+            For an audit of a method whose messages do not all pass a channel.
+        """
+        if audit is not None and self.settings.method not in AUDITED:
+            remedy = "the others send none, or not all of theirs through the channel"
+            raise ScenarioError("audit of planner method", self.settings.method, ", ".join(AUDITED), remedy)
+        self._watch, self._audit = watch, audit
+        self._method = self._make_method()
 
     def begin(self, seats: Seats, seed: int) -> None:
         """An episode begins."""
@@ -127,6 +176,7 @@ class Planner:
         self._planned_at = -1
         self.negotiations: list[NegotiationRecord] = []
         self.plans_made = 0
+        self.first = None
 
     def act(self, observations: Mapping[str, Float32]) -> dict[str, Float]:
         """Bid the plan; plan anew where it is time."""
@@ -162,26 +212,28 @@ class Planner:
         self._replan_at = seats.interval + every
         self._available = self._forecast_availability(seats, horizon)
         self.plans_made += 1
+        self.first = self.first or Planned(seats.interval, o, terminal, self.plan)
         if self.plan.rounds:
-            history = self.plan.history
-            record = NegotiationRecord(seats.interval, history.primal_mw, history.dual_mw, self.plan.converged)
-            self.negotiations.append(record)
+            self.negotiations.append(NegotiationRecord.of(seats.interval, self.plan))
 
     def _make_method(self) -> Method:
         match self.settings.method:
             case "admm":
                 s = self.settings
-                return AdmmPlanner(AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure))
+                settings = AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure)
+                return AdmmPlanner(settings, self._audit, self._watch)
             case "aladin":
                 return AladinPlanner(
                     AladinSettings(
                         tolerance=self.settings.tolerance,
                         gap_tolerance=self.settings.tolerance,
                         max_rounds=self.settings.max_rounds,
-                    )
+                    ),
+                    self._watch,
                 )
             case "dantzig-wolfe":
-                return DantzigWolfePlanner(DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds))
+                linear = DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds)
+                return DantzigWolfePlanner(linear, self._audit, self._watch)
             case "selfish":
                 return SelfishPlanner()
             case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,10 @@ class Round:
     objective: float  # $
 
 
+Watch = Callable[[Round], None]
+"""Told of every round as it ends."""
+
+
 class AdmmRounds:
     """One plan in the making.
 
@@ -53,6 +57,8 @@ class AdmmRounds:
         Public scenarios.
     settings : AdmmSettings
         When to stop.
+    watch : Watch, optional
+        Told of every round.
     """
 
     def __init__(
@@ -63,9 +69,10 @@ class AdmmRounds:
         coupling: Coupling,
         prices: Prices,
         settings: AdmmSettings,
+        watch: Watch | None = None,
     ) -> None:
         self.sharing, self.workers, self.coupling, self.prices = sharing, workers, coupling, prices
-        self._panel = panel
+        self._panel, self._watch = panel, watch
         self.trail: list[Residuals] = []
         self.history: list[Round] = []
         self._settings = settings
@@ -86,7 +93,13 @@ class AdmmRounds:
         message = self.sharing.message(self.trail)
         residuals = self.sharing.conclude(self._panel.respond(message))
         self.trail.append(residuals)
-        self.history.append(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, self.value))
+        self.note(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, self.value))
+
+    def note(self, one: Round) -> None:
+        """Keep what an exchange came to, and tell whoever watches."""
+        self.history.append(one)
+        if self._watch:
+            self._watch(one)
 
     def settled(self) -> bool:
         """Whether the residuals agree and the gap, looked at every so many rounds of agreement, is closed."""
