@@ -74,7 +74,7 @@ def _cached_in(folder: Path) -> Generator[None]:
 
 @contextmanager
 def _collector_paused() -> Generator[None]:
-    """Do not look for garbage in cycles, a sixth of all compilation time; nothing changes where nobody does anyway."""
+    """Do not look for garbage in cycles meanwhile; nothing changes where nobody does anyway."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -97,7 +97,7 @@ def _index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
 
 @contextmanager
 def _plain_indices() -> Generator[None]:
-    """Let numba ask of each index whose it is: three instructions less for each of ours, a twentieth of a step."""
+    """Let numba ask of each index whose it is: ours need no test of the sign."""
     before = arrayobj.fix_integer_index
     arrayobj.fix_integer_index = _index
     try:
@@ -110,7 +110,7 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
     """Machine code whose loops stay loops.
 
     Loops over participants' two or three orders, unrolled eight times as LLVM would, are slower each, and all together
-    no longer fit into a processor's instruction cache: the step takes a fifth longer, its compilation an eighth.
+    no longer fit into a processor's instruction cache; they also take longer to compile.
     """
 
     function_level: ClassVar[int] = OPTIMISATION
@@ -149,7 +149,7 @@ class InnerLibrary(RolledLibrary):
     """Machine code that nobody asks for: an inlined function is only linked; whoever it is inlined into optimises it.
 
     Numba optimises and assembles every function anew at each level of calls. With dozens of levels and functions that
-    is most of the time to the first step. By itself it need only become short: a tenth of that time.
+    is most of the time to the first step. By itself a function need only become short.
     """
 
     function_level: ClassVar[int] = 1

@@ -110,7 +110,7 @@ class Core:
     def empty_outcome(self) -> Outcome:
         """Arrays for a step, which nobody else holds: fresh ones, or those of an earlier step that all let go of.
 
-        Fresh memory costs as much as a third of a step: the system hands it out page by page.
+        Fresh memory is dear: the system hands it out page by page.
         """
         for held in self._pool:
             if all(sys.getrefcount(array) == UNHELD for array in held):
@@ -270,4 +270,4 @@ def _announce_compilation() -> None:
     folder = cache_folder()
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        log.warning("compiling the market's kernels once (about fifteen seconds); kept in %s", folder)
+        log.warning("compiling the market's kernels once (about half a minute); kept in %s", folder)

@@ -47,7 +47,7 @@ VOLUME: Final = 3
 def _add(total: float, lost: float, mw: float, many: bool) -> tuple[float, float]:
     """The new total and what rounding took from it: Kahan's sum, so that 60,000 orders still add up to 1e-15.
 
-    A plain sum of a few orders is as good and four times as quick.
+    A plain sum of a few orders is as good, and quicker.
     """
     if not many:
         return total + mw, lost
