@@ -120,13 +120,14 @@ def _line_up_many(
         entry = order[k]
         slot = entry if entry < n_offers else n_offers + n_bids - 1 - entry
         if entry < n_offers:
-            price[k], mw[k], kind = offer_price[slot], offer_quantity[slot], offer_rank[slot]
+            price[k], quantity, kind = offer_price[slot], offer_quantity[slot], offer_rank[slot]
         else:
-            price[k], mw[k], kind = bid_price[slot], -bid_quantity[slot], _LAST_CLASS - bid_rank[slot]
-        if mw[k] == 0.0:
-            price[k], kind = np.inf, _LAST_CLASS
-        else:
+            price[k], quantity, kind = bid_price[slot], bid_quantity[slot], _LAST_CLASS - bid_rank[slot]
+        if quantity > 0.0:
             count += 1
+        else:
+            price[k], quantity, kind = np.inf, 0.0, _LAST_CLASS
+        mw[k] = quantity if entry < n_offers else -quantity
         tie[k] = (kind << CLASS_AT) | entry
     return count
 

@@ -297,6 +297,13 @@ def test_orders_without_a_quantity_change_nothing(book, empties):
     assert (result.price, result.low, result.high, result.volume) == (plain.price, plain.low, plain.high, plain.volume)
 
 
+@CROWDS
+def test_what_rounding_leaves_below_zero_is_no_quantity(crowd):
+    result = clear([(20, 5), (10, -1e-17)], [(90, 3), (95, -1e-17)], crowd=crowd)
+    assert (result.price, result.volume) == (20.0, 3.0)
+    assert (result.sold.tolist(), result.bought.tolist()) == ([3.0, 0.0], [3.0, 0.0])
+
+
 def test_entries_beyond_the_number_of_orders_are_left_alone():
     price, quantity = np.array([20.0, np.nan]), np.array([5.0, np.nan])
     rank, order, accepted, outcome = np.array([0, -1]), np.array([0, 1, 77]), np.array([0.0, -1.0]), np.zeros(4)
