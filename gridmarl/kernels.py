@@ -21,6 +21,7 @@ import platformdirs
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.types.functions import BaseFunction
 from numba.np import arrayobj
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -106,6 +107,38 @@ def _plain_indices() -> Generator[None]:
         arrayobj.fix_integer_index = before
 
 
+_choose: Any = BaseFunction.get_call_type
+_PLAIN: Final = (types.Number, types.Boolean, types.Array, types.BaseTuple, types.NoneType, types.SliceType)
+_CHOSEN: Final[dict[tuple[Any, ...], Any]] = {}
+
+
+def _choose_once(function: Any, context: Any, arguments: Any, named: Any) -> Any:
+    """What numba makes of an operator for these types of operands: the same every time, so it is asked once.
+
+    Numba tries one after the other every meaning that ``+`` or ``[]`` may have, for each place where one stands.
+    """
+    if named:
+        return _choose(function, context, arguments, named)
+    key = function, context, arguments
+    signature = _CHOSEN.get(key)
+    if signature is None:
+        signature = _choose(function, context, arguments, named)
+        if all(isinstance(kind, _PLAIN) for kind in arguments):
+            _CHOSEN[key] = signature
+    return signature
+
+
+@contextmanager
+def _operators_chosen_once() -> Generator[None]:
+    """Let numba remember what an operator means for operands of known types."""
+    before = BaseFunction.get_call_type
+    BaseFunction.get_call_type = _choose_once
+    try:
+        yield
+    finally:
+        BaseFunction.get_call_type = before
+
+
 class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
     """Machine code whose loops stay loops.
 
@@ -117,6 +150,7 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
     """How thoroughly each function is simplified by itself."""
     _codegen: Any
     _final_module: Any
+    _linking_libraries: list[Any]
 
     def create_ir_module(self, name: str) -> Any:
         """Where a function of ours is written: its indices are never negative."""
@@ -139,10 +173,33 @@ class RolledLibrary(JITCodeLibrary):  # pyright: ignore[reportUntypedBaseClass]
             if not function.is_declaration:
                 manager.run(function, passes)
 
+    def finalize(self) -> None:
+        """Link each function below this one once, inline, and make machine code."""
+        direct, self._linking_libraries = self._linking_libraries, []
+        _link_all(direct, self, self._final_module)
+        super().finalize()
+        self._linking_libraries = direct
+
     def _optimize_final_module(self) -> None:
         """Inline, and optimise what comes of it."""
         passes = self._passes(OPTIMISATION)
         passes.getModulePassManager().run(self._final_module, passes)
+
+
+def _link_all(direct: list[Any], library: Any, module: Any) -> None:
+    """Link these libraries into a module of this one, and whatever inner ones they stand on, each once."""
+    waiting, seen = direct[::-1], {id(library)}
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        library._reload_init.update(one._reload_init)
+        if isinstance(one, InnerLibrary):
+            waiting += one.calls()[::-1]
+            module.link_in(one.alone(), preserve=True)
+        else:
+            module.link_in(one._get_module_for_linking(), preserve=True)
 
 
 class InnerLibrary(RolledLibrary):
@@ -153,14 +210,29 @@ class InnerLibrary(RolledLibrary):
     """
 
     function_level: ClassVar[int] = 1
+    _linkable: Any = None
 
-    def _optimize_final_module(self) -> None:
-        """Left to the caller's module."""
-
-    def _finalize_final_module(self) -> None:
+    def finalize(self) -> None:
+        """Left to the callers' modules: what this function calls is linked when they are."""
         self._finalize_dynamic_globals()
         self._final_module.__library = weakref.proxy(self)  # as numba marks the modules of its own libraries
         self._finalized = True
+
+    def calls(self) -> list[Any]:
+        """The libraries of what this function calls."""
+        return self._linking_libraries
+
+    def alone(self) -> Any:
+        """The function without what it calls, to be linked beside it."""
+        return super()._get_module_for_linking()
+
+    def _get_module_for_linking(self) -> Any:
+        """The function with all that it calls, for a caller that is none of ours."""
+        if self._linkable is None:
+            whole = self.alone().clone()
+            _link_all(self._linking_libraries, self, whole)
+            self._linkable = whole
+        return self._linkable
 
     def get_pointer_to_function(self, name: str) -> int:
         """No machine code, no address."""
@@ -197,7 +269,7 @@ class OuterCompiler(Compiler):  # pyright: ignore[reportUntypedBaseClass]
 
     def compile_extra(self, func: Callable[..., object]) -> Any:
         """Compile with the search for garbage paused: numba keeps millions of objects alive meanwhile."""
-        with _collector_paused(), _plain_indices():
+        with _collector_paused(), _plain_indices(), _operators_chosen_once():
             return super().compile_extra(func)
 
 
