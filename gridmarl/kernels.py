@@ -107,7 +107,8 @@ def _plain_indices() -> Generator[None]:
         arrayobj.fix_integer_index = before
 
 
-_choose: Any = BaseFunction.get_call_type
+_functions: Any = BaseFunction
+_choose: Any = _functions.get_call_type
 _PLAIN: Final = (types.Number, types.Boolean, types.Array, types.BaseTuple, types.NoneType, types.SliceType)
 _CHOSEN: Final[dict[tuple[Any, ...], Any]] = {}
 

@@ -193,3 +193,22 @@ def test_other_peoples_functions_still_count_from_the_end_even_where_a_kernel_of
     numbers = np.array([1.0, 2.0, 40.0])
     assert first_and_last(numbers) == 41.0
     assert last(numbers) == 40.0
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_other_peoples_functions_may_call_an_inner_kernel_that_calls_others():
+    import numba
+
+    @inner_kernel
+    def half(x):
+        return x / 2.0
+
+    @inner_kernel
+    def quarter(x):
+        return half(half(x))
+
+    @numba.njit
+    def eighth(x):
+        return quarter(x) / 2.0 + half(0.0)
+
+    assert eighth(8.0) == 1.0
