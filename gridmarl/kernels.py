@@ -107,8 +107,7 @@ def _plain_indices() -> Generator[None]:
         arrayobj.fix_integer_index = before
 
 
-_functions: Any = BaseFunction
-_choose: Any = _functions.get_call_type
+_choose: Any = BaseFunction.get_call_type
 _PLAIN: Final = (types.Number, types.Boolean, types.Array, types.BaseTuple, types.NoneType, types.SliceType)
 _CHOSEN: Final[dict[tuple[Any, ...], Any]] = {}
 
@@ -133,7 +132,7 @@ def _choose_once(function: Any, context: Any, arguments: Any, named: Any) -> Any
 def _operators_chosen_once() -> Generator[None]:
     """Let numba remember what an operator means for operands of known types."""
     before = BaseFunction.get_call_type
-    BaseFunction.get_call_type = _choose_once
+    BaseFunction.get_call_type = _choose_once  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield
     finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, generator
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, World
+from gridmarl.environment.columns import (
     ACTIVATED,
     ACTIVATED_MW,
     CAP_MW,
@@ -20,8 +21,6 @@ from gridmarl.environment.arrays import (
     SEVENTH,
     SHED,
     STORAGE_RESPONSE,
-    Book,
-    World,
 )
 from gridmarl.environment.dispatch import LEAST_MW
 from gridmarl.grid import frequency

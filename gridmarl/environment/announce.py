@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome, book_sizes
+from gridmarl.environment.arrays import Outcome, book_sizes
 from gridmarl.environment.bidding import MUST_RUN
+from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
 from gridmarl.environment.messages import (
     EVERYONE,
     DemandResponseOffer,

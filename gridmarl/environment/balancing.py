@@ -7,7 +7,8 @@ import numpy as np
 from gridmarl.assets import battery, generator, load
 from gridmarl.data import straying
 from gridmarl.environment.activation import activate, room_below, storage_room
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Rows, World
+from gridmarl.environment.columns import (
     ACTIVATED,
     DAMPED,
     DEVIATION_MW,
@@ -39,9 +40,6 @@ from gridmarl.environment.arrays import (
     WHOLESALE,
     WHOLESALE_PRICE,
     ZENITH,
-    Book,
-    Rows,
-    World,
 )
 from gridmarl.environment.dispatch import FULLY
 from gridmarl.grid import frequency

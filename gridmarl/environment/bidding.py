@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Rows, World
+from gridmarl.environment.codecs import (
+    CURVE,
+    INTERVENTIONS,
+    MARKUP,
+    ORDER,
+    POWER,
+    PRICE_GRID,
+)
+from gridmarl.environment.columns import (
     ACTION_AT,
     BID_AT,
     CAP,
@@ -31,17 +40,6 @@ from gridmarl.environment.arrays import (
     VOLL,
     WHOLE,
     WHOLESALE,
-    Book,
-    Rows,
-    World,
-)
-from gridmarl.environment.codecs import (
-    CURVE,
-    INTERVENTIONS,
-    MARKUP,
-    ORDER,
-    POWER,
-    PRICE_GRID,
 )
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Int

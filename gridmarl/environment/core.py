@@ -12,17 +12,8 @@ import numpy as np
 from gridmarl.data.profiles import forecast_path, realised_path
 from gridmarl.data.random import SPLIT_CODE
 from gridmarl.data.straying import mean_strays
-from gridmarl.environment import arrays, fields
-from gridmarl.environment.arrays import (
-    Book,
-    Outcome,
-    Rows,
-    book_sizes,
-    copy_rows,
-    empty_book,
-    empty_given,
-    empty_rows,
-)
+from gridmarl.environment import columns, fields
+from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, copy_rows, empty_book, empty_given, empty_rows
 from gridmarl.environment.step import observe_rows, reset_rows, step_rows
 from gridmarl.environment.world import Compiled, compile_world
 from gridmarl.errors import ActionError, OrderError, ScenarioError
@@ -34,10 +25,10 @@ from gridmarl.units import Bool, Float, UInt
 log = logging.getLogger(__name__)
 
 FAULTS = {
-    arrays.FAULT_NOT_FINITE: ("a finite number", "check the policy for NaN or infinity"),
-    arrays.FAULT_RANGE: ("within the bounds of the action space", "scale or clip the action"),
-    arrays.FAULT_PRICE: ("an order price within [floor, cap]", "clip the price, or widen market.floor / cap"),
-    arrays.FAULT_WHOLE: ("a whole number the action space contains", "pass an integer"),
+    columns.FAULT_NOT_FINITE: ("a finite number", "check the policy for NaN or infinity"),
+    columns.FAULT_RANGE: ("within the bounds of the action space", "scale or clip the action"),
+    columns.FAULT_PRICE: ("an order price within [floor, cap]", "clip the price, or widen market.floor / cap"),
+    columns.FAULT_WHOLE: ("a whole number the action space contains", "pass an integer"),
 }
 POOL = 3
 """Results kept to be used again: those of the last step, of the one before, and those being written."""
@@ -100,7 +91,7 @@ class Core:
     @property
     def width(self) -> int:
         """Numbers in a row of actions."""
-        return int(self.compiled.world.seat[-1, arrays.ACTION_AT])
+        return int(self.compiled.world.seat[-1, columns.ACTION_AT])
 
     @property
     def intervals(self) -> int:
@@ -126,8 +117,8 @@ class Core:
         """Shapes of a step's results and of its observations."""
         world, count, sizes = self.compiled.world, self.count, fields.SIZES
         wide = (
-            (count, len(world.seat) - 1, arrays.SEAT_COLUMNS),
-            (count, len(arrays.MARKET_NAMES)),
+            (count, len(world.seat) - 1, columns.SEAT_COLUMNS),
+            (count, len(columns.MARKET_NAMES)),
             (count if self.record else 0, sum(book_sizes(world)), 4),
         )
         seats = {
@@ -208,9 +199,9 @@ class Core:
     def _fault(self, actions: Float) -> ActionError | OrderError:
         row, seat, rule, component = (int(part) for part in self.book.fault)
         name, codec = self.compiled.layout.seats[seat], self.compiled.layout.codecs[seat]
-        value = float(actions[row, self.compiled.world.seat[seat, arrays.ACTION_AT] + component])
+        value = float(actions[row, self.compiled.world.seat[seat, columns.ACTION_AT] + component])
         allowed, remedy = FAULTS[rule]
-        kind = OrderError if rule == arrays.FAULT_PRICE else ActionError
+        kind = OrderError if rule == columns.FAULT_PRICE else ActionError
         return kind(
             f"action of {name!r} (codec {codec.name}, component {component}, row {row})", value, allowed, remedy
         )

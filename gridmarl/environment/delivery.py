@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, degradation, generator, load
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Rows, World
+from gridmarl.environment.bidding import KG_PER_T, import_co2
+from gridmarl.environment.columns import (
     ACTIVATED_MW,
     CARBON_ADDER,
     CARBON_COLLECTED,
@@ -41,11 +43,7 @@ from gridmarl.environment.arrays import (
     VOLL,
     WEAR,
     WHOLESALE,
-    Book,
-    Rows,
-    World,
 )
-from gridmarl.environment.bidding import KG_PER_T, import_co2
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Rows, World
+from gridmarl.environment.columns import (
     BID_AT,
     BIDS,
     CLASS,
@@ -34,9 +35,6 @@ from gridmarl.environment.arrays import (
     VOLUME,
     WHOLESALE,
     WHOLESALE_PRICE,
-    Book,
-    Rows,
-    World,
 )
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float

@@ -5,7 +5,8 @@ Runs between the response and the delivery, while schedule and deviation still s
 
 from __future__ import annotations
 
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, World
+from gridmarl.environment.columns import (
     DEVIATION_MW,
     EIGHTH,
     FIFTH,
@@ -15,8 +16,6 @@ from gridmarl.environment.arrays import (
     SUPPORT_DEAD_BAND,
     VOLTAGE_HIGH,
     VOLTAGE_LOW,
-    Book,
-    World,
 )
 from gridmarl.grid import voltage
 from gridmarl.kernels import inner_kernel

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gridmarl.environment import arrays
+from gridmarl.environment import columns
 from gridmarl.grid import emergency, frequency, voltage
 from gridmarl.kernels import entry_kernel
 from gridmarl.scenario.feeder import Feeder
@@ -74,11 +74,11 @@ def emergency_table(settings: EmergencySettings) -> Float:
 
 def reserve_rules(settings: ReserveSettings | None) -> Float:
     """Requirement, penalty, times and the operator's levels; nothing is required without settings."""
-    chosen, rules = settings or ReserveSettings(spin_share=0.0, nonspin_share=0.0), np.zeros(arrays.RESERVE_RULES)
-    rules[arrays.SPIN_SHARE], rules[arrays.NONSPIN_SHARE] = chosen.spin_share, chosen.nonspin_share
-    rules[arrays.PENALTY], rules[arrays.DURATION_H] = chosen.penalty_per_mwh, chosen.reserve_duration_h
-    rules[arrays.SPIN_MIN], rules[arrays.NONSPIN_MIN] = chosen.spin_response_min, chosen.nonspin_response_min
-    rules[arrays.FIRST_LEVEL :] = chosen.levels
+    chosen, rules = settings or ReserveSettings(spin_share=0.0, nonspin_share=0.0), np.zeros(columns.RESERVE_RULES)
+    rules[columns.SPIN_SHARE], rules[columns.NONSPIN_SHARE] = chosen.spin_share, chosen.nonspin_share
+    rules[columns.PENALTY], rules[columns.DURATION_H] = chosen.penalty_per_mwh, chosen.reserve_duration_h
+    rules[columns.SPIN_MIN], rules[columns.NONSPIN_MIN] = chosen.spin_response_min, chosen.nonspin_response_min
+    rules[columns.FIRST_LEVEL :] = chosen.levels
     return rules
 
 

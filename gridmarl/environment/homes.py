@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gridmarl.data.series import Series
-from gridmarl.environment import arrays
+from gridmarl.environment import columns
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.participants import Battery, ElectricVehicle
 from gridmarl.scenario.prosumers import PARTS, Prosumer
@@ -44,7 +44,7 @@ def home_table(scenario: Scenario, seats: tuple[str, ...]) -> Int:
     place = {name: row for row, name in enumerate(seats)}
     homes = [home for home in scenario.all_prosumers if home.name in place]
     rows = [[place[h.name], *(_row(place, getattr(h, key)) for key in PARTS)] for h in homes]
-    return np.array(rows, np.int64).reshape(len(rows), arrays.HOME_COLUMNS)
+    return np.array(rows, np.int64).reshape(len(rows), columns.HOME_COLUMNS)
 
 
 def _row(place: Mapping[str, int], part: object) -> int:
@@ -72,7 +72,7 @@ def behind_transformers(scenario: Scenario, seats: tuple[str, ...]) -> Int:
 
 def balancing_seats(index: Int, roles: tuple[str, ...], *, bids: bool) -> Int:
     """Generator or battery behind each order, (slot,); -1 for orders of others, who take no part in balancing."""
-    at, count = (arrays.BID_AT, arrays.BIDS) if bids else (arrays.OFFER_AT, arrays.OFFERS)
+    at, count = (columns.BID_AT, columns.BIDS) if bids else (columns.OFFER_AT, columns.OFFERS)
     seats = np.full(int(index[:, count].sum()) + 1, -1, np.int64)
     for row, role in enumerate(roles):
         if role in ("generator", "storage"):
@@ -82,7 +82,7 @@ def balancing_seats(index: Int, roles: tuple[str, ...], *, bids: bool) -> Int:
 
 def flexible_slots(index: Int, roles: tuple[str, ...], behind: Int, *, bids: bool) -> Int:
     """Transformer of each order that can be cut, (slot,): no must-run, no load, no connection."""
-    at, count = (arrays.BID_AT, arrays.BIDS) if bids else (arrays.OFFER_AT, arrays.OFFERS)
+    at, count = (columns.BID_AT, columns.BIDS) if bids else (columns.OFFER_AT, columns.OFFERS)
     slots = np.full(int(index[:, count].sum()) + 1, -1, np.int64)
     for row, (role, group) in enumerate(zip(roles, behind, strict=True)):
         if bids and role == "consumer":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.assets import battery, generator
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.arrays import Outcome, Rows, World
 from gridmarl.market.joint import JointMarket, Requirement, Sellers, clear_together
 from gridmarl.units import Bool, Float
@@ -53,7 +53,7 @@ class _Auction:
         units = len(world.generator)
         self.offers, bids = arrays.book_sizes(world)
         self.sign = np.repeat([1.0, -1.0], [self.offers, bids])
-        self.must_run = world.seat[:units, arrays.OFFER_AT]
+        self.must_run = world.seat[:units, columns.OFFER_AT]
         seller = np.concatenate([world.offer_seat, world.bid_seat])
         seller[self.must_run] = -1
         seller[np.isin(seller, np.flatnonzero(world.generator[:, generator.RENEWABLE]))] = -1
@@ -62,7 +62,7 @@ class _Auction:
     def clear(self, rows: Rows, b: int, book: Float, market: Float) -> Float:
         """What one row is given."""
         some = book[:, 1] > 0.0
-        found = clear_together(self._market(rows, b, book, some, market), int(self.world.rules[arrays.PRICING]))
+        found = clear_together(self._market(rows, b, book, some, market), int(self.world.rules[columns.PRICING]))
         accepted = np.zeros(len(book))
         accepted[some] = found.accepted_mw
         prices = [found.energy_price, found.energy_low, found.energy_high, accepted[: self.offers].sum()]
@@ -80,14 +80,14 @@ class _Auction:
             seller=self.seller[some],
             sellers=self._sellers(rows, b, book[self.must_run, 1]),
             requirement=Requirement(
-                spin_mw=float(market[arrays.SPIN_REQUIRED]),
-                nonspin_mw=float(market[arrays.NONSPIN_REQUIRED]),
-                duration_h=float(reserve[arrays.DURATION_H]),
-                hours=float(rules[arrays.HOURS]),
+                spin_mw=float(market[columns.SPIN_REQUIRED]),
+                nonspin_mw=float(market[columns.NONSPIN_REQUIRED]),
+                duration_h=float(reserve[columns.DURATION_H]),
+                hours=float(rules[columns.HOURS]),
             ),
-            penalty_per_mwh=float(reserve[arrays.PENALTY]),
-            floor_per_mwh=float(rules[arrays.FLOOR]),
-            voll_per_mwh=float(rules[arrays.VOLL]),
+            penalty_per_mwh=float(reserve[columns.PENALTY]),
+            floor_per_mwh=float(rules[columns.FLOOR]),
+            voll_per_mwh=float(rules[columns.VOLL]),
         )
 
     def _sellers(self, rows: Rows, b: int, must_run_mw: Float) -> Sellers:
@@ -102,7 +102,7 @@ class _Auction:
         stored = (state[:, battery.ENERGY] - stores[:, battery.ENERGY_MIN]) * (1.0 - state[:, battery.AWAY])
         reach = [
             np.minimum(units[:, generator.RAMP_PER_MIN] * reserve[k], ceiling)
-            for k in (arrays.SPIN_MIN, arrays.NONSPIN_MIN)
+            for k in (columns.SPIN_MIN, columns.NONSPIN_MIN)
         ]
         return Sellers(
             high_mw=np.concatenate([np.maximum(ceiling - must_run_mw, 0.0), rating]),

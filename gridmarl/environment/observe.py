@@ -8,7 +8,8 @@ results never: that would wait for the memory.
 from __future__ import annotations
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Outcome, Rows, World
+from gridmarl.environment.columns import (
     CLASS_ACCEPTED,
     CLASS_OFFERED,
     CLASS_SLOTS,
@@ -36,10 +37,6 @@ from gridmarl.environment.arrays import (
     LAST_VOLTAGE,
     MEAN_DAY,
     MEAN_HOUR,
-    Book,
-    Outcome,
-    Rows,
-    World,
 )
 from gridmarl.environment.forecasts import (
     FOUR_HOUR_LEAD,

@@ -9,9 +9,10 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
-from gridmarl.environment import arrays, fields
+from gridmarl.environment import columns, fields
 from gridmarl.environment.announce import interval_messages
-from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
+from gridmarl.environment.arrays import Outcome
+from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
 from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.fields import Field
 from gridmarl.environment.mailbox import Router
@@ -160,8 +161,8 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
             self.messages.deliver(interval_messages(self.core.compiled, outcome, 0, decided, key))
         last = bool(self.core.rows.t[0] >= min(self.max_cycles, self.core.intervals))
         results = outcome.seats[0].tolist()
-        rewards = {p.seat: results[p.row][arrays.REWARD] for p in self._places}
-        infos = self._infos(results, outcome.market[0, arrays.PRICE].item(), last)
+        rewards = {p.seat: results[p.row][columns.REWARD] for p in self._places}
+        infos = self._infos(results, outcome.market[0, columns.PRICE].item(), last)
         observations = self._observations(outcome)
         if last:
             self.agents = []

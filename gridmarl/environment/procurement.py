@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, generator
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Rows, World
+from gridmarl.environment.columns import (
     DEMAND,
     DURATION_H,
     EIGHTH,
@@ -30,9 +31,6 @@ from gridmarl.environment.arrays import (
     SPIN_REQUIRED,
     SPIN_SHARE,
     WHOLESALE,
-    Book,
-    Rows,
-    World,
 )
 from gridmarl.grid import frequency
 from gridmarl.kernels import inner_kernel

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, ev, generator, load
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Rows, World
+from gridmarl.environment.columns import (
     ACTION_AT,
     COST,
     DEVIATION_MW,
@@ -30,8 +31,6 @@ from gridmarl.environment.arrays import (
     SPIN_MW,
     TENTH,
     TRIP_ENERGY,
-    Rows,
-    World,
 )
 from gridmarl.environment.forecasts import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, expected
 from gridmarl.environment.transformers import net_mw

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmarl.environment import arrays
+from gridmarl.environment import columns
 from gridmarl.environment.arrays import Outcome, book_sizes
 from gridmarl.environment.world import Compiled
 from gridmarl.units import KW_PER_MW, QUANTITY_TOLERANCE, Float
@@ -71,8 +71,8 @@ class MeritOrder:
 def order_seats(compiled: Compiled) -> tuple[str, ...]:
     """Seat behind each slot of the book: offers, then bids; the connection closes each side."""
     seats, index = compiled.layout.seats, compiled.world.seat
-    offers = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[arrays.OFFERS]))]
-    bids = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[arrays.BIDS]))]
+    offers = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[columns.OFFERS]))]
+    bids = [s for s, row in zip(seats, index, strict=False) for _ in range(int(row[columns.BIDS]))]
     return (*offers, CONNECTION, *bids, CONNECTION)
 
 
@@ -256,7 +256,7 @@ def write_merit_order(compiled: Compiled, outcome: Outcome, *, stepped: bool = T
 
 
 def _order_of(compiled: Compiled, outcome: Outcome) -> MeritOrder:
-    price, volume = outcome.market[0, [arrays.PRICE, arrays.VOLUME]].tolist()
+    price, volume = outcome.market[0, [columns.PRICE, columns.VOLUME]].tolist()
     return merit_order(outcome.book[0], book_sizes(compiled.world)[0], order_seats(compiled), price, volume)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from gymnasium import spaces
 
-from gridmarl.environment import arrays, fields
+from gridmarl.environment import columns, fields
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import ActionSpace, Codec, action_space
 from gridmarl.environment.world import Compiled
@@ -72,7 +72,7 @@ class Seating:
         self.observation_spaces: dict[str, spaces.Box] = {}
         self.action_spaces: dict[str, ActionSpace] = {}
         for row, (seat, role, codec) in enumerate(zip(layout.seats, layout.roles, layout.codecs, strict=True)):
-            start, stop = (int(at) for at in world.seat[row : row + 2, arrays.ACTION_AT])
+            start, stop = (int(at) for at in world.seat[row : row + 2, columns.ACTION_AT])
             self.places[seat] = Place(
                 seat, role, codec, row, among.get(role, 0), start, stop, () if codec.discrete else (codec.width,)
             )
@@ -135,4 +135,4 @@ def state_space(compiled: Compiled) -> spaces.Box:
 
 def reward_vector(row: list[float]) -> Float:
     """The operator's objectives (stability, cost, emissions), higher is better."""
-    return np.array([-row[arrays.NINTH], -row[arrays.COST_OBJECTIVE], -row[arrays.FIFTH]])
+    return np.array([-row[columns.NINTH], -row[columns.COST_OBJECTIVE], -row[columns.FIFTH]])

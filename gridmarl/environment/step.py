@@ -7,7 +7,10 @@ import numpy as np
 from gridmarl.assets import battery, degradation, generator
 from gridmarl.data import profiles, straying
 from gridmarl.data.random import episode_key
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import PAGES, Book, Outcome, Rows, World, open_page
+from gridmarl.environment.balancing import balance, compare, respond, stray
+from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, intervention, reserve_level, write_orders
+from gridmarl.environment.columns import (
     CARBON,
     CARBON_ADDER,
     CARBON_COLLECTED,
@@ -17,56 +20,26 @@ from gridmarl.environment.arrays import (
     COST_OBJECTIVE,
     COST_WEIGHT,
     CURTAILED,
-    DAY_MEMORY,
-    DEMAND,
     EIGHTH,
     EMISSIONS,
     EMISSIONS_WEIGHT,
     FIFTH,
-    FREQUENCY,
     FUEL,
     GIVEN_AWARDS,
     GIVEN_VOLUME,
-    HOUR_MEMORY,
     HOURS,
     IMBALANCE_ACCOUNT,
     IMBALANCE_PAYMENT,
     IMPORT,
     IN_BAND,
-    LAG_2,
-    LAG_3,
-    LAST_ADDER,
-    LAST_CURTAILED,
-    LAST_DEMAND,
-    LAST_EMISSIONS,
-    LAST_FREQUENCY,
-    LAST_IMPORT,
-    LAST_IRRADIANCE,
-    LAST_NET_LOAD,
-    LAST_PRICE,
-    LAST_RENEWABLE,
-    LAST_REQUIREMENT,
-    LAST_RESERVE_LEVEL,
-    LAST_RESERVE_PRICE,
-    LAST_SHORTAGE,
-    LAST_STAGE,
-    LAST_TEMPERATURE,
-    LAST_VOLTAGE,
-    MEAN_DAY,
-    MEAN_HOUR,
-    NET_LOAD,
     NINTH,
     NONSPIN,
     NONSPIN_MW,
-    NONSPIN_REQUIRED,
     ORDER_ACCEPTED,
     ORDER_MW,
     ORDER_PRICE,
     OUT_OF_BAND,
-    PAGES,
-    PRICE,
     PRICING,
-    RENEWABLE_MWH,
     RENT,
     RESERVE_PAYMENT,
     RESERVE_PAYMENTS,
@@ -75,12 +48,8 @@ from gridmarl.environment.arrays import (
     SEVENTH,
     SPIN,
     SPIN_MW,
-    SPIN_PRICE,
-    SPIN_REQUIRED,
     STABILITY_WEIGHT,
-    STAGE,
     START,
-    TEMPERATURE,
     TENTH,
     UNSERVED,
     VOLL,
@@ -88,26 +57,17 @@ from gridmarl.environment.arrays import (
     VOLTAGE_HIGH,
     VOLTAGE_LOW,
     WEAR,
-    WHOLESALE,
     WHOLESALE_PRICE,
-    Book,
-    Outcome,
-    Rows,
-    World,
-    open_page,
 )
-from gridmarl.environment.balancing import balance, compare, respond, stray
-from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, intervention, reserve_level, write_orders
 from gridmarl.environment.delivery import deliver
 from gridmarl.environment.dispatch import dispatch
 from gridmarl.environment.feeding import feed
-from gridmarl.environment.forecasts import expected, reference_price
-from gridmarl.environment.observe import MILD_C, observe, present
+from gridmarl.environment.memory import remember, remember_before
+from gridmarl.environment.observe import observe, present
 from gridmarl.environment.procurement import procure
 from gridmarl.environment.prosumers import account, expand, meter
 from gridmarl.environment.transformers import limit_orders, measure_loading
 from gridmarl.environment.vehicles import park, plug_in, travel
-from gridmarl.grid import frequency
 from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.market.clearing import clear_book
 from gridmarl.market.merit import Curves
@@ -200,41 +160,6 @@ def account_operator(world: World, market: Float, row: Float, level: int, chosen
     )
     row[COST_OBJECTIVE], row[IMBALANCE_PAYMENT] = cost, market[IMBALANCE_ACCOUNT]
     row[SPIN_MW], row[NONSPIN_MW] = market[SPIN], market[NONSPIN]
-
-
-@inner_kernel
-def remember(world: World, memory: Float, values: Float, market: Float, level: int) -> None:
-    """What the public keeps of this interval."""
-    rules, price, demand = world.rules, market[PRICE], market[DEMAND]
-    memory[LAG_3], memory[LAG_2], memory[LAST_PRICE] = memory[LAG_2], memory[LAST_PRICE], price
-    memory[MEAN_HOUR] += rules[HOUR_MEMORY] * (price - memory[MEAN_HOUR])
-    memory[MEAN_DAY] += rules[DAY_MEMORY] * (price - memory[MEAN_DAY])
-    memory[LAST_SHORTAGE] = market[UNSERVED] / demand if demand > 0.0 else 0.0
-    memory[LAST_CURTAILED], memory[LAST_EMISSIONS] = market[CURTAILED], market[EMISSIONS]
-    memory[LAST_IMPORT], memory[LAST_RESERVE_LEVEL], memory[LAST_ADDER] = market[IMPORT], level, market[CARBON_ADDER]
-    remember_world(rules, memory, values, demand, market[RENEWABLE_MWH] / rules[HOURS])
-    remember_grid(world, memory, market)
-
-
-@inner_kernel
-def remember_grid(world: World, memory: Float, market: Float) -> None:
-    """What the public keeps of frequency, voltage, reserve and emergency; in bands where there is a band."""
-    low, high = market[VOLTAGE_LOW] - 1.0, market[VOLTAGE_HIGH] - 1.0
-    memory[LAST_FREQUENCY] = market[FREQUENCY] / world.frequency[frequency.BAND_HZ]
-    memory[LAST_VOLTAGE] = (high if high > -low else low) / world.rules[VOLTAGE_BAND]
-    required = market[SPIN_REQUIRED] + market[NONSPIN_REQUIRED]
-    memory[LAST_REQUIREMENT] = required / market[DEMAND] if market[DEMAND] > 0.0 else 0.0
-    memory[LAST_RESERVE_PRICE], memory[LAST_STAGE] = market[SPIN_PRICE], market[STAGE]
-
-
-@inner_kernel
-def remember_world(rules: Float, memory: Float, values: Float, demand: float, renewable: float) -> None:
-    """What the public keeps of realised demand, renewables and weather."""
-    memory[LAST_DEMAND], memory[LAST_RENEWABLE] = demand, renewable
-    memory[LAST_IRRADIANCE] = renewable / demand if demand > 0.0 else 0.0
-    net_load, temperature = int(rules[NET_LOAD]), int(rules[TEMPERATURE])
-    memory[LAST_NET_LOAD] = values[net_load] if net_load >= 0 else 0.0
-    memory[LAST_TEMPERATURE] = values[temperature] if temperature >= 0 else MILD_C
 
 
 @inner_kernel
@@ -389,27 +314,6 @@ def reset_row(world: World, rows: Rows, b: int, book: Book, outcome: Outcome) ->
     remember_before(world, rows.market[b], deviation, origin, book.realised)
     observe(world, rows, b, book)
     present(world, b, book, outcome)
-
-
-@inner_kernel
-def remember_before(world: World, memory: Float, deviation: Float, origin: int, values: Float) -> None:
-    """The public's memory begins at the reference price and the values last realised."""
-    demand, renewable = 0.0, 0.0
-    for p in range(world.profile.shape[0]):
-        demand += world.profile[p, profiles.DEMAND_MW] * values[p]
-        renewable += world.profile[p, profiles.RENEWABLE_MW] * values[p]
-    wholesale = int(world.rules[WHOLESALE])
-    price = reference_price(world.stack, demand - renewable)
-    if wholesale >= 0:
-        price = expected(world, deviation, wholesale, 0, origin, 0)
-    memory[LAST_PRICE], memory[LAG_2], memory[LAG_3], memory[MEAN_HOUR], memory[MEAN_DAY] = (
-        price,
-        price,
-        price,
-        price,
-        price,
-    )
-    remember_world(world.rules, memory, values, demand, renewable)
 
 
 @entry_kernel

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, World
+from gridmarl.environment.columns import (
     BID_AT,
     DEVIATION_MW,
     EIGHTH,
@@ -20,8 +21,6 @@ from gridmarl.environment.arrays import (
     POWER_MW,
     SEVENTH,
     TRANSFORMER_LOADING,
-    Book,
-    World,
 )
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Int

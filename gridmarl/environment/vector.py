@@ -11,9 +11,10 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gridmarl.environment import arrays
-from gridmarl.environment.arrays import MARKET_NAMES, SEAT_NAMES, Outcome
+from gridmarl.environment import columns
+from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import Codec
+from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
 from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Place, Seating, global_state, observations_of, state_space
@@ -200,7 +201,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         outcome = self._outcome = self.core.step(self._packed)
         self._others_acted = False
         done = self.core.rows.t >= min(self.max_cycles, self.core.intervals)
-        rewards: Groups = {n: outcome.seats[:, g.rows, arrays.REWARD] for n, g in self.group_of.items()}
+        rewards: Groups = {n: outcome.seats[:, g.rows, columns.REWARD] for n, g in self.group_of.items()}
         infos: dict[str, Any] = {"seats": outcome.seats, "market": outcome.market}
         if done.any():
             self._begin_again(outcome, done, infos)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, degradation, ev
-from gridmarl.environment.arrays import (
+from gridmarl.environment.arrays import Book, Rows, World
+from gridmarl.environment.bidding import CHARGING, place
+from gridmarl.environment.columns import (
     BID_AT,
     BIDS,
     CAP,
@@ -17,11 +19,7 @@ from gridmarl.environment.arrays import (
     REWARD,
     SEVENTH,
     TRIP_ENERGY,
-    Book,
-    Rows,
-    World,
 )
-from gridmarl.environment.bidding import CHARGING, place
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from gridmarl.assets import battery, generator, load
 from gridmarl.data import profiles
 from gridmarl.data.series import Series, build_series
-from gridmarl.data.straying import STRAYING_COLUMNS
-from gridmarl.environment import arrays, grid
+from gridmarl.environment import columns, grid
 from gridmarl.environment.arrays import World
 from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, action_limits, codec_of
 from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table, own_sizes
@@ -23,19 +20,27 @@ from gridmarl.environment.homes import (
     home_codecs,
     home_table,
     local_hours,
-    vehicle_columns,
 )
 from gridmarl.environment.scales import scale_table
+from gridmarl.environment.tables import (
+    battery_table,
+    clock_table,
+    generator_table,
+    load_table,
+    maintenance_table,
+    reference_stack,
+    straying_table,
+)
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.scenario.feeder import Feeder
 from gridmarl.scenario.participants import ElectricVehicle
-from gridmarl.scenario.scenario import MINUTES_PER_HOUR, OPERATOR, PROSUMER, Scenario
-from gridmarl.units import HOURS_PER_DAY, Float, Float32, Int
+from gridmarl.scenario.scenario import OPERATOR, PROSUMER, Scenario
+from gridmarl.units import HOURS_PER_DAY, Float, Int
 
 PRICING_CODE = {"lower": 0, "upper": 1, "midpoint": 2}
 LOAD_BIDS = 2
 DEFAULT_VOLTAGE_BAND_PU = 0.05
-CLASS_LIMIT = arrays.CLASS_SLOTS
+CLASS_LIMIT = columns.CLASS_SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +180,14 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
     prices = scenario.market.floor_per_mwh, scenario.market.cap_per_mwh
     return World(
         rules=_rules(scenario, series, feeder),
-        generator=_generators(scenario, series),
-        battery=_batteries(scenario),
-        load=_loads(scenario, series),
+        generator=generator_table(scenario, series),
+        battery=battery_table(scenario),
+        load=load_table(scenario, series),
         profile=series.table,
         series=series.values,
-        clock=_clock(scenario, series),
-        maintenance=_maintenance(scenario),
-        stack=_stack(scenario),
+        clock=clock_table(scenario, series),
+        maintenance=maintenance_table(scenario),
+        stack=reference_stack(scenario),
         lead=lead,
         shrink=decay[:, None] ** (lead[None, :] + 1),
         limits=np.concatenate([action_limits(codec, *prices) for codec in layout.codecs], axis=1),
@@ -193,7 +198,7 @@ def _arrays(scenario: Scenario, layout: Layout, series: Series) -> World:
         high=high,
         own=own_sizes(),
         scale=scale_table(scenario, layout.seats, layout.roles),
-        straying=_straying(scenario, series),
+        straying=straying_table(scenario, series),
         frequency=swing,
         transition=grid.transition(swing),
         emergency=grid.emergency_table(scenario.emergency),
@@ -223,165 +228,37 @@ def _leads(scenario: Scenario) -> Int:
 
 def _rules(scenario: Scenario, series: Series, feeder: Feeder | None) -> Float:
     market, operator, connection = scenario.market, scenario.operator, scenario.connection
-    rules = np.zeros(arrays.RULE_COLUMNS)
-    rules[arrays.HOURS], rules[arrays.INTERVALS] = scenario.interval_h, scenario.intervals
-    rules[arrays.FLOOR], rules[arrays.CAP] = market.floor_per_mwh, market.cap_per_mwh
-    rules[arrays.VOLL], rules[arrays.PRICING] = market.voll_per_mwh, PRICING_CODE[market.pricing]
-    rules[arrays.CARBON], rules[arrays.CARBON_STEP] = market.carbon_price_per_t, operator.carbon_step_per_t
-    rules[arrays.WHOLESALE] = rules[arrays.CO2_PROFILE] = -1
+    rules = np.zeros(columns.RULE_COLUMNS)
+    rules[columns.HOURS], rules[columns.INTERVALS] = scenario.interval_h, scenario.intervals
+    rules[columns.FLOOR], rules[columns.CAP] = market.floor_per_mwh, market.cap_per_mwh
+    rules[columns.VOLL], rules[columns.PRICING] = market.voll_per_mwh, PRICING_CODE[market.pricing]
+    rules[columns.CARBON], rules[columns.CARBON_STEP] = market.carbon_price_per_t, operator.carbon_step_per_t
+    rules[columns.WHOLESALE] = rules[columns.CO2_PROFILE] = -1
     if connection:
-        rules[arrays.LIMIT], rules[arrays.WHOLESALE] = connection.limit_mw, series.names.index(connection.wholesale)
-        rules[arrays.IMPORT_FEE], rules[arrays.EXPORT_FEE] = (
+        rules[columns.LIMIT], rules[columns.WHOLESALE] = connection.limit_mw, series.names.index(connection.wholesale)
+        rules[columns.IMPORT_FEE], rules[columns.EXPORT_FEE] = (
             connection.import_fee_per_mwh,
             connection.export_fee_per_mwh,
         )
-        rules[arrays.IMPORT_CO2] = connection.co2_kg_per_mwh
-        rules[arrays.CO2_PROFILE] = series.names.index(connection.co2) if connection.co2 else -1
-    rules[arrays.HOUR_MEMORY] = -np.expm1(-scenario.interval_h)
-    rules[arrays.DAY_MEMORY] = -np.expm1(-scenario.interval_h / HOURS_PER_DAY)
-    rules[arrays.STABILITY_WEIGHT], rules[arrays.COST_WEIGHT] = operator.stability_weight, operator.cost_weight
-    rules[arrays.EMISSIONS_WEIGHT] = operator.emissions_weight
-    rules[arrays.OUT_OF_BAND], rules[arrays.DUAL] = operator.out_of_band_per_h, market.imbalance == "dual"
+        rules[columns.IMPORT_CO2] = connection.co2_kg_per_mwh
+        rules[columns.CO2_PROFILE] = series.names.index(connection.co2) if connection.co2 else -1
+    rules[columns.HOUR_MEMORY] = -np.expm1(-scenario.interval_h)
+    rules[columns.DAY_MEMORY] = -np.expm1(-scenario.interval_h / HOURS_PER_DAY)
+    rules[columns.STABILITY_WEIGHT], rules[columns.COST_WEIGHT] = operator.stability_weight, operator.cost_weight
+    rules[columns.EMISSIONS_WEIGHT] = operator.emissions_weight
+    rules[columns.OUT_OF_BAND], rules[columns.DUAL] = operator.out_of_band_per_h, market.imbalance == "dual"
     mitigated = operator.mitigated_per_mwh
-    rules[arrays.MITIGATED] = 2 * scenario.reference_price_per_mwh if mitigated is None else mitigated
-    rules[arrays.FREQUENCY_PROFILE] = -1
+    rules[columns.MITIGATED] = 2 * scenario.reference_price_per_mwh if mitigated is None else mitigated
+    rules[columns.FREQUENCY_PROFILE] = -1
     if connection and connection.frequency:
-        rules[arrays.FREQUENCY_PROFILE] = series.names.index(connection.frequency)
-    rules[arrays.VOLTAGE_BAND], rules[arrays.SOURCE_PU] = DEFAULT_VOLTAGE_BAND_PU, 1.0
+        rules[columns.FREQUENCY_PROFILE] = series.names.index(connection.frequency)
+    rules[columns.VOLTAGE_BAND], rules[columns.SOURCE_PU] = DEFAULT_VOLTAGE_BAND_PU, 1.0
     if scenario.voltage and feeder:
-        rules[arrays.VOLTAGE_BAND], rules[arrays.SOURCE_PU] = scenario.voltage.band_pu, feeder.source_pu
-        rules[arrays.SUPPORT_DEAD_BAND] = scenario.voltage.support_dead_band_pu
-    rules[arrays.NET_LOAD] = series.names.index("net_load") if "net_load" in series.names else -1
-    rules[arrays.TEMPERATURE] = series.names.index("temperature") if "temperature" in series.names else -1
+        rules[columns.VOLTAGE_BAND], rules[columns.SOURCE_PU] = scenario.voltage.band_pu, feeder.source_pu
+        rules[columns.SUPPORT_DEAD_BAND] = scenario.voltage.support_dead_band_pu
+    rules[columns.NET_LOAD] = series.names.index("net_load") if "net_load" in series.names else -1
+    rules[columns.TEMPERATURE] = series.names.index("temperature") if "temperature" in series.names else -1
     return rules
-
-
-def _table(rows: list[list[float]], columns: int) -> Float:
-    return np.array(rows, np.float64).reshape(len(rows), columns)
-
-
-def _ramp(ramp_mw_per_h: float | None, interval_h: float) -> float:
-    return generator.UNLIMITED if ramp_mw_per_h is None else ramp_mw_per_h * interval_h
-
-
-def _generators(scenario: Scenario, series: Series) -> Float:
-    nominal_hz = grid.nominal_hz(scenario)
-    return _table(
-        [
-            [
-                g.capacity_mw,
-                g.minimum_mw,
-                g.cost_per_mwh,
-                g.cost_per_mw2h,
-                g.co2_kg_per_mwh,
-                _ramp(g.ramp_mw_per_h, scenario.interval_h),
-                g.start_cost,
-                g.initial_mw,
-                series.names.index(g.availability) if g.availability else -1,
-                float(g.renewable),
-                generator.UNLIMITED if g.ramp_mw_per_h is None else g.ramp_mw_per_h / MINUTES_PER_HOUR,
-                2.0 * g.inertia_s * g.capacity_mw / nominal_hz,
-                g.capacity_mw / (g.droop * nominal_hz) if g.droop else 0.0,
-            ]
-            for g in scenario.all_generators
-        ],
-        generator.GENERATOR_COLUMNS,
-    )
-
-
-def _batteries(scenario: Scenario) -> Float:
-    nominal_hz = grid.nominal_hz(scenario)
-    return _table(
-        [
-            [
-                b.capacity_mwh,
-                b.power_mw,
-                b.charge_efficiency,
-                b.discharge_efficiency,
-                b.soc_min * b.capacity_mwh,
-                b.soc_max * b.capacity_mwh,
-                b.soc_initial * b.capacity_mwh,
-                b.wear_per_mwh,
-                b.wear_per_mw2h,
-                _ramp(b.ramp_mw_per_h, scenario.interval_h),
-                b.cycle_cost_per_mwh,
-                b.cycle_exponent,
-                b.power_mw / (b.droop * nominal_hz) if b.droop else 0.0,
-                *vehicle_columns(b),
-            ]
-            for b in scenario.all_storage
-        ],
-        battery.BATTERY_COLUMNS,
-    )
-
-
-def _loads(scenario: Scenario, series: Series) -> Float:
-    return _table(
-        [
-            [
-                c.load_mw,
-                series.names.index(c.profile),
-                c.flexible_share,
-                c.dr_price_per_mwh,
-                c.true_cost_per_mwh,
-                c.rebound_share,
-                c.rebound_h,
-            ]
-            for c in scenario.all_consumers
-        ],
-        load.LOAD_COLUMNS,
-    )
-
-
-def _straying(scenario: Scenario, series: Series) -> Float:
-    """How far profiles stray within an interval; correlation from substep to substep."""
-    minutes = scenario.interval_min / scenario.substeps
-    rows: list[list[float]] = []
-    for name in series.names:
-        profile = scenario.profiles[name]
-        decay = float(np.exp(-minutes / profile.realtime_correlation_min))
-        rows.append([profile.realtime_relative, profile.realtime_absolute, decay, float(np.sqrt(1.0 - decay**2))])
-    return _table(rows, STRAYING_COLUMNS)
-
-
-def _clock(scenario: Scenario, series: Series) -> Float32:
-    """Sine and cosine of the local time of day and of the week, (index, 4)."""
-    first = series.start_utc.astimezone(ZoneInfo(scenario.timezone)).weekday()
-    day = 2 * np.pi * series.local_h / HOURS_PER_DAY
-    week = 2 * np.pi * (series.local_h / HOURS_PER_DAY + first) / 7.0
-    return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)], axis=1).astype(np.float32)
-
-
-def _maintenance(scenario: Scenario) -> Int:
-    windows = [
-        [g, round(start / scenario.interval_h), round(end / scenario.interval_h)]
-        for g, unit in enumerate(scenario.all_generators)
-        for start, end in unit.maintenance_h
-    ]
-    windows += grid.repairs(scenario)
-    return np.array(windows, np.int64).reshape(len(windows), 3)
-
-
-def _stack(scenario: Scenario) -> Float:
-    """The public reference: class-average cost and cumulative MW, cheapest first; renewables below any net demand."""
-    renewable = [g.cost_per_mwh for g in scenario.all_generators if g.renewable]
-    classes: dict[str, list[tuple[float, float]]] = {}
-    for g in scenario.all_generators:
-        if not g.renewable:
-            cost = g.cost_per_mwh + g.cost_per_mw2h * g.capacity_mw
-            classes.setdefault(g.technology, []).append((cost, g.capacity_mw))
-    for c in scenario.all_consumers:
-        if c.flexible_share > 0:
-            classes.setdefault("demand response", []).append((c.dr_price_per_mwh, c.flexible_share * c.load_mw))
-    rows = sorted((_average(units), sum(mw for _, mw in units)) for units in classes.values())
-    stack = [[max(renewable, default=0.0), 0.0]] + [[cost, mw] for cost, mw in rows]
-    table = np.array(stack)
-    table[:, 1] = np.cumsum(table[:, 1])
-    return table
-
-
-def _average(units: list[tuple[float, float]]) -> float:
-    return sum(cost * mw for cost, mw in units) / sum(mw for _, mw in units)
 
 
 def _seat_index(scenario: Scenario, layout: Layout) -> Int:

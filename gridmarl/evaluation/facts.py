@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmarl.environment.arrays import SEAT_NAMES
+from gridmarl.environment.columns import SEAT_NAMES
 from gridmarl.environment.core import Core
 from gridmarl.environment.grid import nominal_hz
 from gridmarl.scenario.grid import FrequencySettings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridmarl.environment.arrays import DEVIATION_MW, MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
+from gridmarl.environment.columns import DEVIATION_MW, MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.evaluation.facts import BatteryFacts, GridFacts
 from gridmarl.units import Float

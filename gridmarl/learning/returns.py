@@ -8,7 +8,7 @@ import numpy as np
 
 from gridmarl.agents.agent import BatchAgent
 from gridmarl.agents.team import SeatedTeam, Team
-from gridmarl.environment.arrays import REWARD
+from gridmarl.environment.columns import REWARD
 from gridmarl.environment.core import Core
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.arrays import Outcome, Rows
 from gridmarl.environment.core import Core
 from gridmarl.grid.frequency import DEVIATION_HZ, INERTIA
@@ -165,8 +165,8 @@ class Interval:
         """What the auction did not serve of a load, MW."""
         seats, row = self.core.compiled.world.seat, self.core.compiled.layout.index(name)
         offers = arrays.book_sizes(self.core.compiled.world)[0]
-        first = offers + int(seats[row, arrays.BID_AT])
-        bids = self.outcome.book[self.row, first : first + int(seats[row, arrays.BIDS])]
+        first = offers + int(seats[row, columns.BID_AT])
+        bids = self.outcome.book[self.row, first : first + int(seats[row, columns.BIDS])]
         return max(float((bids[:, 1] - bids[:, 2]).sum()), 0.0)
 
     def total(self, role: str, name: str) -> float:
@@ -306,5 +306,5 @@ def check_episode(core: Core, seed: int, choose: np.random.Generator, intervals:
         outcome = core.step(random_actions(core, choose))
         for row in range(core.count):
             Interval(core, before, outcome, row).check()
-            seen["prices"].add(round(float(outcome.market[row, arrays.PRICE]), 3))
+            seen["prices"].add(round(float(outcome.market[row, columns.PRICE]), 3))
     return seen

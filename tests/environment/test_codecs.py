@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import CODECS, DEFAULTS, GRID_PRICES, MAXIMUM_MARKUP, action_space, codec_of
 from gridmarl.environment.core import Core
@@ -32,8 +32,8 @@ def orders(core: Core, outcome: Outcome, name: str) -> tuple[Orders, Orders]:
     """A seat's offers and bids of more than nothing, (price, MW), from the recorded book."""
     row = core.compiled.world.seat[core.compiled.layout.index(name)]
     split = arrays.book_sizes(core.compiled.world)[0]
-    offers = outcome.book[0, row[arrays.OFFER_AT] : row[arrays.OFFER_AT] + row[arrays.OFFERS]]
-    bids = outcome.book[0, split + row[arrays.BID_AT] : split + row[arrays.BID_AT] + row[arrays.BIDS]]
+    offers = outcome.book[0, row[columns.OFFER_AT] : row[columns.OFFER_AT] + row[columns.OFFERS]]
+    bids = outcome.book[0, split + row[columns.BID_AT] : split + row[columns.BID_AT] + row[columns.BIDS]]
     return [(p, q) for p, q, *_ in offers.tolist() if q > 0], [(p, q) for p, q, *_ in bids.tolist() if q > 0]
 
 

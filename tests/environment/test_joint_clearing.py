@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from gridmarl.agents.make import parallel_env, vector_env
 from gridmarl.assets import battery, generator
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.announce import interval_messages
 from gridmarl.environment.core import Core
 from gridmarl.environment.messages import DispatchInstruction, Reason
@@ -87,10 +87,10 @@ class JointInterval(Interval):
     def slots(self, name: str) -> list[int]:
         """A seat's orders in the book, without must-run output."""
         row = self.core.compiled.world.seat[self.core.compiled.layout.index(name)]
-        first = arrays.book_sizes(self.core.compiled.world)[0] + int(row[arrays.BID_AT])
-        offers = range(int(row[arrays.OFFER_AT]), int(row[arrays.OFFER_AT] + row[arrays.OFFERS]))
+        first = arrays.book_sizes(self.core.compiled.world)[0] + int(row[columns.BID_AT])
+        offers = range(int(row[columns.OFFER_AT]), int(row[columns.OFFER_AT] + row[columns.OFFERS]))
         must_run = 1 if name in {unit.name for unit in self.scenario.all_generators} else 0
-        return [*offers[must_run:], *range(first, first + int(row[arrays.BIDS]))]
+        return [*offers[must_run:], *range(first, first + int(row[columns.BIDS]))]
 
     def regret(self, name: str) -> float:
         """How much more a seller's own best choice of energy and reserve earns at the prices, $/h."""
@@ -245,7 +245,7 @@ def test_nobody_prefers_anything_else_and_nothing_is_lost_in_any_small_world(
 def test_nothing_is_lost_in_a_shipped_world(name: str) -> None:
     core = Core(jointly(Scenario.load(name)), 2, ON_ORDER, record=True)
     found = check_jointly(core, 3, np.random.default_rng(5), 12)
-    assert (found[:, :, arrays.SPIN] > 0.0).any()
+    assert (found[:, :, columns.SPIN] > 0.0).any()
 
 
 def test_nothing_is_lost_where_batteries_both_offer_and_bid() -> None:
@@ -257,7 +257,7 @@ def test_homes_sell_the_reserve_of_their_parts() -> None:
     scenario = jointly(Scenario.load("duck-curve").but(intervals=12))
     core = Core(scenario, 1, record=True)
     found = check_jointly(core, 3, np.random.default_rng(5), 12, whole=False)
-    assert (found[:, 0, arrays.SPIN] > 0.0).any()
+    assert (found[:, 0, columns.SPIN] > 0.0).any()
 
 
 @pytest.mark.parametrize(
@@ -276,9 +276,9 @@ def test_without_a_requirement_it_is_clearing_in_turn(name: str, codecs: dict[st
     for _ in range(24):
         actions = random_actions(cores[0], rng)
         turn, joint = (core.step(actions) for core in cores)
-        np.testing.assert_allclose(joint.market[:, arrays.PRICE], turn.market[:, arrays.PRICE], rtol=1e-9, atol=1e-9)
-        assert (joint.market[:, arrays.LOW] <= joint.market[:, arrays.PRICE]).all()
-        assert (joint.market[:, arrays.PRICE] <= joint.market[:, arrays.HIGH]).all()
+        np.testing.assert_allclose(joint.market[:, columns.PRICE], turn.market[:, columns.PRICE], rtol=1e-9, atol=1e-9)
+        assert (joint.market[:, columns.LOW] <= joint.market[:, columns.PRICE]).all()
+        assert (joint.market[:, columns.PRICE] <= joint.market[:, columns.HIGH]).all()
         np.testing.assert_allclose(joint.book, turn.book, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(joint.seats, turn.seats, rtol=1e-7, atol=1e-6)
 
@@ -327,7 +327,7 @@ def test_a_refused_action_changes_nothing() -> None:
 
 def test_every_view_plays_the_same_market() -> None:
     scenario = jointly(Scenario.load("storm").but(intervals=12))
-    played = rollout(scenario, "truthful", seed=3).market[:, arrays.PRICE]
+    played = rollout(scenario, "truthful", seed=3).market[:, columns.PRICE]
     env = parallel_env(scenario, seats="operator", others="truthful", split="test")
     env.reset(seed=3)
     alone = []
@@ -336,7 +336,7 @@ def test_every_view_plays_the_same_market() -> None:
         alone.append(env.market()["price_per_mwh"])
     many = vector_env(scenario, 2, seats="operator", others="truthful", split="test")
     many.reset(seed=[9, 3])
-    batch = [many.step({"operator": np.zeros((2, 1))})[4]["market"][1, arrays.PRICE] for _ in range(12)]
+    batch = [many.step({"operator": np.zeros((2, 1))})[4]["market"][1, columns.PRICE] for _ in range(12)]
     np.testing.assert_array_equal(alone, played)
     np.testing.assert_array_equal(batch, played)
 

@@ -13,8 +13,9 @@ import pytest
 
 from gridmarl import catalogue
 from gridmarl.assets import battery, generator
-from gridmarl.environment import arrays
-from gridmarl.environment.arrays import MARKET_NAMES, Outcome, Rows
+from gridmarl.environment import columns
+from gridmarl.environment.arrays import Outcome, Rows
+from gridmarl.environment.columns import MARKET_NAMES
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
@@ -59,53 +60,53 @@ class Bounds:
     def check_generators(self, last_mw: Float, outcome: Outcome) -> None:
         """Output within the rating; the schedule within what is available and the ramp, save for curtailed must-run."""
         units = outcome.seats[:, : len(self.capacity_mw)]
-        output = units[:, :, arrays.POWER_MW]
-        schedule = output - units[:, :, arrays.DEVIATION_MW]
-        available = units[:, :, arrays.SEVENTH]
+        output = units[:, :, columns.POWER_MW]
+        schedule = output - units[:, :, columns.DEVIATION_MW]
+        available = units[:, :, columns.SEVENTH]
         assert (output >= -DUST_MW).all(), "no unit consumes"
         assert (output <= self.capacity_mw + DUST_MW).all(), "no unit passes its rating"
         assert (schedule <= available + DUST_MW).all(), "no schedule passes what is available"
         lowest = np.minimum(last_mw - self.ramp_mw, available)  # but sun, wind and failed units fall as they will
         assert (schedule <= last_mw + self.ramp_mw + DUST_MW).all(), "no unit ramps up faster than it can"
-        regular = outcome.market[:, arrays.PRICE] > self.floor
+        regular = outcome.market[:, columns.PRICE] > self.floor
         assert (schedule >= lowest - DUST_MW)[regular].all(), "no unit ramps down faster than it can"
 
     def check_storage(self, energy_mwh: Float, outcome: Outcome) -> None:
         """Rating and window of every battery."""
         first = len(self.capacity_mw)
-        power = outcome.seats[:, first : first + len(self.rating_mw), arrays.POWER_MW]
+        power = outcome.seats[:, first : first + len(self.rating_mw), columns.POWER_MW]
         assert (np.abs(power) <= self.rating_mw + DUST_MW).all(), "no battery passes its rating"
         assert (energy_mwh >= self.least_mwh - DUST_MW).all(), "no battery is emptier than its window"
         assert (energy_mwh <= self.most_mwh + DUST_MW).all(), "no battery is fuller than its window"
 
     def check_market(self, outcome: Outcome) -> None:
         """Price, load that is not served, and shares."""
-        price, unserved = outcome.market[:, arrays.PRICE], outcome.market[:, arrays.UNSERVED]
+        price, unserved = outcome.market[:, columns.PRICE], outcome.market[:, columns.UNSERVED]
         assert ((price >= self.floor) & (price <= self.voll)).all(), "the price lies within its bounds"
         assert (unserved >= -DUST_MW).all(), "no load is served twice"
-        assert (unserved <= outcome.market[:, arrays.DEMAND] + DUST_MW).all(), "no more is unserved than demanded"
-        share = outcome.market[:, arrays.IN_BAND]
+        assert (unserved <= outcome.market[:, columns.DEMAND] + DUST_MW).all(), "no more is unserved than demanded"
+        share = outcome.market[:, columns.IN_BAND]
         assert ((share >= -DUST_MW) & (share <= 1 + DUST_MW)).all(), "a share lies within 0 .. 1"
 
 
 def check_finite(outcome: Outcome, rows: Rows) -> None:
     """No NaN and no infinity in results, observations or state."""
-    ends = outcome.market[:, [arrays.LOW, arrays.HIGH]]
-    price = outcome.market[:, [arrays.PRICE]]
+    ends = outcome.market[:, [columns.LOW, columns.HIGH]]
+    price = outcome.market[:, [columns.PRICE]]
     assert ((ends[:, :1] <= price) & (price <= ends[:, 1:])).all(), "the price lies in its interval; no end is NaN"
-    market = np.delete(outcome.market, [arrays.LOW, arrays.HIGH], axis=1)  # infinite where a side is empty
+    market = np.delete(outcome.market, [columns.LOW, columns.HIGH], axis=1)  # infinite where a side is empty
     for name, array in outcome._replace(market=market)._asdict().items():
         assert np.isfinite(array).all(), f"{name} is finite"
     for name, array in rows._asdict().items():
         assert np.isfinite(array).all(), f"the state's {name} is finite"
-    frequency = outcome.market[:, [arrays.FREQUENCY, arrays.NADIR, arrays.ZENITH]]
+    frequency = outcome.market[:, [columns.FREQUENCY, columns.NADIR, columns.ZENITH]]
     assert (frequency[:, 1] <= frequency[:, 0] + DUST_MW).all(), "the nadir is the lowest"
     assert (frequency[:, 2] >= frequency[:, 0] - DUST_MW).all(), "the zenith is the highest"
 
 
 def push_storage(core: Core, actions: Float) -> None:
     """In a quarter of the rows all storage that speaks ``power`` charges as it can, in another it discharges."""
-    quarter, first = core.count // 4, core.compiled.world.seat[:, arrays.ACTION_AT]
+    quarter, first = core.count // 4, core.compiled.world.seat[:, columns.ACTION_AT]
     for row, codec in enumerate(core.compiled.layout.codecs):
         if codec.name == "power":
             actions[:quarter, first[row]], actions[quarter : 2 * quarter, first[row]] = -1.0, 1.0

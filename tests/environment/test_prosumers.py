@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gridmarl
 from gridmarl.assets import battery
-from gridmarl.environment import arrays, fields
+from gridmarl.environment import arrays, columns, fields
 from gridmarl.environment.core import Core
 from gridmarl.environment.homes import PART_CODECS
 from gridmarl.errors import ActionError, ScenarioError
@@ -45,7 +45,7 @@ def as_parts(whole: Core, parts: Core, actions: Float) -> Float:
 
 def place(core: Core, name: str) -> slice:
     row = core.compiled.layout.index(name)
-    return slice(*core.compiled.world.seat[row : row + 2, arrays.ACTION_AT])
+    return slice(*core.compiled.world.seat[row : row + 2, columns.ACTION_AT])
 
 
 @settings(max_examples=30, deadline=None)
@@ -155,7 +155,7 @@ def test_a_home_splits_where_somebody_plays_a_part_of_it() -> None:
     assert env.possible_agents == ["home.battery"]
     env.reset(seed=0)
     env.step({"home.battery": np.ones(1, np.float32)})
-    assert env.latest.seats[0, 1, arrays.POWER_MW] > 0
+    assert env.latest.seats[0, 1, columns.POWER_MW] > 0
 
 
 def test_the_scenario_can_seat_homes_apart() -> None:

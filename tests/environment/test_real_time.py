@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.core import Core
 from gridmarl.environment.grid import nominal_hz
 from gridmarl.evaluation.rollout import rollout
@@ -125,7 +125,7 @@ ISLAND: Settings = {
 def imbalances(core: Core, seeds: list[int], **actions: object) -> Float:
     """(interval, row) of an episode."""
     core.reset(np.array(seeds, np.uint64))
-    return np.stack([advance(core, **actions).market[:, arrays.IMBALANCE] for _ in range(core.intervals)])
+    return np.stack([advance(core, **actions).market[:, columns.IMBALANCE] for _ in range(core.intervals)])
 
 
 def test_the_same_path_comes_whatever_the_team_does_and_however_many_rows_play() -> None:
@@ -148,9 +148,9 @@ def test_frequency_stays_nominal_and_nobody_settles_anything_where_nothing_devia
     for _ in range(core.intervals):
         outcome = advance(core, wind=(0, 40), unit=(50, 150), other=(60, 150))
         for name in ("frequency_hz", "nadir_hz", "zenith_hz", "rocof_hz_per_s"):
-            assert np.abs(outcome.market[:, arrays.MARKET_NAMES.index(name)]).max() <= 1e-9, name
-        assert outcome.market[:, arrays.IN_BAND] == pytest.approx(1.0)
-        assert (outcome.seats[:, :, arrays.IMBALANCE_PAYMENT] == 0.0).all()
+            assert np.abs(outcome.market[:, columns.MARKET_NAMES.index(name)]).max() <= 1e-9, name
+        assert outcome.market[:, columns.IN_BAND] == pytest.approx(1.0)
+        assert (outcome.seats[:, :, columns.IMBALANCE_PAYMENT] == 0.0).all()
 
 
 def tripping_island(nominal: float) -> Scenario:
@@ -200,8 +200,8 @@ def test_kinetic_energy_is_inertia_times_the_change_of_frequency() -> None:
     before, moved = np.zeros(4), 0.0
     for _ in range(core.intervals):
         outcome = advance(core, wind=(0, 40), unit=(50, 150), other=(60, 150))
-        after = outcome.market[:, arrays.FREQUENCY]
-        stored_mws = outcome.market[:, arrays.KINETIC] * 15 * 60
+        after = outcome.market[:, columns.FREQUENCY]
+        stored_mws = outcome.market[:, columns.KINETIC] * 15 * 60
         assert stored_mws == pytest.approx(inertia * (after - before), rel=1e-9, abs=1e-9)
         assert np.array_equal(after, core.rows.grid[:, frequency.DEVIATION_HZ])
         before, moved = after.copy(), max(moved, float(np.abs(stored_mws).max()))

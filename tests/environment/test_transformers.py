@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import street, streets
@@ -122,8 +122,8 @@ def check_demand_response(core: Core, outcome: arrays.Outcome) -> None:
     offers = arrays.book_sizes(world)[0]
     for row, role in enumerate(core.compiled.layout.roles):
         if role == "consumer":
-            at, count, bid = (int(world.seat[row, c]) for c in (arrays.OFFER_AT, arrays.OFFERS, arrays.BID_AT))
+            at, count, bid = (int(world.seat[row, c]) for c in (columns.OFFER_AT, columns.OFFERS, columns.BID_AT))
             offered = outcome.book[0, at : at + count, 1].sum()
             assert outcome.book[0, offers + bid, 1] == pytest.approx(offered, abs=1e-12)
             both = outcome.book[0, offers + bid : offers + bid + 2, 1].sum()
-            assert both == pytest.approx(outcome.seats[0, row, arrays.SEVENTH], abs=1e-12)
+            assert both == pytest.approx(outcome.seats[0, row, columns.SEVENTH], abs=1e-12)

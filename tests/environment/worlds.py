@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from gridmarl.environment import arrays
+from gridmarl.environment import arrays, columns
 from gridmarl.environment.codecs import CODECS, MAXIMUM_MARKUP
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
@@ -49,20 +49,20 @@ def advance(core: Core, **actions: object) -> arrays.Outcome:
     packed = np.zeros((core.count, core.width))
     for seat, action in actions.items():
         row = core.compiled.layout.index(seat)
-        start, stop = core.compiled.world.seat[row : row + 2, arrays.ACTION_AT]
+        start, stop = core.compiled.world.seat[row : row + 2, columns.ACTION_AT]
         packed[:, start:stop] = np.asarray(action, np.float64)
     return core.step(packed)
 
 
 def market(outcome: arrays.Outcome, row: int = 0) -> dict[str, float]:
     """Named results of one row's auction."""
-    return dict(zip(arrays.MARKET_NAMES, outcome.market[row].tolist(), strict=True))
+    return dict(zip(columns.MARKET_NAMES, outcome.market[row].tolist(), strict=True))
 
 
 def seat(core: Core, outcome: arrays.Outcome, name: str, row: int = 0) -> dict[str, float]:
     """Named results of one seat."""
     at = core.compiled.layout.index(name)
-    names = arrays.SEAT_NAMES[core.compiled.layout.roles[at]]
+    names = columns.SEAT_NAMES[core.compiled.layout.roles[at]]
     return dict(zip(names, outcome.seats[row, at].tolist(), strict=False))  # the rest belong to other roles
 
 
