@@ -9,11 +9,13 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import SolverError
-from gridmarl.planning.assets import Coupling, Owner, Terminal, per_step
+from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.feasible import infeasible_error
+from gridmarl.planning.gap import slack_mw
+from gridmarl.planning.groups import by_class, classes, rows_of, totals
 from gridmarl.planning.joint import Joint, join
 from gridmarl.planning.local import local_problem, steady_base
-from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.plan import Plan, Rounds, group_plans
 from gridmarl.planning.program import CouplingNumbers, Optimum, Program, RiskNumbers
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, cvar, revenue, warn_of_thin_tail
@@ -72,7 +74,7 @@ class CentralPlanner:
         """
         steps, owners = check_request(owners, step_h, prices), tuple(owners)
         end = terminal or Terminal()
-        joint = self._stack(owners, steps, prices, end)
+        joint = self._stack(owners, steps, coupling, prices, end)
         program = self._compiled(joint, prices)
         optimum = program.solve(joint, _coupling_numbers(joint, coupling), _risk_numbers(joint, prices))
         if not len(optimum.y):
@@ -83,15 +85,17 @@ class CentralPlanner:
             logger.warning("central plan is less accurate than asked: the solver says %s", optimum.status)
         return _plan(joint, coupling, prices, optimum)
 
-    def _stack(self, owners: tuple[Owner, ...], step_h: Float, prices: Prices, terminal: Terminal) -> Joint:
-        old = self._joint
+    def _stack(
+        self, owners: tuple[Owner, ...], step_h: Float, coupling: Coupling, prices: Prices, terminal: Terminal
+    ) -> Joint:
+        old, of = self._joint, classes(coupling, [owner.name for owner in owners])
         base = steady_base(owners, prices, old.problems[0].base if old else None)
         known = {problem.owner.name: problem for problem in old.problems} if old else {}
         problems = [
             local_problem(owner, step_h, prices, terminal, base, known.get(owner.name), with_cvar=False)
             for owner in owners
         ]
-        return join(problems, old)
+        return join(problems, of, len(coupling.groups), old)
 
     def _compiled(self, joint: Joint, prices: Prices) -> Program:
         scenarios = len(prices.probability)
@@ -116,9 +120,10 @@ def solve_central(
 
 def _coupling_numbers(joint: Joint, coupling: Coupling) -> CouplingNumbers:
     step_h, base = joint.problems[0].step_h, joint.problems[0].base
-    bound = np.stack([per_step(coupling.lower_mw, len(step_h)), per_step(coupling.upper_mw, len(step_h))])
-    cost = np.stack([per_step(price, len(step_h)) for price in (coupling.shortage_per_mwh, coupling.surplus_per_mwh)])
-    return CouplingNumbers(np.clip(bound / base.power_mw, -UNBOUNDED, UNBOUNDED), cost * step_h / base.price_per_mwh)
+    rows = rows_of(coupling, len(step_h))
+    bound = np.stack([rows.lower_mw.ravel(), rows.upper_mw.ravel()])
+    cost = np.stack([(price * step_h).ravel() for price in (rows.shortage_per_mwh, rows.surplus_per_mwh)])
+    return CouplingNumbers(np.clip(bound / base.power_mw, -UNBOUNDED, UNBOUNDED), cost / base.price_per_mwh)
 
 
 def _risk_numbers(joint: Joint, prices: Prices) -> RiskNumbers:
@@ -139,27 +144,30 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum) ->
             for problem, y, gain in zip(problems, parts, gains, strict=True)
         ]
     )
-    total = injection.sum(axis=0)
-    lower, upper = per_step(coupling.lower_mw, len(step_h)), per_step(coupling.upper_mw, len(step_h))
-    slack = np.maximum(optimum.slack * base.power_mw, 0.0)
-    penalty = step_h * (coupling.shortage_per_mwh * slack[0] + coupling.surplus_per_mwh * slack[1])
-    multiplier = optimum.multiplier * base.price_per_mwh / step_h
-    missed = np.maximum(lower - total - slack[0], 0.0) + np.maximum(total - upper - slack[1], 0.0)
+    slack = np.maximum(optimum.slack.reshape(2, -1, len(step_h)) * base.power_mw, 0.0)
+    total = totals(by_class(injection, joint.of, 1 + joint.groups))
+    short, over = slack_mw(coupling, total)
+    missed = np.maximum(short - slack[0], 0.0) + np.maximum(over - slack[1], 0.0)
+    rows = rows_of(coupling, len(step_h))
+    penalty = step_h * (rows.shortage_per_mwh * slack[0] + rows.surplus_per_mwh * slack[1])
+    multiplier = optimum.multiplier.reshape(-1, len(step_h)) * base.price_per_mwh / step_h
+    slack_mwh = slack * step_h
     return Plan(
         owners=tuple(problem.owner.name for problem in problems),
         step_h=step_h,
         injection_mw=injection,
         assets=tuple(problem.read(y) for problem, y in zip(problems, parts, strict=True)),
-        multiplier_per_mwh=multiplier,
-        price_per_mwh=prices.expected_per_mwh + multiplier,
+        multiplier_per_mwh=multiplier[0],
+        price_per_mwh=prices.expected_per_mwh + multiplier[0],
         objective=float(own.sum() + penalty.sum()),
         owner_objective=own,
-        shortage_mwh=slack[0] * step_h,
-        surplus_mwh=slack[1] * step_h,
+        shortage_mwh=slack_mwh[0, 0],
+        surplus_mwh=slack_mwh[1, 0],
         rounds=0,
         primal_residual_mw=float(np.linalg.norm(missed)),
         dual_residual_mw=0.0,
         converged=optimum.status == "optimal",
         method="central",
         history=Rounds.none(),
+        groups=group_plans(coupling, multiplier, *slack_mwh),
     )

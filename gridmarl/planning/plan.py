@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.assets import Coupling
 from gridmarl.planning.bounds import Bounds
 from gridmarl.planning.gap import relative
 from gridmarl.units import Bool, Float
@@ -82,6 +83,28 @@ class Rounds:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GroupPlan:
+    """What a group's own bounds come to, each array (K,).
+
+    ``multiplier_per_mwh`` is what its members hear on top of everybody's: the price of the transformer that they share.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    multiplier_per_mwh: Float
+    shortage_mwh: Float
+    surplus_mwh: Float
+
+
+def group_plans(
+    coupling: Coupling, multipliers_per_mwh: Float, shortage_mwh: Float, surplus_mwh: Float
+) -> tuple[GroupPlan, ...]:
+    """One for each group, from the rows (1 + G, K) of a coupling."""
+    numbers = zip(multipliers_per_mwh[1:], shortage_mwh[1:], surplus_mwh[1:], strict=True)
+    return tuple(GroupPlan(g.name, g.members, *row) for g, row in zip(coupling.groups, numbers, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """Schedules of N owners over K steps.
 
@@ -98,7 +121,8 @@ class Plan:
     multiplier_per_mwh : array (K,)
         Cost of the last MWh the coupling asks for, beyond the expected price, in $/MWh.
     price_per_mwh : array (K,)
-        Expected price plus multiplier: what one more MWh injected is worth to the risk-neutral.
+        Expected price plus multiplier: what one more MWh injected is worth to the risk-neutral. Members of a group hear
+        the group's multiplier too: see `price_of`.
     objective : float
         Minimised total in dollars, slack included; welfare is its negative.
     owner_objective : array (N,)
@@ -121,6 +145,9 @@ class Plan:
         Dollars the plan costs with its remaining mismatch paid as slack: ``objective`` where nothing is mismatched.
     bounds : Bounds, optional
         Of every round, from methods that prove them as they go.
+    groups : tuple of GroupPlan
+        One for each group of the coupling; ``multiplier_per_mwh``, ``shortage_mwh`` and ``surplus_mwh`` above are those
+        of everybody's sum.
     """
 
     owners: tuple[str, ...]
@@ -142,6 +169,17 @@ class Plan:
     lower_bound: float = -np.inf
     upper_bound: float = np.inf
     bounds: Bounds | None = None
+    groups: tuple[GroupPlan, ...] = ()
+
+    @property
+    def multipliers_per_mwh(self) -> Float:
+        """The multipliers of everybody's sum and of each group's (1 + G, K)."""
+        return np.stack([self.multiplier_per_mwh, *(group.multiplier_per_mwh for group in self.groups)])
+
+    def price_of(self, owner: str) -> Float:
+        """What one more MWh injected by this owner is worth to the risk-neutral (K,)."""
+        own = [group.multiplier_per_mwh for group in self.groups if owner in group.members]
+        return self.price_per_mwh + sum(own, np.zeros(len(self.step_h)))
 
     @property
     def gap(self) -> float:
