@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -272,8 +272,8 @@ def _net_load(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
 
 
 def _missed_mw(coupling: Coupling, net_load_mw: Float) -> Float:
-    """What a net load is beyond the coupling's bounds (K,)."""
-    return np.add(*slack_mw(coupling, -net_load_mw))
+    """What everybody's net load is beyond the coupling's bounds (K,)."""
+    return np.add(*slack_mw(replace(coupling, groups=()), -net_load_mw))
 
 
 def _risk(planned: Planned) -> Callable[[Figure], None]:

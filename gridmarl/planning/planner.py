@@ -187,10 +187,9 @@ class Planner:
             self._plan(seats)
         offset = seats.interval - self._planned_at
         step = self._outlook.horizon.step_of(offset)
-        prices = self.plan.price_per_mwh
         actions: dict[str, Float] = {}
         for owner, names in seats.owners.items():
-            own = seats.for_owner(owner)
+            own, prices = seats.for_owner(owner), self.plan.price_of(owner)
             for seat in names:
                 actions[seat] = self._bid(own, owner, seat, step, offset, prices)
         return actions
