@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.planning.groups import Rows
-from gridmarl.units import Float
+from gridmarl.units import Bool, Float
 
 
 def nearest_totals(rows: Rows, wish_mw: Float, slope: Float) -> tuple[Float, Float]:
@@ -65,13 +65,13 @@ def _candidates(rows: Rows, wish_mw: Float, slope: Float) -> Float:
     return np.sort(np.clip(found, least, most), axis=0)
 
 
-def _where(price: Float, sums: Float, want: Float, rising: Float) -> Float:
+def _where(price: Float, sums: Float, want: Float, rising: Bool) -> Float:
     """The multiplier (K,) at which the sum is as wanted, nearest to 0; the last one allowed where it never is."""
     last, step = len(price) - 1, np.arange(price.shape[1])
     reached = np.sum(sums < want, axis=0)  # the first candidate that is not below what is wanted
     kept = np.sum(sums <= want, axis=0) - 1  # the last that is not above it
     after = np.where(rising, np.clip(reached, 1, last), np.clip(kept + 1, 1, last))
     low, high = sums[after - 1, step], sums[after, step]
-    width = np.maximum(high - low, np.finfo(float).tiny)
-    share = np.clip((want - low) / width, 0.0, 1.0)
+    flat = high <= low  # what is wanted is out of reach
+    share = np.where(flat, rising, np.clip((want - low) / np.where(flat, 1.0, high - low), 0.0, 1.0))
     return price[after - 1, step] + share * (price[after, step] - price[after - 1, step])
