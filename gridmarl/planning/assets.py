@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.branches import Branches
 from gridmarl.units import Float
 
 PerStep = float | Float
@@ -139,7 +140,8 @@ class FlexibleLoad:
         _require_order(self.name, "rebound_share", self.rebound_share, "its largest value", 1.0)
 
 
-Asset = Battery | Generator | FlexibleLoad
+Single = Battery | Generator | FlexibleLoad
+Asset = Single | Branches
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,7 +245,7 @@ def check_steps(step_h: Float) -> Float:
 
 
 def _require_numbers(
-    asset: Asset, may_be_infinite: tuple[str, ...] = (), may_be_negative: tuple[str, ...] = ()
+    asset: Single, may_be_infinite: tuple[str, ...] = (), may_be_negative: tuple[str, ...] = ()
 ) -> None:
     for name in (f.name for f in fields(asset) if f.name != "name"):
         value = np.asarray(getattr(asset, name), dtype=np.float64)

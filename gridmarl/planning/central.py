@@ -42,8 +42,9 @@ class CentralPlanner:
         coupling: Coupling,
         prices: Prices,
         terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
     ) -> Plan:
-        """Plan for all owners at once.
+        """Plan for all owners at once; ``elapsed_h`` is ignored, as every plan is solved afresh.
 
         Parameters
         ----------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +67,16 @@ class LoadPlan:
 
 
 AssetPlan = BatteryPlan | GeneratorPlan | LoadPlan
+
+
+def joined(plans: Sequence[AssetPlan]) -> AssetPlan:
+    """Trajectories of one asset, one after the other."""
+    found: dict[str, Any] = {}
+    for field in fields(plans[0]):
+        parts: list[Any] = [getattr(plan, field.name) for plan in plans]
+        if isinstance(parts[0], np.ndarray):
+            found[field.name] = np.concatenate(parts)
+    return replace(plans[0], **found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +160,8 @@ class Plan:
     groups : tuple of GroupPlan
         One for each group of the coupling; ``multiplier_per_mwh``, ``shortage_mwh`` and ``surplus_mwh`` above are those
         of everybody's sum.
+    scenario_injection_mw : array (S, N, K), optional
+        With recourse, each scenario's own; the first step is common to all.
     """
 
     owners: tuple[str, ...]
@@ -170,6 +184,7 @@ class Plan:
     upper_bound: float = np.inf
     bounds: Bounds | None = None
     groups: tuple[GroupPlan, ...] = ()
+    scenario_injection_mw: Float | None = None
 
     @property
     def multipliers_per_mwh(self) -> Float:

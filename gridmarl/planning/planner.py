@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import yaml
@@ -26,6 +25,7 @@ from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
+from gridmarl.planning.recourse import Method, RecoursePlanner
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import Watch
 from gridmarl.planning.selfish import SelfishPlanner
@@ -50,6 +50,10 @@ class PlannerSettings(Model):
     max_rounds: int = Field(default=500, gt=0)
     tolerance: PositiveFloat = Field(
         default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
+    )
+    recourse: bool = Field(
+        default=False,
+        description="whether only the first step is decided for all price scenarios at once, and later ones for each",
     )
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
@@ -83,22 +87,6 @@ class Planned:
     outlook: Outlook
     terminal: Terminal
     plan: Plan
-
-
-class Method(Protocol):
-    """Anything that turns an outlook into a plan."""
-
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan; ``elapsed_h`` after the last time."""
-        ...
 
 
 class CentralByShape:
@@ -216,6 +204,9 @@ class Planner:
             self.negotiations.append(NegotiationRecord.of(seats.interval, self.plan))
 
     def _make_method(self) -> Method:
+        return RecoursePlanner(self._plain_method()) if self.settings.recourse else self._plain_method()
+
+    def _plain_method(self) -> Method:
         match self.settings.method:
             case "admm":
                 s = self.settings

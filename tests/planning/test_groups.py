@@ -59,7 +59,7 @@ def fleets(draw: st.DrawFn, *, curved: bool = True, beta: bool = True) -> Fleet:
 
 
 def _group(name: str, owners: tuple[Owner, ...], limit_mw: float) -> Group:
-    return Group(name, tuple(owner.name for owner in owners), -limit_mw, limit_mw, 1500.0, 1200.0)
+    return Group(name, tuple(owner.name for owner in owners), -limit_mw, limit_mw, 150.0, 120.0)
 
 
 def _assets(rng: np.random.Generator, steps: int, curved: bool) -> tuple[Asset, ...]:
