@@ -8,8 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.errors import SolverError
+from gridmarl.errors import ScenarioError, SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.exclusive import best_modes, pairs_of, with_modes
 from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.groups import by_class, classes, rows_of, totals
@@ -28,9 +29,17 @@ UNBOUNDED: Final = 1e4
 
 
 class CentralPlanner:
-    """Solves one stacked problem after another, compiling only when the structure changes."""
+    """Solves one stacked problem after another, compiling only when the structure changes.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    exclusive : bool
+        Whether a battery may never charge and discharge at once: then a mixed-integer program decides where the convex
+        plan would (`exclusive`), for linear costs only.
+    """
+
+    def __init__(self, exclusive: bool = False) -> None:
+        self._exclusive = exclusive
         self._joint: Joint | None = None
         self._program: Program | None = None
         self._scenarios = 0
@@ -67,7 +76,8 @@ class CentralPlanner:
         Raises
         ------
         ScenarioError
-            For shapes that do not fit or a CVaR of less than two scenarios.
+            For shapes that do not fit or a CVaR of less than two scenarios; for quadratic costs where a battery that may
+            not charge and discharge at once would.
         InfeasiblePlanError
             Where an asset cannot obey its limits, by name.
         SolverError
@@ -77,14 +87,17 @@ class CentralPlanner:
         end = terminal or Terminal()
         joint = self._stack(owners, steps, coupling, prices, end)
         program = self._compiled(joint, prices)
-        optimum = program.solve(joint, _coupling_numbers(joint, coupling), _risk_numbers(joint, prices))
+        bounds, risk = _coupling_numbers(joint, coupling), _risk_numbers(joint, prices)
+        optimum, proved = program.solve(joint, bounds, risk), -np.inf
+        if self._exclusive and len(optimum.y):
+            optimum, proved = _without_overlap(program, joint, bounds, risk, optimum)
         if not len(optimum.y):
             raise infeasible_error(owners, steps, end) or SolverError(
                 "central plan", optimum.status, "optimal", "look for limits or costs of very different size"
             )
         if optimum.status != "optimal":
             logger.warning("central plan is less accurate than asked: the solver says %s", optimum.status)
-        return _plan(joint, coupling, prices, optimum)
+        return _plan(joint, coupling, prices, optimum, proved)
 
     def _stack(
         self, owners: tuple[Owner, ...], step_h: Float, coupling: Coupling, prices: Prices, terminal: Terminal
@@ -119,6 +132,26 @@ def solve_central(
     return CentralPlanner().solve(owners, step_h, coupling, prices, terminal)
 
 
+def _without_overlap(
+    program: Program, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum
+) -> tuple[Optimum, float]:
+    """The optimum with exclusive modes where it overlaps, and a bound in dollars (-inf where nothing overlaps)."""
+    pairs, base, proved = pairs_of(joint), joint.problems[0].base, -np.inf
+    chosen = np.zeros(len(pairs.charge), np.bool_)
+    while len(optimum.y) and np.any(overlapping := pairs.overlapping(optimum.y)):
+        if np.any(joint.program.quadratic):
+            most = float(np.minimum(optimum.y[pairs.charge], optimum.y[pairs.discharge]).max()) * base.power_mw
+            raise ScenarioError(
+                "exclusive", f"{most:.3g} MW charged and discharged at once", "none, where costs are quadratic",
+                "drop the quadratic costs, or plan without exclusive and read overlap_mwh",
+            )  # fmt: skip
+        chosen |= overlapping
+        modes = best_modes(joint, coupling, risk, pairs.among(chosen))
+        proved = (modes.bound + joint.program.constant) * base.money
+        optimum = program.solve(with_modes(joint, pairs.among(chosen), modes.charging), coupling, risk)
+    return optimum, proved
+
+
 def _coupling_numbers(joint: Joint, coupling: Coupling) -> CouplingNumbers:
     step_h, base = joint.problems[0].step_h, joint.problems[0].base
     rows = rows_of(coupling, len(step_h))
@@ -134,7 +167,7 @@ def _risk_numbers(joint: Joint, prices: Prices) -> RiskNumbers:
     return RiskNumbers(beta, (prices.per_mwh * step_h).T / base.price_per_mwh, weight)
 
 
-def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum) -> Plan:
+def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum, lower_bound: float) -> Plan:
     problems, step_h, base = joint.problems, joint.problems[0].step_h, joint.problems[0].base
     parts = joint.split(optimum.y)
     injection = np.stack([problem.injection_mw(y) for problem, y in zip(problems, parts, strict=True)])
@@ -170,5 +203,6 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum) ->
         converged=optimum.status == "optimal",
         method="central",
         history=Rounds.none(),
+        lower_bound=lower_bound,
         groups=group_plans(coupling, multiplier, *slack_mwh),
     )

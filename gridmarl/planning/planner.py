@@ -55,6 +55,9 @@ class PlannerSettings(Model):
         default=False,
         description="whether only the first step is decided for all price scenarios at once, and later ones for each",
     )
+    exclusive: bool = Field(
+        default=False, description="whether binaries keep batteries from charging and discharging at once (central)"
+    )
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
 
@@ -92,7 +95,8 @@ class Planned:
 class CentralByShape:
     """A compiled program for each shape of horizon: the last hours of an episode are shorter than the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, exclusive: bool = False) -> None:
+        self._exclusive = exclusive
         self._programs: dict[tuple[float, ...], CentralPlanner] = {}
 
     def solve(
@@ -105,7 +109,7 @@ class CentralByShape:
         elapsed_h: float = 0.0,
     ) -> Plan:
         """Plan with the program of this shape, compiled once."""
-        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner())
+        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner(self._exclusive))
         return program.solve(owners, step_h, coupling, prices, terminal)
 
 
@@ -128,6 +132,10 @@ class Planner:
             raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
         if self.settings.secure and self.settings.method != "admm":
             raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
+        if self.settings.exclusive and self.settings.method != "central":
+            raise ScenarioError(
+                "planner.exclusive", True, "False with this method", "only central solves a mixed-integer program"
+            )
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
@@ -227,7 +235,7 @@ class Planner:
             case "selfish":
                 return SelfishPlanner()
             case _:
-                return CentralByShape()
+                return CentralByShape(self.settings.exclusive)
 
     def _forecast_availability(self, seats: Seats, horizon: Horizon) -> dict[str, Float]:
         feed = seats.forecast(horizon.intervals)
