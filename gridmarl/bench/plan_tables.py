@@ -41,8 +41,7 @@ def price_quantile(planned: Planned, level: float) -> Float:
 
 
 def plan_table(run: PlannedRun, planned: Planned) -> pd.DataFrame:
-    """Every number of the plan: one row a step, owner, asset and name; the whole market's have no owner, and
-    a transformer's stand under its name as asset."""
+    """Every number of the plan, a row a step, owner, asset and name; a transformer stands as an asset of nobody."""
     import pandas as pd
 
     edges = edges_h(planned)

@@ -44,8 +44,8 @@ class Verdict:
     """How good a plan is.
 
     ``cost`` is the plan's, its mismatch priced; no plan costs less than ``lower_bound``. It is certified where the
-    planner's tolerances were met by residuals and gap alike. ``overlap`` is what its batteries would charge and discharge
-    at once, which burns energy: no battery can, and prices far below zero alone make it pay.
+    planner's tolerances were met by residuals and gap alike. ``overlap`` is what its batteries would charge and
+    discharge at once, which burns energy: no battery can, and prices far below zero alone make it pay.
     """
 
     interval: int

@@ -38,7 +38,7 @@ class Branches:
 
     def weighed(self, values: Float) -> Float:
         """An asset's costs (n,) in every scenario (S n,), each by its probability."""
-        return np.kron(self.probability, values)
+        return np.outer(self.probability, values).ravel()
 
     def repeated(self, values: Float) -> Float:
         """Numbers (n,) that are the same in every scenario (S n,)."""

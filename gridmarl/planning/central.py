@@ -76,8 +76,8 @@ class CentralPlanner:
         Raises
         ------
         ScenarioError
-            For shapes that do not fit or a CVaR of less than two scenarios; for quadratic costs where a battery that may
-            not charge and discharge at once would.
+            For shapes that do not fit or a CVaR of less than two scenarios; for quadratic costs where a battery
+            would charge and discharge at once and may not.
         InfeasiblePlanError
             Where an asset cannot obey its limits, by name.
         SolverError

@@ -3,17 +3,17 @@
 Where the price is far below zero, at ``-k1 (1 + ηc ηd) / (1 - ηc ηd)`` or less, burning energy by charging and
 discharging at once pays, and the convex plan does it. A binary for a battery and step forbids it there,
 ``c <= P z``, ``d <= P (1 - z)``. Only steps at which the plan so far overlaps get one: without the others the program
-is still a relaxation, so that a solution without any overlap is optimal for all binaries. HiGHS solves the mixed-integer
-linear program (Huangfu & Hall 2018).
+is still a relaxation, so that a solution without any overlap is optimal for all binaries. HiGHS (Huangfu & Hall 2018)
+solves the mixed-integer linear program.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+import scipy.optimize
 from scipy.sparse import block_array, csc_matrix, diags_array, eye_array, kron
 
 from gridmarl.errors import SolverError
@@ -27,7 +27,8 @@ OVERLAP: Final = 1e-6
 """Charged and discharged at once by more than this, over the largest rating, is an overlap."""
 MIP_GAP: Final = 1e-9
 
-sparse: Any = csc_matrix  # scipy ships no annotations
+sparse: Any = csc_matrix  # scipy ships no annotations, or wrong ones
+optimize: Any = scipy.optimize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +93,13 @@ def best_modes(joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, pairs
     upper = [own.upper, np.full(2 * coupled + owners + owners * scenarios, np.inf), np.ones(m)]
     rows = [_own_rows(joint), _coupling_rows(joint, coupling), _risk_rows(joint, risk), _mode_rows(joint, pairs)]
     widths = [len(part) for part in cost]
-    answer: Any = milp(
+    answer: Any = optimize.milp(
         np.concatenate(cost),
         integrality=np.repeat([0, 0, 0, 0, 1], widths),
-        bounds=Bounds(np.concatenate(lower), np.concatenate(upper)),
-        constraints=[LinearConstraint(_wide(parts, widths), low, high) for parts, low, high in rows if len(low)],
+        bounds=optimize.Bounds(np.concatenate(lower), np.concatenate(upper)),
+        constraints=[
+            optimize.LinearConstraint(_wide(parts, widths), low, high) for parts, low, high in rows if len(low)
+        ],
         options={"mip_rel_gap": MIP_GAP},
     )
     if answer.status != 0:
@@ -151,6 +154,4 @@ def _mode_rows(joint: Joint, pairs: Pairs) -> Block:
 def _wide(parts: dict[int, Any], widths: list[int]) -> Any:
     """The rows over all variables."""
     height = next(iter(parts.values())).shape[0]
-    return block_array(
-        [[parts.get(k, csc_matrix((height, width))) for k, width in enumerate(widths)]], format="csc"
-    )
+    return block_array([[parts.get(k, csc_matrix((height, width))) for k, width in enumerate(widths)]], format="csc")

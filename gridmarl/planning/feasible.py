@@ -10,8 +10,8 @@ from scipy.optimize import linprog
 
 from gridmarl.errors import InfeasiblePlanError
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.branches import Branches
 from gridmarl.planning.blocks import Matrices, Numbers, matrices, numbers
+from gridmarl.planning.branches import Branches
 from gridmarl.units import Float
 
 INFEASIBLE = 2

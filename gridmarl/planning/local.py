@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.branches import Branches
 from gridmarl.planning.blocks import Numbers, matrices, numbers, quadratic, read, structure_key
+from gridmarl.planning.branches import Branches
 from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sparse import Sparse, block_diagonal, diagonal, full, stack, with_data, zeros

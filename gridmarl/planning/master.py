@@ -4,8 +4,9 @@ With ``w`` the weights of the proposals and slack s, t, each step's rows weighed
 
 ``min Σ w_ij f_ij + Σ_k Δ_k (S_k s_k + T_k t_k)  subject to  lower <= Σ w_ij x_ij + s - t <= upper,  Σ_j w_ij = 1``.
 
-Each group of the coupling has rows of the same kind, with a slack of their own. Its value is an upper bound. The coupling rows' duals are prices; at any prices λ in [-T, S] (not positive where there
-is no lower bound, not negative where there is no upper one) the owners' answers prove the Lagrangian lower bound
+Each group of the coupling has rows of the same kind, with a slack of their own. The value is an upper bound. The
+coupling rows' duals are prices; at any prices λ in [-T, S] (not positive where there is no lower bound, not negative
+where there is no upper one) the owners' answers prove the Lagrangian lower bound
 ``Σ_i min_x (f_i(x) - Σ_k Δ_k λ_k x_k) + Σ_k Δ_k (λ_k⁺ lower_k - λ_k⁻ upper_k)``, an owner hearing the sum of its rows'.
 """
 

@@ -171,10 +171,9 @@ def coupling_of(seats: Seats, prices: Prices) -> Coupling:
     """
     facts, paid = seats.facts, prices.expected_per_mwh
     voll = facts.rules.voll_per_mwh
+    limit = 0.0
     if facts.connection is not None:
         limit = facts.connection.limit_mw if seats.plays_all else np.inf
-    else:
-        limit = 0.0
     return Coupling(-limit, limit, voll - paid, np.maximum(paid, 0.0) + SURPLUS_PER_MWH, _groups(seats, voll, paid))
 
 

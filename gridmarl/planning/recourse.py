@@ -61,7 +61,7 @@ def lift(owners: Sequence[Owner], step_h: Float, coupling: Coupling, prices: Pri
     spread[np.arange(scenarios), np.arange(scenarios)] = paid / probability[:, None]
     return Lifted(
         owners=tuple(_branched(owner, step_h, probability) for owner in owners),
-        step_h=np.kron(probability, step_h),
+        step_h=np.outer(probability, step_h).ravel(),
         coupling=replace(
             _tiled(coupling, scenarios, steps),
             groups=tuple(_tiled(group, scenarios, steps) for group in coupling.groups),

@@ -1,7 +1,8 @@
 """The coupling's side of ADMM: from the owners' answers to the next message, and when to stop.
 
-It sees injections only, and adds them up by the classes of `groups`: everybody of a class hears the same. Symbols are those of `admm`; rho adapts by residual balancing (Boyd et al. 2011, section 3.4.1)
-on residuals made relative as by Wohlberg (2017), the scaled dual being rescaled with it.
+It sees injections only, and adds them up by the classes of `groups`: everybody of a class hears the same. Symbols are
+those of `admm`; rho adapts by residual balancing (Boyd et al. 2011, section 3.4.1) on residuals made relative as by
+Wohlberg (2017), the scaled dual being rescaled with it.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ class Sharing:
         return totals(self._injection)
 
     def start(self, agreement: Agreement | None, elapsed_h: float, share_mw: Float) -> None:
-        """Begin where an earlier agreement left off, from the owners' shares (N, K) or, masked, sums by class (C, K)."""
+        """Begin where an earlier agreement left off, from owners' shares (N, K) or, masked, sums by class (C, K)."""
         self._shares_mw = share_mw if self._settings.secure else by_class(share_mw, self.of, len(self._count))
         if not self._settings.secure:
             self.share_mw = share_mw

@@ -12,8 +12,8 @@ from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.planning.admm import AdmmPlanner, solve_admm
 from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.central import solve_central
-from gridmarl.planning.risk import Prices
 from gridmarl.planning.groups import rows_of
+from gridmarl.planning.risk import Prices
 from gridmarl.planning.sharing import AdmmSettings, Agreement, Sharing
 from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.planning.worker import Message, Worker

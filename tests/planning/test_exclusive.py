@@ -75,7 +75,7 @@ def stores(draw: st.DrawFn) -> tuple[tuple[Owner, ...], Float, Coupling, Prices]
 @settings(QUICK, max_examples=60)
 @given(fleet=stores())
 def test_nothing_overlaps_where_the_effective_price_is_above_the_bound(fleet):
-    plan = solve_central(*fleet, Terminal(keep_energy=False))
+    plan = solve_central(*fleet, terminal=END)
     for owner, own in zip(fleet[0], plan.assets, strict=True):
         cell, planned = owner.assets[0], own[0]
         assert isinstance(cell, Battery)

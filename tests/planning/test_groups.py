@@ -289,7 +289,7 @@ def test_groups_that_overlap_are_refused(groups, said):
 def test_groups_without_members_or_of_strangers_are_refused():
     with pytest.raises(ScenarioError, match="members"):
         replace(LINE, members=())
-    with pytest.raises(ScenarioError, match="line.surplus_per_mwh"):
+    with pytest.raises(ScenarioError, match=r"line\.surplus_per_mwh"):
         replace(LINE, surplus_per_mwh=0.0)
     with pytest.raises(ScenarioError, match="did you mean 'cheap'"):
         classes(replace(ISLAND, groups=(replace(LINE, members=("chaep",)),)), ["cheap", "dear"])

@@ -46,8 +46,8 @@ def one_period(plants: tuple[Generator, ...], load: FlexibleLoad) -> Clearing:
     """The auction of true costs: demand response is an offer not to consume."""
     offers = [("sell", float(plant.cost_per_mwh), float(plant.available_mw)) for plant in plants]
     offers.append(("sell", float(load.comfort_cost_per_mwh), float(load.flexible_mw)))
-    orders = pd.DataFrame(offers, columns=["side", "price", "quantity"])
-    return clear(orders[orders["quantity"] > 0], demand=float(load.baseline_mw), voll=VOLL)
+    orders = pd.DataFrame([offer for offer in offers if offer[2] > 0], columns=["side", "price", "quantity"])
+    return clear(orders, demand=float(load.baseline_mw), voll=VOLL)
 
 
 @QUICK
