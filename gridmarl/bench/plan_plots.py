@@ -17,7 +17,7 @@ from gridmarl.planning.assets import Battery, Coupling, per_step
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.plan import AssetPlan, BatteryPlan, LoadPlan, Plan
 from gridmarl.planning.planner import Planned
-from gridmarl.planning.risk import cvar, revenue
+from gridmarl.planning.risk import cvar
 from gridmarl.units import KW_PER_MW, Float
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def _missed_mw(coupling: Coupling, net_load_mw: Float) -> Float:
 def _risk(planned: Planned) -> Callable[[Figure], None]:
     """Bands of the price scenarios; and of each owner's revenue every scenario, the mean and the CVaR."""
     plan, prices, edges, rows = planned.plan, planned.outlook.prices, edges_h(planned), _drawn_owners(planned.plan)
-    gains = revenue(plan.injection_mw[rows], plan.step_h, prices)
+    gains = plan.revenue(prices)[rows]
     owners = [planned.outlook.owners[row] for row in rows]
 
     def draw(figure: Figure) -> None:

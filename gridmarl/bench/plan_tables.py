@@ -11,7 +11,7 @@ import numpy as np
 from gridmarl.bench.planned_run import PlannedRun
 from gridmarl.planning.plan import BatteryPlan, Plan
 from gridmarl.planning.planner import Planned
-from gridmarl.planning.risk import cvar, revenue
+from gridmarl.planning.risk import cvar
 from gridmarl.units import Float
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def risk_table(planned: Planned) -> pd.DataFrame:
     import pandas as pd
 
     prices = planned.outlook.prices
-    gains = revenue(planned.plan.injection_mw, planned.plan.step_h, prices)
+    gains = planned.plan.revenue(prices)
     frames = [
         pd.DataFrame(
             {

@@ -68,6 +68,6 @@ def optimum_cost(scenario: Scenario, seed: int, split: Split = "test") -> float:
     Dumping costs nobody anything, nor does what loads and must-run output alone put on a transformer.
     """
     plan = perfect_plan(scenario, seed, split)
-    overload_mwh = sum(float((group.shortage_mwh + group.surplus_mwh).sum()) for group in plan.groups)
-    unpaid = SURPLUS_PER_MWH * float(plan.surplus_mwh.sum()) + scenario.market.voll_per_mwh * overload_mwh
-    return plan.objective - unpaid
+    voll, paid = scenario.market.voll_per_mwh, plan.price_per_mwh - plan.multiplier_per_mwh
+    overload = sum(float((voll - paid) @ group.shortage_mwh + voll * group.surplus_mwh.sum()) for group in plan.groups)
+    return plan.objective - SURPLUS_PER_MWH * float(plan.surplus_mwh.sum()) - overload

@@ -12,6 +12,7 @@ from gridmarl.errors import ScenarioError
 from gridmarl.planning.assets import Coupling
 from gridmarl.planning.bounds import Bounds
 from gridmarl.planning.gap import relative
+from gridmarl.planning.risk import Prices, revenue
 from gridmarl.units import Bool, Float
 
 
@@ -195,6 +196,15 @@ class Plan:
         """What one more MWh injected by this owner is worth to the risk-neutral (K,)."""
         own = [group.multiplier_per_mwh for group in self.groups if owner in group.members]
         return self.price_per_mwh + sum(own, np.zeros(len(self.step_h)))
+
+    def revenue(self, prices: Prices) -> Float:
+        """What each owner is paid in each price scenario (N, S), $; with recourse by that scenario's own schedule."""
+        gains = revenue(self.injection_mw, self.step_h, prices)
+        if self.scenario_injection_mw is not None:
+            likely = prices.probability > 0
+            paid = prices.per_mwh[likely] * self.step_h
+            gains[:, likely] = np.einsum("snk,sk->ns", self.scenario_injection_mw, paid)
+        return gains
 
     @property
     def gap(self) -> float:

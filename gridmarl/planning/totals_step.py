@@ -5,8 +5,8 @@ With the classes of `groups`, wishes ``w_c`` and slopes ``a_c = n_c / rho``, eve
 ``min_t Σ_rows g_r(t) + Σ_c (t_c - w_c)² / (2 a_c)``.
 
 At the multiplier λ of everybody's sum, group c answers ``t_c(λ) = prox(w_c + a_c λ)`` in closed form; the sum of the
-answers is piecewise linear in λ and never falls. So λ lies between two neighbours among the points where a piece begins,
-and is interpolated: exact, without iterations, all steps at once.
+answers is piecewise linear in λ and never falls. So λ lies between two neighbours among the points where a piece
+begins, and is interpolated: exact, without iterations, all steps at once.
 """
 
 from __future__ import annotations

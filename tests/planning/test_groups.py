@@ -22,6 +22,7 @@ from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
 from gridmarl.planning.gap import admissible, coupling_value
 from gridmarl.planning.groups import Rows, classes, heard, multipliers, rows_of, totals
 from gridmarl.planning.horizon import make_horizon
+from gridmarl.planning.optimum import optimum_cost, perfect_plan
 from gridmarl.planning.outlook import Outlook, look_ahead
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.planner import DEFAULT_GRID
@@ -302,9 +303,12 @@ def outlook(world: Scenario, played: tuple[str, ...] | None = None) -> Outlook:
     return look_ahead(seats, make_horizon(DEFAULT_GRID, world.interval_h, 24.0, world.intervals))
 
 
+def _street(limit_kw: float) -> list[dict[str, object]]:
+    return [{"name": "street", "limit_kw": limit_kw, "members": ["home_*"]}]
+
+
 def street(limit_kw: float) -> Scenario:
-    members = [{"name": "street", "limit_kw": limit_kw, "members": ["home_*"]}]
-    return Scenario.load("duck-curve").but(transformers=members)
+    return Scenario.load("duck-curve").but(transformers=_street(limit_kw))
 
 
 @pytest.mark.parametrize("solve", [solve_central, solve_admm])
@@ -334,3 +338,13 @@ def test_an_owner_half_behind_a_transformer_is_refused_by_name():
     members = [{"name": "street", "limit_kw": 90, "members": ["*.load"]}]
     with pytest.raises(ScenarioError, match=r"partly behind transformer 'street'"):
         outlook(Scenario.load("duck-curve").but(transformers=members))
+
+
+def test_what_load_alone_puts_on_a_transformer_costs_nothing_in_the_optimum():
+    world = Scenario.load("duck-curve")
+    assert world.neighbourhood is not None
+    bare = {"solar_share": 0.0, "battery_share": 0.0, "vehicle_share": 0.0, "flexible_share": 0.0}
+    homes = {**world.neighbourhood.model_dump(exclude_unset=True), **bare}
+    wide, narrow = (world.but(neighbourhood=homes, transformers=_street(kw)) for kw in (90.0, 20.0))
+    assert optimum_cost(narrow, 0) == pytest.approx(optimum_cost(wide, 0), rel=1e-6)
+    assert perfect_plan(narrow, 0).groups[0].shortage_mwh.sum() > 0.01

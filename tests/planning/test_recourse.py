@@ -125,8 +125,8 @@ def test_cvar_is_that_of_the_scenarios_own_revenues(fleet: Fleet):
     paths = plan.scenario_injection_mw
     assert paths is not None
     for i, owner in enumerate(owners):
-        every = revenue(paths[:, i], step_h, prices)  # (path, price scenario)
-        gains = np.diag(every)
+        gains = np.diag(revenue(paths[:, i], step_h, prices))  # of (path, price scenario)
+        assert plan.revenue(prices)[i] == pytest.approx(gains, abs=1e-9)
         worth = (1 - owner.beta) * prices.probability @ gains
         worth += owner.beta * cvar(gains, prices.probability, prices.alpha)
         cost = 0.0  # linear: that of the expected trajectories
