@@ -7,12 +7,15 @@ every scenario's price is higher by λ: what `selfish` solves. With groups λ is
 
 from __future__ import annotations
 
+import numpy as np
+
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
 from gridmarl.planning.groups import by_class, classes, heard, totals
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
+from gridmarl.units import Float
 
 
 def certify(
@@ -40,7 +43,7 @@ def certify(
     SolverError
         Where a local solver stopped without a usable answer.
     """
-    multiplier, of = admissible(coupling, plan.multipliers_per_mwh), classes(coupling, plan.owners)
+    multiplier, of = admissible(coupling, _multipliers(plan, coupling)), classes(coupling, plan.owners)
     least = coupling_value(coupling, plan.step_h, multiplier)
     for c, added in enumerate(heard(multiplier)):
         members = tuple(owner for owner, own in zip(owners, of.tolist(), strict=True) if own == c)
@@ -50,3 +53,10 @@ def certify(
     paid = slack_cost(coupling, plan.step_h, totals(by_class(plan.injection_mw, of, len(multiplier))))
     cost = float(plan.owner_objective.sum()) + paid
     return Certificate(least, cost, cost)
+
+
+def _multipliers(plan: Plan, coupling: Coupling) -> Float:
+    """The rows' multipliers (1 + G, K); nothing for groups that the plan ignored, as selfish owners do."""
+    known = {group.name: group.multiplier_per_mwh for group in plan.groups}
+    nothing = np.zeros_like(plan.multiplier_per_mwh)
+    return np.stack([plan.multiplier_per_mwh, *(known.get(group.name, nothing) for group in coupling.groups)])

@@ -151,6 +151,9 @@ def test_selfish_plans_ignore_limits_and_never_cost_more_than_plans_within_them(
     alone, within = SelfishPlanner().solve(*fleet), solve_central(*fleet)
     assert alone.objective <= within.objective + OBJECTIVE * turnover(fleet)
     assert alone.groups == ()
+    found = certify(alone, *(fleet[0], fleet[2], fleet[3]))
+    assert found.lower <= within.objective + OBJECTIVE * turnover(fleet)
+    assert found.upper >= within.objective - OBJECTIVE * turnover(fleet)
 
 
 CHEAP = Owner("cheap", (Generator("gas", 10.0, cost_per_mwh=10.0, cost_per_mw2h=1e-3),))
