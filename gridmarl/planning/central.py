@@ -142,9 +142,11 @@ def _without_overlap(
         if np.any(joint.program.quadratic):
             most = float(np.minimum(optimum.y[pairs.charge], optimum.y[pairs.discharge]).max()) * base.power_mw
             raise ScenarioError(
-                "exclusive", f"{most:.3g} MW charged and discharged at once", "none, where costs are quadratic",
+                "exclusive",
+                f"{most:.3g} MW charged and discharged at once",
+                "none, where costs are quadratic",
                 "drop the quadratic costs, or plan without exclusive and read overlap_mwh",
-            )  # fmt: skip
+            )
         chosen |= overlapping
         modes = best_modes(joint, coupling, risk, pairs.among(chosen))
         proved = (modes.bound + joint.program.constant) * base.money
