@@ -95,6 +95,16 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class TransformerFacts:
+    """A transformer and who is behind it, as everybody knows it; + is export, of at most the rating either way."""
+
+    name: str
+    limit_mw: float
+    seats: tuple[str, ...]
+    owners: tuple[str, ...]  # of those seats
+
+
+@dataclass(frozen=True, slots=True)
 class PublicFacts:
     """What everybody knows of the world."""
 
@@ -145,6 +155,25 @@ class Seats:
             s.reference_price_per_mwh,
             s.price_scenarios,
             s.digest,
+        )
+
+    @cached_property
+    def transformers(self) -> tuple[TransformerFacts, ...]:
+        """The world's transformers, which are public."""
+        compiled = self._core.compiled
+        layout, trading = compiled.layout, set(compiled.scenario.seats)
+        behind: dict[int, list[tuple[str, str]]] = {}
+        for seat, owner, t in zip(layout.seats, layout.owners, compiled.world.behind.tolist(), strict=True):
+            if seat in trading:
+                behind.setdefault(t, []).append((seat, owner))
+        return tuple(
+            TransformerFacts(
+                unit.name,
+                unit.limit_mw,
+                tuple(seat for seat, _ in behind.get(t, [])),
+                tuple(dict.fromkeys(owner for _, owner in behind.get(t, []))),
+            )
+            for t, unit in enumerate(compiled.scenario.transformers)
         )
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from gridmarl.planning.assets import Battery, Coupling, per_step
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.plan import AssetPlan, BatteryPlan, LoadPlan, Plan
 from gridmarl.planning.planner import Planned
-from gridmarl.planning.risk import cvar, revenue
+from gridmarl.planning.risk import cvar
 from gridmarl.units import KW_PER_MW, Float
 
 if TYPE_CHECKING:
@@ -272,14 +272,14 @@ def _net_load(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
 
 
 def _missed_mw(coupling: Coupling, net_load_mw: Float) -> Float:
-    """What a net load is beyond the coupling's bounds (K,)."""
-    return np.add(*slack_mw(coupling, -net_load_mw))
+    """What everybody's net load is beyond the coupling's bounds (K,)."""
+    return np.add(*slack_mw(replace(coupling, groups=()), -net_load_mw))
 
 
 def _risk(planned: Planned) -> Callable[[Figure], None]:
     """Bands of the price scenarios; and of each owner's revenue every scenario, the mean and the CVaR."""
     plan, prices, edges, rows = planned.plan, planned.outlook.prices, edges_h(planned), _drawn_owners(planned.plan)
-    gains = revenue(plan.injection_mw[rows], plan.step_h, prices)
+    gains = plan.revenue(prices)[rows]
     owners = [planned.outlook.owners[row] for row in rows]
 
     def draw(figure: Figure) -> None:

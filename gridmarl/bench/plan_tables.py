@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridmarl.bench.planned_run import PlannedRun
-from gridmarl.planning.plan import Plan
+from gridmarl.planning.plan import BatteryPlan, Plan
 from gridmarl.planning.planner import Planned
-from gridmarl.planning.risk import cvar, revenue
+from gridmarl.planning.risk import cvar
 from gridmarl.units import Float
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def price_quantile(planned: Planned, level: float) -> Float:
 
 
 def plan_table(run: PlannedRun, planned: Planned) -> pd.DataFrame:
-    """Every number of the plan: one row a step, owner, asset and name; the whole market's have no owner."""
+    """Every number of the plan, a row a step, owner, asset and name; a transformer stands as an asset of nobody."""
     import pandas as pd
 
     edges = edges_h(planned)
@@ -63,9 +63,15 @@ def _series(run: PlannedRun, planned: Planned) -> Iterator[tuple[str, str, str, 
     yield "", "", "net_load_mw", total_mw(plan)
     if run.before is not None:
         yield "", "", "net_load_selfish_mw", total_mw(run.before)
+    for group in plan.groups:
+        inside = [owner in group.members for owner in plan.owners]
+        yield "", group.name, "net_load_mw", -plan.injection_mw[inside].sum(axis=0)
+        yield "", group.name, "multiplier_per_mwh", group.multiplier_per_mwh
     for owner, injection, assets in zip(plan.owners, plan.injection_mw, plan.assets, strict=True):
         yield owner, "", "injection_mw", injection
         for asset in assets:
+            if isinstance(asset, BatteryPlan):
+                yield owner, asset.name, "overlap_mw", np.maximum(asset.overlap_mw, 0.0)
             for f in fields(asset):
                 values = getattr(asset, f.name)
                 if isinstance(values, np.ndarray):
@@ -77,7 +83,7 @@ def risk_table(planned: Planned) -> pd.DataFrame:
     import pandas as pd
 
     prices = planned.outlook.prices
-    gains = revenue(planned.plan.injection_mw, planned.plan.step_h, prices)
+    gains = planned.plan.revenue(prices)
     frames = [
         pd.DataFrame(
             {

@@ -35,6 +35,7 @@ UNITS: Final = {
     "cost": "$",
     "lower_bound": "$",
     "gap": "$",
+    "overlap": "kWh",
 }
 
 
@@ -43,7 +44,8 @@ class Verdict:
     """How good a plan is.
 
     ``cost`` is the plan's, its mismatch priced; no plan costs less than ``lower_bound``. It is certified where the
-    planner's tolerances were met by residuals and gap alike.
+    planner's tolerances were met by residuals and gap alike. ``overlap`` is what its batteries would charge and
+    discharge at once, which burns energy: no battery can, and prices far below zero alone make it pay.
     """
 
     interval: int
@@ -56,6 +58,7 @@ class Verdict:
     lower_bound: float  # $
     gap: float  # $
     relative_gap: float
+    overlap: float  # kWh
 
     def lines(self) -> dict[str, str]:
         """What is printed at the end of a run."""
@@ -65,6 +68,7 @@ class Verdict:
             "dual_residual": f"{self.dual_residual:.3g} kW",
             "gap": f"{self.gap:.3g} $ ({self.relative_gap:.2g} of the cost {self.cost:.6g} $)",
             "rounds": f"{self.rounds}",
+            "overlap": f"{self.overlap:.3g} kWh charged and discharged at once",
         }
 
 
@@ -138,6 +142,7 @@ class PlannedRun:
             lower_bound=lower,
             gap=max(cost - lower, 0.0),
             relative_gap=relative(cost - lower, cost),
+            overlap=p.overlap_mwh * KW_PER_MW,
         )
 
     def negotiations(self) -> list[dict[str, int | float | bool]]:

@@ -8,6 +8,9 @@
 3. the coupling takes ``z̄ = argmin g(N z̄) + N rho/2 ‖z̄ - mean x̂ - u‖²`` in closed form; ``z_i = x̂_i + z̄ - mean x̂``;
 4. ``u += mean x̂ - z̄``; ``-rho u`` is the coupling's multiplier in $/MWh.
 
+Where groups of owners have bounds of their own, steps 3 and 4 hold for each class of `groups`, whose members hear the
+same message: z̄ and u are then one for each class, found together (`totals_step`).
+
 A plan is as good as its residuals and its duality gap say: `sharing.Residuals` and `gap` define them, `Plan.converged`
 tells whether they were met. The gap costs a round more and is looked at once the residuals agree.
 Quadratic costs take some tens to a few hundred rounds; linear ones converge too, but slowly.
@@ -22,6 +25,7 @@ import numpy as np
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import Audit, Channel, Desk
 from gridmarl.planning.desk import WorkerDesk
+from gridmarl.planning.groups import classes
 from gridmarl.planning.panel import Panel
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.request import check_request
@@ -113,7 +117,7 @@ class AdmmPlanner:
         workers = self._enlist(owners, steps, prices, end)
         names, secure = tuple(owner.name for owner in owners), self._settings.secure
         desks: dict[str, Desk] = {name: WorkerDesk(w, secure) for name, w in zip(names, workers, strict=True)}
-        panel = Panel(Channel(desks, self._audit), secure)
+        panel = Panel(Channel(desks, self._audit), secure, classes(coupling, names), 1 + len(coupling.groups))
         sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, panel.rated_mw, self._settings)
         for worker, share_mw in zip(workers, self._shares(names, steps, elapsed_h), strict=True):
             worker.begin(share_mw)

@@ -27,7 +27,8 @@ from gridmarl.planning.admm import AdmmPlanner
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.finisher import Finisher, Trial
 from gridmarl.planning.gap import slack_mw
-from gridmarl.planning.plan import Plan
+from gridmarl.planning.groups import by_class, totals
+from gridmarl.planning.plan import Plan, group_plans
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import AdmmRounds, Watch, recorded
 from gridmarl.planning.sharing import AdmmSettings, Agreement
@@ -137,18 +138,19 @@ class AladinPlanner:
         injection = np.stack([delegate.injection_mw() for delegate in delegates])
         price, step_h = trial.multiplier_per_mwh, sharing.step_h
         self._admm.remember(Agreement(sharing.owners, step_h, injection, price, sharing.rho))
-        short, over = slack_mw(rounds.coupling, injection.sum(axis=0))
+        rows = totals(by_class(injection, sharing.of, len(price)))
+        missed_mwh = [part * step_h for part in slack_mw(rounds.coupling, rows)]
         return Plan(
             owners=sharing.owners,
             step_h=step_h,
             injection_mw=injection,
             assets=tuple(delegate.trajectories() for delegate in delegates),
-            multiplier_per_mwh=price,
-            price_per_mwh=rounds.prices.expected_per_mwh + price,
+            multiplier_per_mwh=price[0],
+            price_per_mwh=rounds.prices.expected_per_mwh + price[0],
             objective=trial.certificate.value,
             owner_objective=np.array([delegate.objective() for delegate in delegates]),
-            shortage_mwh=short * step_h,
-            surplus_mwh=over * step_h,
+            shortage_mwh=missed_mwh[0][0],
+            surplus_mwh=missed_mwh[1][0],
             rounds=len(rounds.history),
             primal_residual_mw=finisher.mismatch_mw(trial),
             dual_residual_mw=trial.movement_mw,
@@ -157,6 +159,7 @@ class AladinPlanner:
             history=recorded(rounds.history),
             lower_bound=trial.certificate.lower,
             upper_bound=trial.certificate.upper,
+            groups=group_plans(rounds.coupling, price, *missed_mwh),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.branches import Branches
 from gridmarl.units import Float
 
 PerStep = float | Float
@@ -139,7 +140,8 @@ class FlexibleLoad:
         _require_order(self.name, "rebound_share", self.rebound_share, "its largest value", 1.0)
 
 
-Asset = Battery | Generator | FlexibleLoad
+Single = Battery | Generator | FlexibleLoad
+Asset = Single | Branches
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,25 +164,58 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coupling:
-    """What ties the owners together: ``lower_mw <= Σ injections <= upper_mw``, with priced slack on both sides.
+class Group:
+    """Some owners whose injections together have bounds of their own, as behind one transformer: see `Coupling`.
 
-    An island's balance is 0/0, a transformer is -P/+P, an infinite bound does not bind. Falling below costs
-    ``shortage_per_mwh``, rising above costs ``surplus_per_mwh`` (both positive, $/MWh): the multiplier stays between
-    ``-surplus_per_mwh`` and ``shortage_per_mwh``.
+    Raises
+    ------
+    ScenarioError
+        For no members, bounds out of order, or slack without a positive price.
     """
 
+    name: str
+    members: tuple[str, ...]  # names of owners
     lower_mw: PerStep
     upper_mw: PerStep
     shortage_per_mwh: PerStep
     surplus_per_mwh: PerStep
 
     def __post_init__(self) -> None:
-        _require_order("coupling", "lower_mw", self.lower_mw, "upper_mw", self.upper_mw)
-        for name in ("shortage_per_mwh", "surplus_per_mwh"):
-            price = np.asarray(getattr(self, name))
-            if not (np.all(np.isfinite(price)) and np.all(price > 0)):
-                raise ScenarioError(f"coupling.{name}", price, "finite and positive", "price it at the cap or at VOLL")
+        if not self.members:
+            raise ScenarioError(f"group {self.name}.members", self.members, "at least one owner")
+        _require_priced_bounds(f"group {self.name}", self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coupling:
+    """What ties the owners together: ``lower_mw <= Σ injections <= upper_mw``, with priced slack on both sides.
+
+    An island's balance is 0/0, a transformer is -P/+P, an infinite bound does not bind. Falling below costs
+    ``shortage_per_mwh``, rising above costs ``surplus_per_mwh`` (both positive, $/MWh): the multiplier stays between
+    ``-surplus_per_mwh`` and ``shortage_per_mwh``. Each of the ``groups`` bounds the sum of its own members likewise; no
+    owner is in two of them.
+
+    Raises
+    ------
+    ScenarioError
+        For bounds out of order, slack without a positive price, groups of one name, or an owner in two groups.
+    """
+
+    lower_mw: PerStep
+    upper_mw: PerStep
+    shortage_per_mwh: PerStep
+    surplus_per_mwh: PerStep
+    groups: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_priced_bounds("coupling", self)
+        for what, names in (
+            ("names of the groups", [group.name for group in self.groups]),
+            ("members of the groups", [member for group in self.groups for member in group.members]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+            if twice:
+                raise ScenarioError(f"coupling.groups, {what}", twice, "each once", "keep one group for each owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +245,7 @@ def check_steps(step_h: Float) -> Float:
 
 
 def _require_numbers(
-    asset: Asset, may_be_infinite: tuple[str, ...] = (), may_be_negative: tuple[str, ...] = ()
+    asset: Single, may_be_infinite: tuple[str, ...] = (), may_be_negative: tuple[str, ...] = ()
 ) -> None:
     for name in (f.name for f in fields(asset) if f.name != "name"):
         value = np.asarray(getattr(asset, name), dtype=np.float64)
@@ -219,6 +254,14 @@ def _require_numbers(
             raise ScenarioError(f"{asset.name}.{name}", value, "finite numbers", "fill or drop the missing values")
         if name not in may_be_negative and np.any(value < 0):
             raise ScenarioError(f"{asset.name}.{name}", float(value.min()), "not negative")
+
+
+def _require_priced_bounds(owner: str, bounds: Group | Coupling) -> None:
+    _require_order(owner, "lower_mw", bounds.lower_mw, "upper_mw", bounds.upper_mw)
+    for name in ("shortage_per_mwh", "surplus_per_mwh"):
+        price = np.asarray(getattr(bounds, name))
+        if not (np.all(np.isfinite(price)) and np.all(price > 0)):
+            raise ScenarioError(f"{owner}.{name}", price, "finite and positive", "price it at the cap or at VOLL")
 
 
 def _require_share(owner: str, name: str, value: float) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.planning import vehicles
-from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, PerStep, Terminal, per_step
-from gridmarl.planning.plan import AssetPlan, BatteryPlan, GeneratorPlan, LoadPlan
+from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, PerStep, Single, Terminal, per_step
+from gridmarl.planning.branches import Branches
+from gridmarl.planning.plan import AssetPlan, BatteryPlan, GeneratorPlan, LoadPlan, joined
 from gridmarl.planning.sparse import Sparse, banded, diagonal, rows, stack, zeros
 from gridmarl.units import Float, Int
 
@@ -54,6 +55,9 @@ def structure_key(asset: Asset, step_h: Float) -> tuple[object, ...]:
             return ("generator", asset.cost_per_mw2h, *(_finite(ramp, step_h).tobytes() for ramp in ramps))
         case FlexibleLoad():
             return ("load", asset.rebound_share, asset.rebound_h)
+        case Branches():
+            own = structure_key(asset.single, asset.step_h)
+            return ("branches", asset.probability.tobytes(), asset.step_h.tobytes(), *own)
 
 
 def quadratic(asset: Asset, step_h: Float) -> Float:
@@ -67,6 +71,8 @@ def quadratic(asset: Asset, step_h: Float) -> Float:
             return 2 * asset.cost_per_mw2h * step_h
         case FlexibleLoad():
             return np.zeros(2 * len(step_h))
+        case Branches():
+            return asset.weighed(quadratic(asset.single, asset.step_h))
 
 
 def matrices(asset: Asset, step_h: Float) -> Matrices:
@@ -81,6 +87,10 @@ def matrices(asset: Asset, step_h: Float) -> Matrices:
             return _generator_matrices(asset, step_h)
         case FlexibleLoad():
             return _load_matrices(asset, step_h)
+        case Branches():
+            piece = matrices(asset.single, asset.step_h)
+            tied = asset.tied(piece.equality, _decisions(asset.single))
+            return Matrices(tied, asset.copied(piece.inequality), asset.copied(piece.net))
 
 
 def numbers(asset: Asset, step_h: Float, terminal: Terminal) -> Numbers:
@@ -93,11 +103,13 @@ def numbers(asset: Asset, step_h: Float, terminal: Terminal) -> Numbers:
             return _generator_numbers(asset, step_h)
         case FlexibleLoad():
             return _load_numbers(asset, step_h, terminal)
+        case Branches():
+            return _branched_numbers(asset, numbers(asset.single, asset.step_h, terminal))
 
 
 def read(asset: Asset, step_h: Float, values: Float) -> AssetPlan:
     """Turn an asset's solved variables (n,) in MW and MWh into its trajectories."""
-    parts = values.reshape(-1, len(step_h))
+    parts = values.reshape(-1, len(asset.step_h if isinstance(asset, Branches) else step_h))
     match asset:
         case Battery():
             if asset.drives:
@@ -108,6 +120,26 @@ def read(asset: Asset, step_h: Float, values: Float) -> AssetPlan:
         case FlexibleLoad():
             payback = np.append(asset.debt_now_mwh, parts[1][:-1]) / _rebound_h(asset, step_h)
             return LoadPlan(asset.name, per_step(asset.baseline_mw, len(step_h)), parts[0], payback, parts[1])
+        case Branches():
+            return joined([read(asset.single, asset.step_h, part) for part in values.reshape(asset.count, -1)])
+
+
+def _decisions(asset: Single) -> int:
+    """How many of an asset's trajectories are decided; the others follow from them."""
+    return 2 if isinstance(asset, Battery) else 1
+
+
+def _branched_numbers(asset: Branches, values: Numbers) -> Numbers:
+    """An asset's numbers for all its scenarios."""
+    return Numbers(
+        linear=asset.weighed(values.linear),
+        constant=values.constant,
+        equality_rhs=np.concatenate([asset.repeated(values.equality_rhs), asset.ties(_decisions(asset.single))]),
+        inequality_rhs=asset.repeated(values.inequality_rhs),
+        lower=asset.repeated(values.lower),
+        upper=asset.repeated(values.upper),
+        offset=asset.repeated(values.offset),
+    )
 
 
 def _battery_matrices(asset: Battery, step_h: Float) -> Matrices:

@@ -8,12 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.errors import SolverError
-from gridmarl.planning.assets import Coupling, Owner, Terminal, per_step
+from gridmarl.errors import ScenarioError, SolverError
+from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.exclusive import best_modes, pairs_of, with_modes
 from gridmarl.planning.feasible import infeasible_error
+from gridmarl.planning.gap import slack_mw
+from gridmarl.planning.groups import by_class, classes, rows_of, totals
 from gridmarl.planning.joint import Joint, join
 from gridmarl.planning.local import local_problem, steady_base
-from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.plan import Plan, Rounds, group_plans
 from gridmarl.planning.program import CouplingNumbers, Optimum, Program, RiskNumbers
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, cvar, revenue, warn_of_thin_tail
@@ -26,9 +29,17 @@ UNBOUNDED: Final = 1e4
 
 
 class CentralPlanner:
-    """Solves one stacked problem after another, compiling only when the structure changes."""
+    """Solves one stacked problem after another, compiling only when the structure changes.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    exclusive : bool
+        Whether a battery may never charge and discharge at once: then a mixed-integer program decides where the convex
+        plan would (`exclusive`), for linear costs only.
+    """
+
+    def __init__(self, exclusive: bool = False) -> None:
+        self._exclusive = exclusive
         self._joint: Joint | None = None
         self._program: Program | None = None
         self._scenarios = 0
@@ -40,8 +51,9 @@ class CentralPlanner:
         coupling: Coupling,
         prices: Prices,
         terminal: Terminal | None = None,
+        elapsed_h: float = 0.0,
     ) -> Plan:
-        """Plan for all owners at once.
+        """Plan for all owners at once; ``elapsed_h`` is ignored, as every plan is solved afresh.
 
         Parameters
         ----------
@@ -64,7 +76,8 @@ class CentralPlanner:
         Raises
         ------
         ScenarioError
-            For shapes that do not fit or a CVaR of less than two scenarios.
+            For shapes that do not fit or a CVaR of less than two scenarios; for quadratic costs where a battery
+            would charge and discharge at once and may not.
         InfeasiblePlanError
             Where an asset cannot obey its limits, by name.
         SolverError
@@ -72,26 +85,31 @@ class CentralPlanner:
         """
         steps, owners = check_request(owners, step_h, prices), tuple(owners)
         end = terminal or Terminal()
-        joint = self._stack(owners, steps, prices, end)
+        joint = self._stack(owners, steps, coupling, prices, end)
         program = self._compiled(joint, prices)
-        optimum = program.solve(joint, _coupling_numbers(joint, coupling), _risk_numbers(joint, prices))
+        bounds, risk = _coupling_numbers(joint, coupling), _risk_numbers(joint, prices)
+        optimum, proved = program.solve(joint, bounds, risk), -np.inf
+        if self._exclusive and len(optimum.y):
+            optimum, proved = _without_overlap(program, joint, bounds, risk, optimum)
         if not len(optimum.y):
             raise infeasible_error(owners, steps, end) or SolverError(
                 "central plan", optimum.status, "optimal", "look for limits or costs of very different size"
             )
         if optimum.status != "optimal":
             logger.warning("central plan is less accurate than asked: the solver says %s", optimum.status)
-        return _plan(joint, coupling, prices, optimum)
+        return _plan(joint, coupling, prices, optimum, proved)
 
-    def _stack(self, owners: tuple[Owner, ...], step_h: Float, prices: Prices, terminal: Terminal) -> Joint:
-        old = self._joint
+    def _stack(
+        self, owners: tuple[Owner, ...], step_h: Float, coupling: Coupling, prices: Prices, terminal: Terminal
+    ) -> Joint:
+        old, of = self._joint, classes(coupling, [owner.name for owner in owners])
         base = steady_base(owners, prices, old.problems[0].base if old else None)
         known = {problem.owner.name: problem for problem in old.problems} if old else {}
         problems = [
             local_problem(owner, step_h, prices, terminal, base, known.get(owner.name), with_cvar=False)
             for owner in owners
         ]
-        return join(problems, old)
+        return join(problems, of, len(coupling.groups), old)
 
     def _compiled(self, joint: Joint, prices: Prices) -> Program:
         scenarios = len(prices.probability)
@@ -114,11 +132,34 @@ def solve_central(
     return CentralPlanner().solve(owners, step_h, coupling, prices, terminal)
 
 
+def _without_overlap(
+    program: Program, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum
+) -> tuple[Optimum, float]:
+    """The optimum with exclusive modes where it overlaps, and a bound in dollars (-inf where nothing overlaps)."""
+    pairs, base, proved = pairs_of(joint), joint.problems[0].base, -np.inf
+    chosen = np.zeros(len(pairs.charge), np.bool_)
+    while len(optimum.y) and np.any(overlapping := pairs.overlapping(optimum.y)):
+        if np.any(joint.program.quadratic):
+            most = float(np.minimum(optimum.y[pairs.charge], optimum.y[pairs.discharge]).max()) * base.power_mw
+            raise ScenarioError(
+                "exclusive",
+                f"{most:.3g} MW charged and discharged at once",
+                "none, where costs are quadratic",
+                "drop the quadratic costs, or plan without exclusive and read overlap_mwh",
+            )
+        chosen |= overlapping
+        modes = best_modes(joint, coupling, risk, pairs.among(chosen))
+        proved = (modes.bound + joint.program.constant) * base.money
+        optimum = program.solve(with_modes(joint, pairs.among(chosen), modes.charging), coupling, risk)
+    return optimum, proved
+
+
 def _coupling_numbers(joint: Joint, coupling: Coupling) -> CouplingNumbers:
     step_h, base = joint.problems[0].step_h, joint.problems[0].base
-    bound = np.stack([per_step(coupling.lower_mw, len(step_h)), per_step(coupling.upper_mw, len(step_h))])
-    cost = np.stack([per_step(price, len(step_h)) for price in (coupling.shortage_per_mwh, coupling.surplus_per_mwh)])
-    return CouplingNumbers(np.clip(bound / base.power_mw, -UNBOUNDED, UNBOUNDED), cost * step_h / base.price_per_mwh)
+    rows = rows_of(coupling, len(step_h))
+    bound = np.stack([rows.lower_mw.ravel(), rows.upper_mw.ravel()])
+    cost = np.stack([(price * step_h).ravel() for price in (rows.shortage_per_mwh, rows.surplus_per_mwh)])
+    return CouplingNumbers(np.clip(bound / base.power_mw, -UNBOUNDED, UNBOUNDED), cost / base.price_per_mwh)
 
 
 def _risk_numbers(joint: Joint, prices: Prices) -> RiskNumbers:
@@ -128,7 +169,7 @@ def _risk_numbers(joint: Joint, prices: Prices) -> RiskNumbers:
     return RiskNumbers(beta, (prices.per_mwh * step_h).T / base.price_per_mwh, weight)
 
 
-def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum) -> Plan:
+def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum, lower_bound: float) -> Plan:
     problems, step_h, base = joint.problems, joint.problems[0].step_h, joint.problems[0].base
     parts = joint.split(optimum.y)
     injection = np.stack([problem.injection_mw(y) for problem, y in zip(problems, parts, strict=True)])
@@ -139,27 +180,31 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum) ->
             for problem, y, gain in zip(problems, parts, gains, strict=True)
         ]
     )
-    total = injection.sum(axis=0)
-    lower, upper = per_step(coupling.lower_mw, len(step_h)), per_step(coupling.upper_mw, len(step_h))
-    slack = np.maximum(optimum.slack * base.power_mw, 0.0)
-    penalty = step_h * (coupling.shortage_per_mwh * slack[0] + coupling.surplus_per_mwh * slack[1])
-    multiplier = optimum.multiplier * base.price_per_mwh / step_h
-    missed = np.maximum(lower - total - slack[0], 0.0) + np.maximum(total - upper - slack[1], 0.0)
+    slack = np.maximum(optimum.slack.reshape(2, -1, len(step_h)) * base.power_mw, 0.0)
+    total = totals(by_class(injection, joint.of, 1 + joint.groups))
+    short, over = slack_mw(coupling, total)
+    missed = np.maximum(short - slack[0], 0.0) + np.maximum(over - slack[1], 0.0)
+    rows = rows_of(coupling, len(step_h))
+    penalty = step_h * (rows.shortage_per_mwh * slack[0] + rows.surplus_per_mwh * slack[1])
+    multiplier = optimum.multiplier.reshape(-1, len(step_h)) * base.price_per_mwh / step_h
+    slack_mwh = slack * step_h
     return Plan(
         owners=tuple(problem.owner.name for problem in problems),
         step_h=step_h,
         injection_mw=injection,
         assets=tuple(problem.read(y) for problem, y in zip(problems, parts, strict=True)),
-        multiplier_per_mwh=multiplier,
-        price_per_mwh=prices.expected_per_mwh + multiplier,
+        multiplier_per_mwh=multiplier[0],
+        price_per_mwh=prices.expected_per_mwh + multiplier[0],
         objective=float(own.sum() + penalty.sum()),
         owner_objective=own,
-        shortage_mwh=slack[0] * step_h,
-        surplus_mwh=slack[1] * step_h,
+        shortage_mwh=slack_mwh[0, 0],
+        surplus_mwh=slack_mwh[1, 0],
         rounds=0,
         primal_residual_mw=float(np.linalg.norm(missed)),
         dual_residual_mw=0.0,
         converged=optimum.status == "optimal",
         method="central",
         history=Rounds.none(),
+        lower_bound=lower_bound,
+        groups=group_plans(coupling, multiplier, *slack_mwh),
     )

@@ -2,16 +2,20 @@
 
 The dual function of `gap` needs every owner's least cost at prices raised by the multiplier λ. As ``Σ Δ λ x`` is the
 same in every scenario, ``E`` and ``CVaR`` of the revenue both rise by it, so that this is the owner's own plan where
-every scenario's price is higher by λ: what `selfish` solves.
+every scenario's price is higher by λ: what `selfish` solves. With groups λ is what the owner's class hears.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
+from gridmarl.planning.groups import by_class, classes, heard, totals
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
+from gridmarl.units import Float
 
 
 def certify(
@@ -39,9 +43,20 @@ def certify(
     SolverError
         Where a local solver stopped without a usable answer.
     """
-    multiplier = admissible(coupling, plan.multiplier_per_mwh)
-    raised = Prices(prices.per_mwh + multiplier, prices.probability, prices.alpha)
-    alone = SelfishPlanner().solve(owners, plan.step_h, coupling, raised, terminal)
-    paid = slack_cost(coupling, plan.step_h, plan.injection_mw.sum(axis=0))
+    multiplier, of = admissible(coupling, _multipliers(plan, coupling)), classes(coupling, plan.owners)
+    least = coupling_value(coupling, plan.step_h, multiplier)
+    for c, added in enumerate(heard(multiplier)):
+        members = tuple(owner for owner, own in zip(owners, of.tolist(), strict=True) if own == c)
+        if members:
+            raised = Prices(prices.per_mwh + added, prices.probability, prices.alpha)
+            least += SelfishPlanner().solve(members, plan.step_h, coupling, raised, terminal).objective
+    paid = slack_cost(coupling, plan.step_h, totals(by_class(plan.injection_mw, of, len(multiplier))))
     cost = float(plan.owner_objective.sum()) + paid
-    return Certificate(alone.objective + coupling_value(coupling, plan.step_h, multiplier), cost, cost)
+    return Certificate(least, cost, cost)
+
+
+def _multipliers(plan: Plan, coupling: Coupling) -> Float:
+    """The rows' multipliers (1 + G, K); nothing for groups that the plan ignored, as selfish owners do."""
+    known = {group.name: group.multiplier_per_mwh for group in plan.groups}
+    nothing = np.zeros_like(plan.multiplier_per_mwh)
+    return np.stack([plan.multiplier_per_mwh, *(known.get(group.name, nothing) for group in coupling.groups)])

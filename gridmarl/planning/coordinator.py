@@ -20,7 +20,7 @@ from gridmarl.planning.bounds import Bounds
 from gridmarl.planning.local import Base
 from gridmarl.planning.master import Master
 from gridmarl.planning.pricing import Proposal
-from gridmarl.units import Float
+from gridmarl.units import Float, Int
 
 SMALL_OBJECTIVE: Final = 1e-3
 """An objective is not taken as smaller than this share of what the owners alone would gain or pay."""
@@ -59,8 +59,8 @@ class Coordinator:
 
     Parameters
     ----------
-    owners : int
-        N.
+    of : array (N,)
+        Class of each owner, as `groups` counts them.
     step_h : array (K,)
         Hours a step.
     coupling : Coupling
@@ -68,26 +68,26 @@ class Coordinator:
     base : Base
         Units in which the master's numbers are near 1.
     settings : DantzigWolfeSettings
-    guess_per_mwh : array (K,), optional
-        A multiplier to try after 0: the last plan's.
+    guess_per_mwh : array (1 + G, K), optional
+        Multipliers to try after 0: the last plan's.
     """
 
     def __init__(
         self,
-        owners: int,
+        of: Int,
         step_h: Float,
         coupling: Coupling,
         base: Base,
         settings: DantzigWolfeSettings,
         guess_per_mwh: Float | None = None,
     ) -> None:
-        self.master, self._settings = Master(owners, step_h, coupling, base), settings
-        self.multiplier_per_mwh = np.zeros(len(step_h))  # what owners hear next, $/MWh
+        self.master, self._settings = Master(of, step_h, coupling, base), settings
+        self.multiplier_per_mwh = np.zeros((1 + len(coupling.groups), len(step_h)))  # of the rows next, $/MWh
         self.best_per_mwh = self.multiplier_per_mwh  # the multiplier of the best lower bound
         self._guess = None if guess_per_mwh is None else self.master.within(guess_per_mwh)
         self._fruitless, self._exhausted, self._alone = 0, False, 0.0
         self._lower, self._upper, self._moved = list[float](), list[float](), list[float]()
-        self._mix = np.zeros((owners, len(step_h)))
+        self._mix = np.zeros((len(of), len(step_h)))
 
     @property
     def rounds(self) -> int:

@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 import piqp
 
-from gridmarl.planning.assets import Coupling, per_step
+from gridmarl.planning.assets import Coupling
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.gap import admissible
+from gridmarl.planning.groups import rows_of
 from gridmarl.units import Bool, Float
 
 RIDGE: Final = 1e-9
@@ -43,13 +44,13 @@ def coupling_price(
     Parameters
     ----------
     total : Condensed
-        Sums over the owners.
+        Sums over the owners of each of the coupling's rows, row after row as `groups` orders them.
     coupling : Coupling
         Bounds and slack prices.
     step_h : array (K,)
         Hours a step.
-    multiplier_per_mwh : array (K,)
-        The last multiplier, kept where nobody answers the price and nothing is missing.
+    multiplier_per_mwh : array (1 + G, K), or (K,) without groups
+        The last multipliers, kept where nobody answers the price and nothing is missing.
     scale_per_mwh : float
         A typical price.
     rated_mw : float
@@ -57,24 +58,26 @@ def coupling_price(
 
     Returns
     -------
-    array (K,)
+    array like the last multipliers
         $/MWh, within the slack prices.
     """
-    steps, unit = len(step_h), scale_per_mwh * step_h  # $/MW
-    lower, upper = per_step(coupling.lower_mw, steps), per_step(coupling.upper_mw, steps)
-    least, most = (admissible(coupling, np.full(steps, end)) / scale_per_mwh for end in (-np.inf, np.inf))
+    shape, rows = multiplier_per_mwh.shape, rows_of(coupling, len(step_h))
+    step_h, last = np.tile(step_h, len(rows.lower_mw)), multiplier_per_mwh.ravel()  # all rows as one long horizon
+    unit, lower, upper = scale_per_mwh * step_h, rows.lower_mw.ravel(), rows.upper_mw.ravel()  # $/MW, MW
+    ends = (admissible(coupling, np.full(shape, end)).ravel() for end in (-np.inf, np.inf))
+    least, most = (end / scale_per_mwh for end in ends)
     size = max(float(np.abs(total.offer_mw).max()), float((total.slope @ unit).max()), np.finfo(float).tiny)
     slope = total.slope * np.outer(step_h, unit) / size
     low, high = (np.where(np.isfinite(end), end, 0.0) for end in (lower, upper))  # no price at an open end
     offer, low, high = (step_h * power / size for power in (total.offer_mw, low, high))
-    start = np.clip(multiplier_per_mwh / scale_per_mwh, least, most)
+    start = np.clip(last / scale_per_mwh, least, most)
     silent = np.diag(slope) <= RANK * max(float(np.diag(slope).max()), 1.0)
     dust = INSIDE * rated_mw * step_h / size
     met = (np.abs(offer - low) <= dust) & (start >= 0) | (np.abs(offer - high) <= dust) & (start <= 0)
     least, most = (np.where(silent & met, start, end) for end in (least, most))
     price = _solve(slope, (offer, low, high), (least, most), start)
     missing = np.where(price > 0, low, high) - offer
-    return _exact(slope, missing, price, most, least, lower < upper) * scale_per_mwh
+    return (_exact(slope, missing, price, most, least, lower < upper) * scale_per_mwh).reshape(shape)
 
 
 def _solve(slope: Float, sizes: tuple[Float, Float, Float], bounds: tuple[Float, Float], start: Float) -> Float:

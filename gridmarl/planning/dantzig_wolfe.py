@@ -16,9 +16,10 @@ from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import Audit, Channel, Desk
 from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
 from gridmarl.planning.desk import ProposerDesk
+from gridmarl.planning.groups import classes, heard
 from gridmarl.planning.local import Base
 from gridmarl.planning.panel import Panel
-from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.plan import Plan, Rounds, group_plans
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
@@ -92,16 +93,18 @@ class DantzigWolfePlanner:
             warn_of_thin_tail(prices, sum(owner.beta > 0 for owner in owners))
         proposers = [Proposer(owner, steps, prices, end) for owner in owners]
         desks: dict[str, Desk] = {o.name: ProposerDesk(p) for o, p in zip(owners, proposers, strict=True)}
-        panel = Panel(Channel(desks, self._audit))
+        of = classes(coupling, list(desks))
+        panel = Panel(Channel(desks, self._audit), False, of, 1 + len(coupling.groups))
         base = _base(panel.rated_mw, coupling, prices)
-        guess = _moved(self._last, elapsed_h, steps) if self._last else None
-        coordinator = Coordinator(len(owners), steps, coupling, base, self._settings, guess)
+        last = self._last if self._last and len(self._last.groups) == len(coupling.groups) else None
+        guess = _moved(last, elapsed_h, steps) if last else None
+        coordinator = Coordinator(of, steps, coupling, base, self._settings, guess)
         while not coordinator.finished:
-            coordinator.conclude(panel.propose(coordinator.multiplier_per_mwh))
+            coordinator.conclude(panel.propose(heard(coordinator.multiplier_per_mwh)))
             if self._watch:  # what the master mixes meets the coupling by itself
                 self._watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
         panel.settle(coordinator.master.weights())
-        self._last = _plan(tuple(owner.name for owner in owners), steps, prices, coordinator, proposers)
+        self._last = _plan(tuple(desks), steps, coupling, prices, coordinator, proposers)
         return self._last
 
 
@@ -125,14 +128,19 @@ def _base(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
 
 
 def _moved(last: Plan, elapsed_h: float, step_h: Float) -> Float:
-    """The last multiplier at the middle of steps that begin ``elapsed_h`` later."""
+    """The last multipliers (1 + G, K) at the middle of steps that begin ``elapsed_h`` later."""
     middle = elapsed_h + np.cumsum(step_h) - step_h / 2
     at = np.searchsorted(np.cumsum(last.step_h), middle)
-    return last.multiplier_per_mwh[np.minimum(at, len(last.step_h) - 1)]
+    return last.multipliers_per_mwh[:, np.minimum(at, len(last.step_h) - 1)]
 
 
 def _plan(
-    names: tuple[str, ...], step_h: Float, prices: Prices, coordinator: Coordinator, proposers: list[Proposer]
+    names: tuple[str, ...],
+    step_h: Float,
+    coupling: Coupling,
+    prices: Prices,
+    coordinator: Coordinator,
+    proposers: list[Proposer],
 ) -> Plan:
     """What owners settled on; each knows its own part."""
     master, bounds, converged = coordinator.master, coordinator.bounds(), coordinator.certified
@@ -143,20 +151,19 @@ def _plan(
             bounds.relative_gap,
         )
     injection = np.stack([proposer.injection_mw for proposer in proposers])
-    total, (short, over), nothing = injection.sum(axis=0), master.slack_mw(), np.zeros(coordinator.rounds)
-    missed = np.maximum(master.lower_mw - total - short, 0.0) + np.maximum(total - master.upper_mw - over, 0.0)
-    multiplier, residual_mw = coordinator.best_per_mwh, float(np.linalg.norm(missed))
+    missed_mwh, nothing = [part * step_h for part in master.slack_mw()], np.zeros(coordinator.rounds)
+    multiplier, residual_mw = coordinator.best_per_mwh, float(np.linalg.norm(master.missed_mw(injection)))
     return Plan(
         owners=names,
         step_h=step_h,
         injection_mw=injection,
         assets=tuple(proposer.trajectories() for proposer in proposers),
-        multiplier_per_mwh=multiplier,
-        price_per_mwh=prices.expected_per_mwh + multiplier,
+        multiplier_per_mwh=multiplier[0],
+        price_per_mwh=prices.expected_per_mwh + multiplier[0],
         objective=float(bounds.upper[-1]),
         owner_objective=np.array([proposer.objective for proposer in proposers]),
-        shortage_mwh=short * step_h,
-        surplus_mwh=over * step_h,
+        shortage_mwh=missed_mwh[0][0],
+        surplus_mwh=missed_mwh[1][0],
         rounds=coordinator.rounds,
         primal_residual_mw=residual_mw,
         dual_residual_mw=float(coordinator.moved_mw[-1]),
@@ -166,4 +173,5 @@ def _plan(
         lower_bound=float(bounds.lower[-1]),
         upper_bound=float(bounds.upper[-1]),
         bounds=bounds,
+        groups=group_plans(coupling, multiplier, *missed_mwh),
     )

@@ -14,7 +14,7 @@ from gridmarl.units import Float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceMessage:
-    """All that an owner hears in a step, the same for everyone."""
+    """All that an owner hears in a step, the same for everyone in its group."""
 
     multiplier_per_mwh: Float  # (K,)
     rho: float  # $/(MW² h)

@@ -11,6 +11,7 @@ from scipy.optimize import linprog
 from gridmarl.errors import InfeasiblePlanError
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.blocks import Matrices, Numbers, matrices, numbers
+from gridmarl.planning.branches import Branches
 from gridmarl.units import Float
 
 INFEASIBLE = 2
@@ -68,6 +69,8 @@ def _state(asset: Asset) -> str:
             return f"{asset.output_now_mw:.6g} MW now"
         case FlexibleLoad():
             return f"{asset.debt_now_mwh:.6g} MWh of debt now"
+        case Branches():
+            return _state(asset.single)
 
 
 def _limits(asset: Asset) -> str:
@@ -82,6 +85,8 @@ def _limits(asset: Asset) -> str:
             return f"output {_span(asset.minimum_mw, asset.available_mw)} MW, ramp {ramps}"
         case FlexibleLoad():
             return f"reduction {_span(0.0, asset.flexible_mw)} MW"
+        case Branches():
+            return _limits(asset.single)
 
 
 def _span(low: object, high: object) -> str:

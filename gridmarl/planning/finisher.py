@@ -18,6 +18,7 @@ from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.coupling_step import coupling_price
 from gridmarl.planning.delegate import Delegate, PriceMessage
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
+from gridmarl.planning.groups import by_class, heard, totals
 from gridmarl.planning.rounds import AdmmRounds, Round
 from gridmarl.units import Float
 
@@ -34,8 +35,8 @@ LEVEL: Final = 0.1
 class Standing:
     """Where the steps are: a price, what the owners answer around it, and how good it is."""
 
-    multiplier_per_mwh: Float  # (K,)
-    total: Condensed
+    multiplier_per_mwh: Float  # (1 + G, K)
+    total: Condensed  # of the coupling's rows, one after the other
     lower: float  # $, the dual function there
     movement_mw: float  # ‖·‖ over owners of what the local solves moved the schedules that the step foresaw
 
@@ -44,7 +45,7 @@ class Standing:
 class Trial(Standing):
     """A step taken on trial, the schedules it leads to and their certificate."""
 
-    planned_mw: Float  # (K,) total injection of the schedules followed
+    planned_mw: Float  # (1 + G, K) what the coupling's rows add up to in the schedules followed
     certificate: Certificate
 
 
@@ -99,7 +100,7 @@ class Finisher:
         """``‖·‖`` of what the schedules miss where the price is not that of slack."""
         coupling, price = self._rounds.coupling, standing.multiplier_per_mwh
         short, over = slack_mw(coupling, standing.planned_mw)
-        least, most = (admissible(coupling, np.full(len(price), end)) for end in (-np.inf, np.inf))
+        least, most = (admissible(coupling, np.full(price.shape, end)) for end in (-np.inf, np.inf))
         return float(np.linalg.norm(np.where(price < most, short, 0.0) + np.where(price > least, over, 0.0)))
 
     def _start(self) -> Standing:
@@ -117,11 +118,13 @@ class Finisher:
     def _try(self, here: Standing, multiplier_per_mwh: Float, follow: bool) -> Trial:
         """One exchange: everybody solves near the schedule that the price means to them."""
         sharing, coupling = self._rounds.sharing, self._rounds.coupling
-        message = PriceMessage(multiplier_per_mwh, sharing.rho, follow)
-        total = self._sum([delegate.answer(message) for delegate in self.delegates])
-        stakes = [delegate.stake(multiplier_per_mwh) for delegate in self.delegates]
+        said = [PriceMessage(price, sharing.rho, follow) for price in heard(multiplier_per_mwh)]
+        asked = [(delegate, said[c]) for delegate, c in zip(self.delegates, sharing.of.tolist(), strict=True)]
+        total = self._sum([delegate.answer(message) for delegate, message in asked])
+        stakes = [delegate.stake(message.multiplier_per_mwh) for delegate, message in asked]
         there = multiplier_per_mwh if follow else here.multiplier_per_mwh
-        planned = here.total.offer_mw + here.total.slope @ (sharing.step_h * there)
+        answered = here.total.offer_mw + here.total.slope @ (sharing.step_h * there).ravel()
+        planned = answered.reshape(there.shape)
         movement = float(np.sqrt(sum(stake.moved_mw2 for stake in stakes)))
         cost = sum(stake.cost for stake in stakes) + slack_cost(coupling, sharing.step_h, planned)
         lower = sum(stake.least for stake in stakes) + coupling_value(coupling, sharing.step_h, multiplier_per_mwh)
@@ -145,9 +148,14 @@ class Finisher:
         return trial.lower >= here.lower - level
 
     def _sum(self, parts: list[Condensed]) -> Condensed:
-        return Condensed(
-            np.sum([part.offer_mw for part in parts], axis=0), np.sum([part.slope for part in parts], axis=0)
-        )
+        """Sums over the owners as the coupling's rows see them, one after the other."""
+        of, count = self._rounds.sharing.of, 1 + len(self._rounds.coupling.groups)
+        offer = totals(by_class(np.stack([part.offer_mw for part in parts]), of, count))
+        slopes = totals(by_class(np.stack([part.slope for part in parts]), of, count))
+        joined = np.zeros((count, offer.shape[1], count, offer.shape[1]))
+        for row, slope in enumerate(slopes):  # an owner's answer counts in its group's row and in everybody's
+            joined[row, :, row] = joined[row, :, 0] = joined[0, :, row] = slope
+        return Condensed(offer.ravel(), joined.reshape(offer.size, offer.size))
 
 
 @cache

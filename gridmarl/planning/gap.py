@@ -5,6 +5,8 @@ coupling ``g`` of the sharing problem)
 
 ``d(λ) = Σ_i min_x [f_i(x) - Σ_k Δ_k λ_k x_k] + min_t [g(t) + Σ_k Δ_k λ_k t_k] <= optimum``.
 
+With groups each row of the coupling has its own λ and t, and an owner hears the sum of its rows' (`groups`).
+
 Each owner answers its own minimum, one number in dollars; the coupling's minimum stands in closed form. Small residuals
 alone prove nothing, as a large penalty makes them small anywhere: the gap does.
 """
@@ -16,7 +18,8 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.planning.assets import Coupling, per_step
+from gridmarl.planning.assets import Coupling
+from gridmarl.planning.groups import Rows, rows_of
 from gridmarl.units import Float
 
 SMALLEST: Final = 1e-12
@@ -51,30 +54,39 @@ def relative(gap: float, value: float) -> float:
 
 
 def admissible(coupling: Coupling, multiplier_per_mwh: Float) -> Float:
-    """The multiplier (K,) moved to where the dual function is finite: between the slack prices, 0 at open ends."""
-    steps = len(multiplier_per_mwh)
-    lower, upper = per_step(coupling.lower_mw, steps), per_step(coupling.upper_mw, steps)
-    most = np.where(np.isfinite(lower), per_step(coupling.shortage_per_mwh, steps), 0.0)
-    least = np.where(np.isfinite(upper), -per_step(coupling.surplus_per_mwh, steps), 0.0)
-    return np.clip(multiplier_per_mwh, least, most)
+    """The multiplier moved to where the dual function is finite: between the slack prices, 0 at open ends.
+
+    Like all that follows here it takes rows (1 + G, K) as `groups` orders them, or (K,) where there are no groups.
+    """
+    rows, shape = _rows(coupling, multiplier_per_mwh), multiplier_per_mwh.shape
+    most = np.where(np.isfinite(rows.lower_mw), rows.shortage_per_mwh, 0.0)
+    least = np.where(np.isfinite(rows.upper_mw), -rows.surplus_per_mwh, 0.0)
+    return np.clip(multiplier_per_mwh, least.reshape(shape), most.reshape(shape))
 
 
 def coupling_value(coupling: Coupling, step_h: Float, multiplier_per_mwh: Float) -> float:
     """``min_t g(t) + Σ Δ λ t`` in dollars, for an admissible multiplier."""
-    steps = len(step_h)
-    lower, upper = per_step(coupling.lower_mw, steps), per_step(coupling.upper_mw, steps)
-    bound = np.where(multiplier_per_mwh > 0, lower, np.where(multiplier_per_mwh < 0, upper, 0.0))
-    return float((step_h * multiplier_per_mwh) @ bound)
+    rows, multiplier = _rows(coupling, multiplier_per_mwh), np.atleast_2d(multiplier_per_mwh)
+    bound = np.where(multiplier > 0, rows.lower_mw, np.where(multiplier < 0, rows.upper_mw, 0.0))
+    return float(np.sum(step_h * multiplier * bound))
 
 
 def slack_mw(coupling: Coupling, total_mw: Float) -> tuple[Float, Float]:
-    """Shortage and surplus (K,) of a total injection."""
-    steps = len(total_mw)
-    lower, upper = per_step(coupling.lower_mw, steps), per_step(coupling.upper_mw, steps)
-    return np.maximum(lower - total_mw, 0.0), np.maximum(total_mw - upper, 0.0)
+    """Shortage and surplus, in the shape of the totals."""
+    rows, shape = _rows(coupling, total_mw), total_mw.shape
+    short, over = rows.lower_mw - total_mw, total_mw - rows.upper_mw
+    return np.maximum(short, 0.0).reshape(shape), np.maximum(over, 0.0).reshape(shape)
 
 
 def slack_cost(coupling: Coupling, step_h: Float, total_mw: Float) -> float:
     """Dollars that missing the coupling's bounds costs."""
-    short, over = slack_mw(coupling, total_mw)
-    return float(step_h @ (coupling.shortage_per_mwh * short + coupling.surplus_per_mwh * over))
+    rows = _rows(coupling, total_mw)
+    short, over = (np.atleast_2d(part) for part in slack_mw(coupling, total_mw))
+    return float(np.sum(step_h * (rows.shortage_per_mwh * short + rows.surplus_per_mwh * over)))
+
+
+def _rows(coupling: Coupling, values: Float) -> Rows:
+    """The coupling's rows, where the values have as many."""
+    rows = rows_of(coupling, values.shape[-1])
+    assert np.atleast_2d(values).shape == rows.lower_mw.shape, "one row for everybody and one for each group"
+    return rows

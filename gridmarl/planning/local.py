@@ -17,6 +17,7 @@ import numpy as np
 
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.blocks import Numbers, matrices, numbers, quadratic, read, structure_key
+from gridmarl.planning.branches import Branches
 from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sparse import Sparse, block_diagonal, diagonal, full, stack, with_data, zeros
@@ -233,6 +234,8 @@ def _rated_mw(asset: Asset) -> float:
             sizes = (asset.available_mw, asset.minimum_mw)
         case FlexibleLoad():
             sizes = (asset.baseline_mw, asset.flexible_mw)
+        case Branches():
+            return _rated_mw(asset.single)
     return max(float(np.max(size)) for size in sizes)
 
 
@@ -245,4 +248,6 @@ def _largest_cost(asset: Asset) -> float:
             cost = np.max(np.abs(asset.cost_per_mwh)) + 2 * asset.cost_per_mw2h * _rated_mw(asset)
         case FlexibleLoad():
             cost = np.max(asset.comfort_cost_per_mwh)
+        case Branches():
+            return _largest_cost(asset.single)
     return float(cost)

@@ -63,6 +63,11 @@ def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
 
 
 def optimum_cost(scenario: Scenario, seed: int, split: Split = "test") -> float:
-    """Least resource cost of an episode, $, with the change in stored energy credited."""
+    """Least resource cost of an episode, $, with the change in stored energy credited.
+
+    Dumping costs nobody anything, nor does what loads and must-run output alone put on a transformer.
+    """
     plan = perfect_plan(scenario, seed, split)
-    return plan.objective - SURPLUS_PER_MWH * float(plan.surplus_mwh.sum())  # dumping costs nobody anything
+    voll, paid = scenario.market.voll_per_mwh, plan.price_per_mwh - plan.multiplier_per_mwh
+    overload = sum(float((voll - paid) @ group.shortage_mwh + voll * group.surplus_mwh.sum()) for group in plan.groups)
+    return plan.objective - SURPLUS_PER_MWH * float(plan.surplus_mwh.sum()) - overload

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.agents.seats import ConsumerSeat, Feed, GeneratorSeat, Seats, StorageSeat
+from gridmarl.errors import ScenarioError
 from gridmarl.planning import vehicles
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner
 from gridmarl.planning.horizon import Horizon
 from gridmarl.planning.risk import Prices
 from gridmarl.scenario.participants import ElectricVehicle
@@ -161,15 +162,39 @@ def prices_of(seats: Seats, horizon: Horizon, feed: Feed, risky: bool) -> Prices
 def coupling_of(seats: Seats, prices: Prices) -> Coupling:
     """An island balances; behind a connection the transformer limits; a part of a market follows its price.
 
+    Transformers inside the world limit their members, where all of them are played: what others put through one is not
+    known. Plans break such a limit only where loads and must-run output leave no other way, so that slack costs the
+    value of lost load in both directions.
+
     Plans pay owners the expected price for every MWh, also for those that nobody takes or delivers. The slack's prices
     take that back, so that in the end a missing MWh costs the value of lost load and a dumped one next to nothing.
     """
     facts, paid = seats.facts, prices.expected_per_mwh
     voll = facts.rules.voll_per_mwh
+    limit = 0.0
     if facts.connection is not None:
         limit = facts.connection.limit_mw if seats.plays_all else np.inf
-        return Coupling(-limit, limit, voll - paid, np.maximum(paid, 0.0) + SURPLUS_PER_MWH)
-    return Coupling(0.0, 0.0, voll - paid, np.maximum(paid, 0.0) + SURPLUS_PER_MWH)
+    return Coupling(-limit, limit, voll - paid, np.maximum(paid, 0.0) + SURPLUS_PER_MWH, _groups(seats, voll, paid))
+
+
+def _groups(seats: Seats, voll_per_mwh: float, paid_per_mwh: Float) -> tuple[Group, ...]:
+    """One for each transformer all of whose members the planner plays."""
+    played, found = set(seats.played), list[Group]()
+    for unit in seats.transformers:
+        if not unit.seats or not played.issuperset(unit.seats):
+            continue
+        for owner in unit.owners:
+            beside = sorted(set(seats.owners[owner]).difference(unit.seats))
+            if beside:
+                raise ScenarioError(
+                    f"owner {owner!r}, partly behind transformer {unit.name!r}",
+                    f"{', '.join(beside)} elsewhere",
+                    "all seats of an owner behind one transformer: planners know an owner by its net injection",
+                    "give the parts owners of their own, or name the owner among the transformer's members",
+                )
+        most = unit.limit_mw
+        found.append(Group(unit.name, unit.owners, -most, most, voll_per_mwh - paid_per_mwh, voll_per_mwh))
+    return tuple(found)
 
 
 def rest_of_market(seats: Seats, horizon: Horizon, feed: Feed, owners: tuple[Owner, ...]) -> Owner | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.assets import Coupling
 from gridmarl.planning.bounds import Bounds
 from gridmarl.planning.gap import relative
+from gridmarl.planning.risk import Prices, revenue
 from gridmarl.units import Bool, Float
 
 
@@ -66,6 +70,16 @@ class LoadPlan:
 AssetPlan = BatteryPlan | GeneratorPlan | LoadPlan
 
 
+def joined(plans: Sequence[AssetPlan]) -> AssetPlan:
+    """Trajectories of one asset, one after the other."""
+    found: dict[str, Any] = {}
+    for field in fields(plans[0]):
+        parts: list[Any] = [getattr(plan, field.name) for plan in plans]
+        if isinstance(parts[0], np.ndarray):
+            found[field.name] = np.concatenate(parts)
+    return replace(plans[0], **found)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rounds:
     """History of an iterative method, each array (rounds,)."""
@@ -79,6 +93,28 @@ class Rounds:
     def none(cls) -> Rounds:
         """The history of a method without rounds."""
         return cls(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupPlan:
+    """What a group's own bounds come to, each array (K,).
+
+    ``multiplier_per_mwh`` is what its members hear on top of everybody's: the price of the transformer that they share.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    multiplier_per_mwh: Float
+    shortage_mwh: Float
+    surplus_mwh: Float
+
+
+def group_plans(
+    coupling: Coupling, multipliers_per_mwh: Float, shortage_mwh: Float, surplus_mwh: Float
+) -> tuple[GroupPlan, ...]:
+    """One for each group, from the rows (1 + G, K) of a coupling."""
+    numbers = zip(multipliers_per_mwh[1:], shortage_mwh[1:], surplus_mwh[1:], strict=True)
+    return tuple(GroupPlan(g.name, g.members, *row) for g, row in zip(coupling.groups, numbers, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +134,8 @@ class Plan:
     multiplier_per_mwh : array (K,)
         Cost of the last MWh the coupling asks for, beyond the expected price, in $/MWh.
     price_per_mwh : array (K,)
-        Expected price plus multiplier: what one more MWh injected is worth to the risk-neutral.
+        Expected price plus multiplier: what one more MWh injected is worth to the risk-neutral. Members of a group hear
+        the group's multiplier too: see `price_of`.
     objective : float
         Minimised total in dollars, slack included; welfare is its negative.
     owner_objective : array (N,)
@@ -121,6 +158,11 @@ class Plan:
         Dollars the plan costs with its remaining mismatch paid as slack: ``objective`` where nothing is mismatched.
     bounds : Bounds, optional
         Of every round, from methods that prove them as they go.
+    groups : tuple of GroupPlan
+        One for each group of the coupling; ``multiplier_per_mwh``, ``shortage_mwh`` and ``surplus_mwh`` above are those
+        of everybody's sum.
+    scenario_injection_mw : array (S, N, K), optional
+        With recourse, each scenario's own; the first step is common to all.
     """
 
     owners: tuple[str, ...]
@@ -142,6 +184,27 @@ class Plan:
     lower_bound: float = -np.inf
     upper_bound: float = np.inf
     bounds: Bounds | None = None
+    groups: tuple[GroupPlan, ...] = ()
+    scenario_injection_mw: Float | None = None
+
+    @property
+    def multipliers_per_mwh(self) -> Float:
+        """The multipliers of everybody's sum and of each group's (1 + G, K)."""
+        return np.stack([self.multiplier_per_mwh, *(group.multiplier_per_mwh for group in self.groups)])
+
+    def price_of(self, owner: str) -> Float:
+        """What one more MWh injected by this owner is worth to the risk-neutral (K,)."""
+        own = [group.multiplier_per_mwh for group in self.groups if owner in group.members]
+        return self.price_per_mwh + sum(own, np.zeros(len(self.step_h)))
+
+    def revenue(self, prices: Prices) -> Float:
+        """What each owner is paid in each price scenario (N, S), $; with recourse by that scenario's own schedule."""
+        gains = revenue(self.injection_mw, self.step_h, prices)
+        if self.scenario_injection_mw is not None:
+            likely = prices.probability > 0
+            paid = prices.per_mwh[likely] * self.step_h
+            gains[:, likely] = np.einsum("snk,sk->ns", self.scenario_injection_mw, paid)
+        return gains
 
     @property
     def gap(self) -> float:

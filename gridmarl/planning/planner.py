@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import yaml
@@ -26,6 +25,7 @@ from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
+from gridmarl.planning.recourse import Method, RecoursePlanner
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import Watch
 from gridmarl.planning.selfish import SelfishPlanner
@@ -50,6 +50,13 @@ class PlannerSettings(Model):
     max_rounds: int = Field(default=500, gt=0)
     tolerance: PositiveFloat = Field(
         default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
+    )
+    recourse: bool = Field(
+        default=False,
+        description="whether only the first step is decided for all price scenarios at once, and later ones for each",
+    )
+    exclusive: bool = Field(
+        default=False, description="whether binaries keep batteries from charging and discharging at once (central)"
     )
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
@@ -85,26 +92,11 @@ class Planned:
     plan: Plan
 
 
-class Method(Protocol):
-    """Anything that turns an outlook into a plan."""
-
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan; ``elapsed_h`` after the last time."""
-        ...
-
-
 class CentralByShape:
     """A compiled program for each shape of horizon: the last hours of an episode are shorter than the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, exclusive: bool = False) -> None:
+        self._exclusive = exclusive
         self._programs: dict[tuple[float, ...], CentralPlanner] = {}
 
     def solve(
@@ -117,7 +109,7 @@ class CentralByShape:
         elapsed_h: float = 0.0,
     ) -> Plan:
         """Plan with the program of this shape, compiled once."""
-        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner())
+        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner(self._exclusive))
         return program.solve(owners, step_h, coupling, prices, terminal)
 
 
@@ -140,6 +132,10 @@ class Planner:
             raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
         if self.settings.secure and self.settings.method != "admm":
             raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
+        if self.settings.exclusive and self.settings.method != "central":
+            raise ScenarioError(
+                "planner.exclusive", True, "False with this method", "only central solves a mixed-integer program"
+            )
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
@@ -187,10 +183,9 @@ class Planner:
             self._plan(seats)
         offset = seats.interval - self._planned_at
         step = self._outlook.horizon.step_of(offset)
-        prices = self.plan.price_per_mwh
         actions: dict[str, Float] = {}
         for owner, names in seats.owners.items():
-            own = seats.for_owner(owner)
+            own, prices = seats.for_owner(owner), self.plan.price_of(owner)
             for seat in names:
                 actions[seat] = self._bid(own, owner, seat, step, offset, prices)
         return actions
@@ -217,6 +212,9 @@ class Planner:
             self.negotiations.append(NegotiationRecord.of(seats.interval, self.plan))
 
     def _make_method(self) -> Method:
+        return RecoursePlanner(self._plain_method()) if self.settings.recourse else self._plain_method()
+
+    def _plain_method(self) -> Method:
         match self.settings.method:
             case "admm":
                 s = self.settings
@@ -237,7 +235,7 @@ class Planner:
             case "selfish":
                 return SelfishPlanner()
             case _:
-                return CentralByShape()
+                return CentralByShape(self.settings.exclusive)
 
     def _forecast_availability(self, seats: Seats, horizon: Horizon) -> dict[str, Float]:
         feed = seats.forecast(horizon.intervals)

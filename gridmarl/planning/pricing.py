@@ -11,6 +11,7 @@ import numpy as np
 
 from gridmarl.errors import PlanError, ScenarioError, SolverError
 from gridmarl.planning.assets import Battery, Generator, Owner, Terminal
+from gridmarl.planning.branches import Branches
 from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.local import local_problem, steady_base
 from gridmarl.planning.lp import LinearProgram
@@ -107,7 +108,7 @@ class Proposer:
 
 
 def _refuse_curvature(owner: Owner) -> None:
-    for asset in owner.assets:
+    for asset in (one.single if isinstance(one, Branches) else one for one in owner.assets):
         match asset:
             case Battery():
                 name, value = "wear_per_mw2h", asset.wear_per_mw2h

@@ -32,7 +32,7 @@ Expression = Any
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CouplingNumbers:
-    """The coupling in scaled units, each (2, K): lower and upper bound, price of shortage and surplus."""
+    """The coupling's R K rows in scaled units, each (2, R K): lower and upper bound, price of shortage and surplus."""
 
     bound: Float
     slack_cost: Float
@@ -53,22 +53,23 @@ class Optimum:
 
     status: str
     y: Float  # (n,)
-    multiplier: Float  # (K,) money for a unit of power
-    slack: Float  # (2, K) shortage, surplus
+    multiplier: Float  # (R K,) money for a unit of power
+    slack: Float  # (2, R K) shortage, surplus
 
 
 class Program:
     """The convex program of one structure."""
 
     def __init__(self, joint: Joint, scenarios: int) -> None:
-        own, steps = joint.program, joint.total.shape[0]
+        own, coupled = joint.program, joint.total.shape[0]
         self._low, self._high = _finite(own.lower), _finite(own.upper)
         self._y: Expression = cp.Variable(len(own.linear))
-        self._slack: Expression = cp.Variable((2, steps), nonneg=True)
+        self._slack: Expression = cp.Variable((2, coupled), nonneg=True)
         self._linear, self._equality_rhs = cp.Parameter(len(own.linear)), cp.Parameter(len(own.equality_rhs))
         self._inequality_rhs = cp.Parameter(len(own.inequality_rhs))
         self._lower, self._upper = cp.Parameter(int(self._low.sum())), cp.Parameter(int(self._high.sum()))
-        self._bound, self._slack_cost = cp.Parameter((2, steps)), cp.Parameter((2, steps), nonneg=True)
+        self._bound = cp.Parameter((2, coupled))
+        self._slack_cost = cp.Parameter((2, coupled), nonneg=True)
         total: Expression = joint.total @ self._y
         self._short: Expression = self._slack[0] >= self._bound[0] - total
         self._over: Expression = self._slack[1] >= total - self._bound[1]
@@ -128,7 +129,7 @@ class Program:
 
     def _risk(self, joint: Joint, scenarios: int) -> tuple[Expression, list[Expression]]:
         """``-Σ β CVaR`` through η and shortfalls w (Rockafellar & Uryasev 2000), for owners with β > 0 only."""
-        steps = joint.total.shape[0]
+        steps = joint.steps
         owners = joint.averse.shape[0] // steps
         if not owners:
             return 0.0, []

@@ -11,8 +11,9 @@ import numpy as np
 
 from gridmarl.planning.assets import Coupling
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
+from gridmarl.planning.groups import heard
 from gridmarl.planning.panel import Panel
-from gridmarl.planning.plan import Plan, Rounds
+from gridmarl.planning.plan import Plan, Rounds, group_plans
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sharing import AdmmSettings, Agreement, Residuals, Sharing
 from gridmarl.planning.worker import Worker
@@ -90,8 +91,8 @@ class AdmmRounds:
 
     def once(self) -> None:
         """Take one round."""
-        message = self.sharing.message(self.trail)
-        residuals = self.sharing.conclude(self._panel.respond(message))
+        messages = self.sharing.messages(self.trail)
+        residuals = self.sharing.conclude(self._panel.respond(messages))
         self.trail.append(residuals)
         self.note(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, self.value))
 
@@ -117,7 +118,7 @@ class AdmmRounds:
         if self._certificate is None or self._certificate[0] != len(self.trail):
             sharing = self.sharing
             multiplier = admissible(self.coupling, sharing.multiplier_per_mwh)
-            least, own = self._panel.least_cost(multiplier), self._panel.cost
+            least, own = self._panel.least_cost(heard(multiplier)), self._panel.cost
             made = Certificate(
                 lower=least + coupling_value(self.coupling, sharing.step_h, multiplier),
                 value=self.value,
@@ -143,18 +144,18 @@ class AdmmRounds:
                 sharing.tolerance_mw,
                 certificate.gap,
             )
-        shortage_mwh, surplus_mwh = sharing.missed_mwh()
+        missed_mwh, multiplier = sharing.missed_mwh(), sharing.multiplier_per_mwh
         return Plan(
             owners=sharing.owners,
             step_h=sharing.step_h,
             injection_mw=np.stack([worker.injection_mw for worker in self.workers]),
             assets=tuple(worker.trajectories() for worker in self.workers),
-            multiplier_per_mwh=sharing.multiplier_per_mwh,
-            price_per_mwh=self.prices.expected_per_mwh + sharing.multiplier_per_mwh,
+            multiplier_per_mwh=multiplier[0],
+            price_per_mwh=self.prices.expected_per_mwh + multiplier[0],
             objective=self.value,
             owner_objective=np.array([worker.objectives[-1] for worker in self.workers]),
-            shortage_mwh=shortage_mwh,
-            surplus_mwh=surplus_mwh,
+            shortage_mwh=missed_mwh[0][0],
+            surplus_mwh=missed_mwh[1][0],
             rounds=len(self.history),
             primal_residual_mw=last.primal_mw,
             dual_residual_mw=last.dual_mw,
@@ -163,12 +164,14 @@ class AdmmRounds:
             history=recorded(self.history),
             lower_bound=certificate.lower,
             upper_bound=certificate.upper,
+            groups=group_plans(self.coupling, multiplier, *missed_mwh),
         )
 
     def agreement(self) -> Agreement:
         """Where the rounds stand; each owner remembers its own share."""
         sharing = self.sharing
-        shares = np.stack([worker.next_share_mw(sharing.mismatch_mw) for worker in self.workers])
+        said = sharing.mismatch_mw[sharing.of]
+        shares = np.stack([w.next_share_mw(mismatch) for w, mismatch in zip(self.workers, said, strict=True)])
         return Agreement(sharing.owners, sharing.step_h, shares, sharing.multiplier_per_mwh, sharing.rho)
 
 

@@ -1,7 +1,8 @@
 """The coupling's side of ADMM: from the owners' answers to the next message, and when to stop.
 
-It sees injections only. Symbols are those of `admm`; rho adapts by residual balancing (Boyd et al. 2011, section 3.4.1)
-on residuals made relative as by Wohlberg (2017), the scaled dual being rescaled with it.
+It sees injections only, and adds them up by the classes of `groups`: everybody of a class hears the same. Symbols are
+those of `admm`; rho adapts by residual balancing (Boyd et al. 2011, section 3.4.1) on residuals made relative as by
+Wohlberg (2017), the scaled dual being rescaled with it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.assets import Coupling, per_step
+from gridmarl.planning.assets import Coupling
+from gridmarl.planning.groups import by_class, classes, heard, multipliers, rows_of, totals
 from gridmarl.planning.totals import Totals
+from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.planning.worker import Message
 from gridmarl.units import Float
 
@@ -84,24 +87,24 @@ class Agreement:
     owners: tuple[str, ...]
     step_h: Float  # (K,)
     share_mw: Float  # (N, K)
-    multiplier_per_mwh: Float  # (K,)
+    multiplier_per_mwh: Float  # (1 + G, K), of the coupling's rows
     rho: float
 
     def moved(self, elapsed_h: float, owners: Sequence[str], step_h: Float) -> tuple[Float, Float]:
-        """Shares and multiplier at the middle of new steps that begin ``elapsed_h`` later; newcomers' shares are 0."""
+        """Shares and multipliers at the middle of new steps that begin ``elapsed_h`` later; newcomers' shares are 0."""
         middle = elapsed_h + np.cumsum(step_h) - step_h / 2
         at = np.minimum(np.searchsorted(np.cumsum(self.step_h), middle), len(self.step_h) - 1)
         known = dict(zip(self.owners, self.share_mw, strict=True))
         none = np.zeros(len(self.step_h))
         shares = np.stack([known.get(owner, none)[at] for owner in owners])
-        return shares, self.multiplier_per_mwh[at]
+        return shares, self.multiplier_per_mwh[:, at]
 
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
     """One round's distance from agreement."""
 
-    primal_mw: float  # ‖Σ x_i - N z̄‖ over the steps
+    primal_mw: float  # ‖Σ x_i - N z̄‖ over classes and steps
     dual_mw: float  # ‖z_i' - z_i‖ over owners and steps
     dual_per_mwh: float  # rho max_k ‖z_k' - z_k‖ over owners
     rho: float  # $/(MW² h)
@@ -138,11 +141,10 @@ class Sharing:
         settings: AdmmSettings,
     ) -> None:
         self.owners, self.step_h, self._settings, self._expected = owners, step_h, settings, expected_per_mwh
-        steps = len(step_h)
-        self._lower, self._upper = per_step(coupling.lower_mw, steps), per_step(coupling.upper_mw, steps)
-        self._shortage = per_step(coupling.shortage_per_mwh, steps)
-        self._surplus = per_step(coupling.surplus_per_mwh, steps)
-        cheaper = float(np.minimum(self._shortage, self._surplus).min())
+        steps, self.of, self._rows = len(step_h), classes(coupling, owners), rows_of(coupling, len(step_h))
+        self._count = np.bincount(self.of, minlength=1 + len(coupling.groups)).astype(np.float64)  # (C,)
+        self._each = np.maximum(self._count, 1.0)[:, None]
+        cheaper = float(np.minimum(self._rows.shortage_per_mwh, self._rows.surplus_per_mwh).min())
         self.scale = float(np.abs(expected_per_mwh).max()) or SHARE_OF_SLACK_PRICE * cheaper  # $/MWh
         self.tolerance_mw = settings.tolerance_mw or settings.tolerance * rated_mw
         self.rated_mw = rated_mw
@@ -150,9 +152,9 @@ class Sharing:
         self._first_rho = self._rho = settings.rho or self.scale / rated_mw
         self.share_mw = np.zeros((len(owners), steps))  # the owners' own, zeros where they answer under masks
         self.injection_mw = np.zeros((len(owners), steps))
-        self.total_mw = np.zeros(steps)  # Σ x_i
-        self._shares_mw, self._unit_mw = np.zeros(steps), rated_mw  # Σ z_i, and of distances in masked answers
-        self._mismatch, self._dual, self._target = np.zeros(steps), np.zeros(steps), np.zeros(steps)
+        nothing = np.zeros((len(self._count), steps))  # everything below is by class, (C, K)
+        self._injection, self._shares_mw, self._unit_mw = nothing, nothing, rated_mw  # Σ x_i, Σ z_i; of distances
+        self._mismatch, self._dual, self._target = nothing, nothing, nothing
 
     @property
     def rho(self) -> float:
@@ -161,56 +163,64 @@ class Sharing:
 
     @property
     def multiplier_per_mwh(self) -> Float:
-        """The coupling's multiplier ``-rho u`` (K,)."""
-        return -self._rho * self._dual
+        """The multipliers (1 + G, K) of the coupling's rows; ``-rho u`` is what each class hears of them."""
+        return multipliers(-self._rho * self._dual)
 
     @property
     def mismatch_mw(self) -> Float:
-        """What owners add to their over-relaxed answers next (K,)."""
+        """What the owners of each class add to their over-relaxed answers next (C, K)."""
         return self._mismatch
 
+    @property
+    def total_mw(self) -> Float:
+        """What each row of the coupling adds up to, (1 + G, K)."""
+        return totals(self._injection)
+
     def start(self, agreement: Agreement | None, elapsed_h: float, share_mw: Float) -> None:
-        """Begin where an earlier agreement left off, from the owners' shares (N, K) or, masked, their sum (1, K)."""
-        self._shares_mw = share_mw.sum(axis=0)
+        """Begin where an earlier agreement left off, from owners' shares (N, K) or, masked, sums by class (C, K)."""
+        self._shares_mw = share_mw if self._settings.secure else by_class(share_mw, self.of, len(self._count))
         if not self._settings.secure:
             self.share_mw = share_mw
         if agreement is None:
             return
         multiplier = agreement.moved(elapsed_h, self.owners, self.step_h)[1]
         self._rho = self._first_rho if self._settings.rho else agreement.rho
-        self._dual = -multiplier / self._rho
+        if multiplier.shape == self._dual.shape:  # else other groups than before: their prices are unknown
+            self._dual = -heard(multiplier) / self._rho
 
     def agreement(self) -> Agreement:
         """Where the rounds stand."""
         return Agreement(self.owners, self.step_h, self.share_mw, self.multiplier_per_mwh, self._rho)
 
-    def message(self, trail: Sequence[Residuals]) -> Message:
-        """What every owner hears next; rho changes here, when its turn has come."""
+    def messages(self, trail: Sequence[Residuals]) -> tuple[Message, ...]:
+        """What the owners of each class hear next; rho changes here, when its turn has come."""
         due = len(trail) % self._settings.adapt_every == 0 and 0 < len(trail) <= self._settings.adapt_rounds
         if due:
             self._adapt(trail[-1].ratio)
-        return Message(self._mismatch, self._dual, self._rho, self._unit_mw)
+        said = zip(self._mismatch, self._dual, strict=True)
+        return tuple(Message(mismatch, dual, self._rho, self._unit_mw) for mismatch, dual in said)
 
-    def conclude(self, answers: Float | Totals) -> Residuals:
-        """Take the answers (N, K) or their sums, take the coupling's own step and measure the distance."""
-        relaxation, count = self._settings.relaxation, len(self.owners)
-        totals = answers if isinstance(answers, Totals) else Totals.of(answers, self.share_mw, relaxation)
-        relaxed = relaxation * totals.injection_mw + (1 - relaxation) * self._shares_mw
-        mean = relaxed / count
-        self._target = self._coupled(relaxed + count * self._dual, self._rho / count)
-        self._mismatch = self._target / count - mean
+    def conclude(self, answers: Float | tuple[Totals, ...]) -> Residuals:
+        """Take the answers (N, K) or each class's sums, take the coupling's own step and measure the distance."""
+        relaxation, count = self._settings.relaxation, self._count[:, None]
+        sums = Totals.stacked(answers if isinstance(answers, tuple) else self._sums(answers))
+        relaxed = relaxation * sums.injection_mw + (1 - relaxation) * self._shares_mw
+        self._target, common = nearest_totals(self._rows, relaxed + count * self._dual, self._count / self._rho)
+        self._mismatch = (self._target - relaxed) / self._each
         self._dual = self._dual - self._mismatch
-        if not isinstance(answers, Totals):
-            self.share_mw = relaxation * answers + (1 - relaxation) * self.share_mw + self._mismatch
+        if not self._count[0]:
+            self._dual[0] = -common / self._rho  # nobody is in no group: class 0 only stands for everybody's sum
+        if not isinstance(answers, tuple):
+            self.share_mw = relaxation * answers + (1 - relaxation) * self.share_mw + self._mismatch[self.of]
             self.injection_mw = answers
-        residuals = self._residuals(totals, relaxed)
-        self.total_mw, self._shares_mw = totals.injection_mw, relaxed + count * self._mismatch
+        residuals = self._residuals(sums, relaxed)
+        self._injection, self._shares_mw = sums.injection_mw, relaxed + count * self._mismatch
         self._unit_mw = max(residuals.dual_mw, self.tolerance_mw)
         return residuals
 
     def agrees(self, residuals: Residuals) -> bool:
         """Whether a round's residuals are all below their tolerances."""
-        price = max(self.scale, float(np.abs(self._expected + self.multiplier_per_mwh).max()))
+        price = max(self.scale, float(np.abs(self._expected - self._rho * self._dual).max()))
         return (
             residuals.primal_mw <= self.tolerance_mw
             and residuals.dual_mw <= self.tolerance_mw
@@ -218,37 +228,39 @@ class Sharing:
         )
 
     def missed_mwh(self) -> tuple[Float, Float]:
-        """Shortage and surplus (K,) that the coupling accepts and prices."""
-        short = np.maximum(self._lower - self._target, 0.0)
-        return short * self.step_h, np.maximum(self._target - self._upper, 0.0) * self.step_h
+        """Shortage and surplus (1 + G, K) that the coupling accepts and prices."""
+        total = totals(self._target)
+        short, over = np.maximum(self._rows.lower_mw - total, 0.0), np.maximum(total - self._rows.upper_mw, 0.0)
+        return short * self.step_h, over * self.step_h
 
-    def _coupled(self, wish: Float, weight: float) -> Float:
-        """``argmin_t g(t) + weight/2 (t - wish)²``: the bound, or short of it where slack is worth its price."""
-        up = np.minimum(wish + self._shortage / weight, self._lower)
-        down = np.maximum(wish - self._surplus / weight, self._upper)
-        return np.where(wish < self._lower, up, np.where(wish > self._upper, down, wish))
+    def _sums(self, answers: Float) -> tuple[Totals, ...]:
+        """Each class's sums of answers (N, K)."""
+        inside = [self.of == c for c in range(len(self._count))]
+        return tuple(Totals.of(answers[i], self.share_mw[i], self._settings.relaxation) for i in inside)
 
-    def _residuals(self, totals: Totals, relaxed: Float) -> Residuals:
+    def _residuals(self, sums: Totals, relaxed: Float) -> Residuals:
         """Norms over owners from their sums: with d = x - z, ``z' - z = a d + m`` and ``x - z' = (1 - a) d - m``."""
-        a, m, count = self._settings.relaxation, self._mismatch, len(self.owners)
-        apart_d, common = totals.injection_mw - self._shares_mw, count * m**2
-        moved = np.sqrt(np.maximum(a**2 * totals.distance_mw2 + 2 * a * m * apart_d + common, 0.0))  # (K,)
-        apart = np.maximum((1 - a) ** 2 * totals.distance_mw2 - 2 * (1 - a) * m * apart_d + common, 0.0).sum() ** 0.5
-        share = max(totals.relaxed_mw2 + 2 * m @ relaxed + common.sum(), 0.0)
-        size = max(totals.size_mw2**0.5, share**0.5, self.tolerance_mw)
-        gap, dual_mw = self._target - totals.injection_mw, float(np.linalg.norm(moved))
+        a, m = self._settings.relaxation, self._mismatch
+        apart_d, common = m * (sums.injection_mw - self._shares_mw), self._count[:, None] * m**2
+        moved2 = a**2 * sums.distance_mw2 + 2 * a * apart_d + common
+        moved = np.sqrt(np.maximum(moved2.sum(axis=0), 0.0))  # (K,)
+        apart2 = (1 - a) ** 2 * sums.distance_mw2 - 2 * (1 - a) * apart_d + common
+        apart = np.maximum(apart2.sum(axis=0), 0.0).sum() ** 0.5
+        share = max(sums.relaxed_mw2 + float((2 * m * relaxed + common).sum()), 0.0)
+        size = max(sums.size_mw2**0.5, share**0.5, self.tolerance_mw)
+        gap, dual_mw = self._target - sums.injection_mw, float(np.linalg.norm(moved))
         floor = DUAL_FLOOR * self.scale / self._rho * np.sqrt(len(self.step_h))
-        dual_size = np.sqrt(count) * max(float(np.linalg.norm(self._dual)), float(floor))
+        heard_by_all = float(np.sqrt(self._count @ (self._dual**2).sum(axis=1)))
+        dual_size = max(heard_by_all, float(np.sqrt(self._count.sum()) * floor))
         short, over = self.missed_mwh()
+        priced = self._rows.shortage_per_mwh * short + self._rows.surplus_per_mwh * over
         return Residuals(
             primal_mw=float(np.linalg.norm(gap)),
             dual_mw=dual_mw,
             dual_per_mwh=self._rho * float(moved.max()),
             rho=self._rho,
             ratio=float((apart / size) / max(dual_mw / dual_size, np.finfo(float).tiny)),
-            coupling_cost=float(
-                self._shortage @ short + self._surplus @ over + (self.step_h * self.multiplier_per_mwh) @ gap
-            ),
+            coupling_cost=float(priced.sum() - self._rho * np.sum(self.step_h * self._dual * gap)),
         )
 
     def _adapt(self, ratio: float) -> None:

@@ -76,3 +76,8 @@ def full(height: int, width: int) -> Sparse:
 def picker(rows: Int, columns: Int, shape: tuple[int, int]) -> Sparse:
     """A matrix with ones at the given places."""
     return _columns(sp.csc_matrix((np.ones(len(rows)), (rows, columns)), shape=shape))
+
+
+def placed(values: Float, rows: Int, columns: Int, shape: tuple[int, int]) -> Sparse:
+    """A matrix with these values at the given places."""
+    return _columns(sp.csc_matrix((values, (rows, columns)), shape=shape))

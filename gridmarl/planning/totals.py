@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,17 @@ class Totals:
             size_mw2=float((injection_mw**2).sum()),
             relaxed_mw2=float((relaxed**2).sum()),
             cost=cost,
+        )
+
+    @classmethod
+    def stacked(cls, classes: Sequence[Totals]) -> Totals:
+        """Of several classes: arrays (C, K), and the sums of the other numbers."""
+        return cls(
+            injection_mw=np.stack([part.injection_mw for part in classes]),
+            distance_mw2=np.stack([part.distance_mw2 for part in classes]),
+            size_mw2=sum(part.size_mw2 for part in classes),
+            relaxed_mw2=sum(part.relaxed_mw2 for part in classes),
+            cost=sum(part.cost for part in classes),
         )
 
     def row(self, units: Units, largest: float) -> Float:

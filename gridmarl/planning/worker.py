@@ -19,7 +19,7 @@ from gridmarl.units import Float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """All that an owner hears in a round, the same for everyone."""
+    """All that an owner hears in a round, the same for everyone in its group."""
 
     mean_mismatch_mw: Float  # (K,) mean target minus mean (over-relaxed) answer of the last round
     dual_mw: Float  # (K,) scaled dual u; -rho u is the multiplier in $/MWh

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from gridmarl.agents.team import Team
 from gridmarl.bench.plan_plots import pictures
-from gridmarl.bench.plan_tables import price_quantile
+from gridmarl.bench.plan_tables import plan_table, price_quantile
 from gridmarl.bench.planned_run import PlannedRun, play
 from gridmarl.bench.progress import Stage
 from gridmarl.bench.run_files import write_run
@@ -111,6 +111,29 @@ def test_a_selfish_plan_is_not_certified_and_its_mismatch_is_told(homes):
     assert run.verdict.rounds == 0
     assert run.verdict.primal_residual == pytest.approx(np.linalg.norm(run.before.injection_mw.sum(0)) * 1000)
     assert run.verdict.relative_gap > 0.5
+
+
+@pytest.mark.parametrize("method", ["central", "selfish"])
+def test_a_transformers_load_and_price_and_the_batteries_overlap_are_told(method):
+    street = [{"name": "street", "limit_kw": 25, "members": ["home_*"]}]
+    run = planned(Scenario.load("duck-curve").but(intervals=12, transformers=street), method=method)
+    assert run.verdict is not None
+    assert run.planned is not None
+    plan = run.planned.plan
+    assert run.verdict.overlap == pytest.approx(plan.overlap_mwh * 1000)
+    assert "charged and discharged at once" in run.verdict.lines()["overlap"]
+    table = plan_table(run, run.planned)
+    assert np.array(table[table["name"] == "overlap_mw"]["value"]).min() >= 0.0
+    street_rows = table[table["asset"] == "street"]
+    if method == "selfish":
+        assert street_rows.empty
+        assert not run.verdict.certified
+        return
+    load, price = (street_rows[street_rows["name"] == name] for name in ("net_load_mw", "multiplier_per_mwh"))
+    assert np.array(load["value"]) == pytest.approx(-plan.injection_mw.sum(axis=0))
+    assert np.array(price["value"]) == pytest.approx(plan.groups[0].multiplier_per_mwh)
+    assert np.array(price["value"]).max() > 1.0
+    assert run.verdict.certified
 
 
 def test_every_round_is_told_as_it_ends(homes):

@@ -12,8 +12,10 @@ from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.planning.admm import AdmmPlanner, solve_admm
 from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.central import solve_central
+from gridmarl.planning.groups import rows_of
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sharing import AdmmSettings, Agreement, Sharing
+from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.planning.worker import Message, Worker
 
 TOLERANCE = 1e-6
@@ -45,7 +47,8 @@ def test_another_owners_secrets_do_not_change_an_answer_to_the_same_messages():
 
 
 def test_a_message_is_the_size_of_the_horizon_whatever_the_number_of_owners():
-    message = Sharing(("a", "b", "c"), STEPS, BALANCE, PRICES.expected_per_mwh, 1.0, AdmmSettings()).message([])
+    sharing = Sharing(("a", "b", "c"), STEPS, BALANCE, PRICES.expected_per_mwh, 1.0, AdmmSettings())
+    (message,) = sharing.messages([])
     assert message.mean_mismatch_mw.shape == message.dual_mw.shape == (4,)
 
 
@@ -72,10 +75,10 @@ def test_a_plan_of_other_owners_and_steps_works_after_the_first():
 
 
 def test_an_agreement_moves_forward_in_time():
-    agreement = Agreement(("a",), np.ones(3), np.array([[1.0, 2.0, 3.0]]), np.array([10.0, 20.0, 30.0]), 1.0)
+    agreement = Agreement(("a",), np.ones(3), np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 20.0, 30.0]]), 1.0)
     shares, multiplier = agreement.moved(1.0, ("b", "a"), np.ones(3))
     assert shares.tolist() == [[0.0, 0.0, 0.0], [2.0, 3.0, 3.0]]
-    assert multiplier.tolist() == [20.0, 30.0, 30.0]
+    assert multiplier.tolist() == [[20.0, 30.0, 30.0]]
 
 
 def test_too_few_rounds_are_marked_and_logged(caplog):
@@ -117,9 +120,10 @@ def test_settings_that_cannot_converge_are_refused(wrong):
 
 
 def test_the_coupling_step_minimises_its_own_cost():
-    coupling = Coupling(-1.0, 2.0, 30.0, 20.0)
-    sharing = Sharing(("a",), np.ones(1), coupling, np.ones(1), 1.0, AdmmSettings())
+    rows = rows_of(Coupling(-1.0, 2.0, 30.0, 20.0), 1)
     grid = np.linspace(-60.0, 60.0, 240_001)
     for wish in (-50.0, -1.5, 0.3, 2.2, 40.0):
         cost = 30 * np.maximum(-1 - grid, 0) + 20 * np.maximum(grid - 2, 0) + 0.5 * 1.7 * (grid - wish) ** 2
-        assert sharing._coupled(np.array([wish]), 1.7)[0] == pytest.approx(grid[cost.argmin()], abs=1e-3)
+        total, price = nearest_totals(rows, np.array([[wish]]), np.array([1 / 1.7]))
+        assert total[0, 0] == pytest.approx(grid[cost.argmin()], abs=1e-3)
+        assert price[0] == pytest.approx(1.7 * (total[0, 0] - wish), abs=1e-9)

@@ -146,7 +146,7 @@ def test_a_step_that_is_not_confirmed_leaves_admm_to_go_on(quadratic_homes, monk
 
     def misled(*arguments: object) -> Float:
         asked.append(arguments)
-        return np.full(24, 5_000.0)  # a price nobody would agree to
+        return np.full((1, 24), 5_000.0)  # a price nobody would agree to
 
     monkeypatch.setattr(finisher, "coupling_price", misled)
     loose = AladinSettings(tolerance=1e-6, gap_tolerance=1e-5)
