@@ -207,6 +207,7 @@ class Planner:
         elapsed_h = (seats.interval - self._planned_at) * facts.interval_h if self._planned_at >= 0 else 0.0
         o = self._outlook
         self.plan = self._method.solve(o.owners, horizon.step_h, o.coupling, o.prices, terminal, elapsed_h)
+        self._schedule = {(owner, a.name): a for owner, own in zip(self.plan.owners, self.plan.assets, strict=True) for a in own}
         self._planned_at = seats.interval
         every = remaining if perfect else max(round(s.replan_every_h / facts.interval_h), 1)
         self._replan_at = seats.interval + every
@@ -263,7 +264,7 @@ class Planner:
             )
         available = float(self._available[seat][step]) if seat in self._available else 0.0
         floor, cap = rules.floor_per_mwh, rules.cap_per_mwh
-        return bid(unit, self.plan.asset(owner, seat), step, prices, available, ahead, TICK + fee, floor, cap)
+        return bid(unit, self._schedule[owner, seat], step, prices, available, ahead, TICK + fee, floor, cap)
 
     def save(self, folder: Path) -> None:
         """Write the settings as YAML."""
