@@ -51,6 +51,7 @@ class PlannerSettings(Model):
     tolerance: PositiveFloat = Field(
         default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
     )
+    workers: int = Field(default=1, gt=0, description="threads for the local solves of ADMM's owners; same plan")
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
 
@@ -207,7 +208,8 @@ class Planner:
         elapsed_h = (seats.interval - self._planned_at) * facts.interval_h if self._planned_at >= 0 else 0.0
         o = self._outlook
         self.plan = self._method.solve(o.owners, horizon.step_h, o.coupling, o.prices, terminal, elapsed_h)
-        self._schedule = {(owner, a.name): a for owner, own in zip(self.plan.owners, self.plan.assets, strict=True) for a in own}
+        every_owners = zip(self.plan.owners, self.plan.assets, strict=True)
+        self._schedule = {(owner, asset.name): asset for owner, assets in every_owners for asset in assets}
         self._planned_at = seats.interval
         every = remaining if perfect else max(round(s.replan_every_h / facts.interval_h), 1)
         self._replan_at = seats.interval + every
@@ -221,7 +223,9 @@ class Planner:
         match self.settings.method:
             case "admm":
                 s = self.settings
-                settings = AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure)
+                settings = AdmmSettings(
+                    max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure, workers=s.workers
+                )
                 return AdmmPlanner(settings, self._audit, self._watch)
             case "aladin":
                 return AladinPlanner(

@@ -17,8 +17,11 @@ TOLERANCE: Final = 1e-10
 MOST_ITERATIONS: Final = 60
 NARROW: Final = 1e-11
 """A variable whose bounds are as near as this (numbers are near 1) is fixed."""
-START: Final = 0.1
-"""Product of slack and multiplier at the start."""
+AT_FIRST: Final = (0.5, 0.1)
+"""Where a first solve starts: in the middle between two bounds, with these products of slack and multiplier."""
+AGAIN: Final = (1e-3, 1e-4)
+"""Where the next starts: near the last answer, so far inside its bounds, with products of at least as much. This
+halves the iterations of a negotiation's rounds."""
 
 
 class Batch:
@@ -35,6 +38,7 @@ class Batch:
 
     def __init__(self, structure: Structure, programs: Sequence[QuadraticProgram], steps: int) -> None:
         self._structure, self._steps = structure, steps
+        self._begun = False
         self._lanes = _lanes(programs, steps)
         self._scratch = _scratch(structure, self._lanes)
 
@@ -42,11 +46,13 @@ class Batch:
         """Solve each with its linear term and curvature of the net injections, (lane, K) each."""
         lanes = self._lanes
         lanes.net_linear[...], lanes.extra[...] = net_linear.T, extra.T
-        _start(self._structure, lanes)
+        _start(self._structure, lanes, *(AGAIN if self._begun else AT_FIRST))
         solve_lanes(self._structure, lanes, self._scratch, TOLERANCE, MOST_ITERATIONS)
+        self._begun = True
         y = np.concatenate([self._nets(), lanes.y]).T.copy()
         low, high = (np.concatenate([np.zeros_like(lanes.extra), p]).T for p in self._pressures())
         rows, solved = lanes.press.T.copy(), self._scratch.solved & np.isfinite(y).all(axis=1)
+        _forget(lanes, ~solved)
         return [
             Answer(y[b], bool(solved[b]), bool(solved[b]), False, "solved" if solved[b] else "stopped", pressure)
             for b, pressure in enumerate(map(Pressure, low, high, rows))
@@ -115,7 +121,6 @@ def _scratch(structure: Structure, lanes: Lanes) -> Scratch:
         limit_residual=room(limits),
         entries=room(len(plan.row)),
         pivots=room(unknowns),
-        rhs=room(1),
         step=room(unknowns),
         push_low=room(variables),
         push_high=room(variables),
@@ -125,19 +130,24 @@ def _scratch(structure: Structure, lanes: Lanes) -> Scratch:
     )
 
 
-def _start(structure: Structure, at: Lanes) -> None:
-    """Inside the bounds, near 0 where that is inside."""
-    width = np.where(at.has_low & at.has_high, at.high - at.low, 2.0)
-    floor, ceiling = np.where(at.has_low, at.low, -np.inf), np.where(at.has_high, at.high, np.inf)
-    inside = 0.5 * np.minimum(width, 2.0)
-    at.y[...] = np.where(at.fixed, (at.low + at.high) / 2 if at.fixed.any() else 0.0, np.clip(0.0, floor + inside, ceiling - inside))
-    at.above[...] = np.where(at.has_low, at.y - at.low, 1.0)
-    at.below[...] = np.where(at.has_high, at.high - at.y, 1.0)
-    at.press_low[...] = np.where(at.has_low, START / at.above, 0.0)
-    at.press_high[...] = np.where(at.has_high, START / at.below, 0.0)
-    at.dual[...] = 0.0
-    rows = structure.inequality
-    value = np.zeros_like(at.limit)
+def _start(structure: Structure, at: Lanes, margin: float, product: float) -> None:
+    """Inside the bounds by a share of what lies between them, as near to the last answer (at first 0) as that allows."""
+    inside = margin * np.where(at.has_low & at.has_high, np.minimum(at.high - at.low, 2.0), 2.0)
+    floor, ceiling = np.where(at.has_low, at.low + inside, -np.inf), np.where(at.has_high, at.high - inside, np.inf)
+    np.clip(at.y, floor, ceiling, out=at.y)
+    np.copyto(at.y, at.low, where=at.fixed)
+    np.copyto(at.above, np.where(at.has_low, at.y - at.low, 1.0))
+    np.copyto(at.below, np.where(at.has_high, at.high - at.y, 1.0))
+    np.copyto(at.press_low, np.where(at.has_low, np.maximum(at.press_low, product / at.above), 0.0))
+    np.copyto(at.press_high, np.where(at.has_high, np.maximum(at.press_high, product / at.below), 0.0))
+    rows, value = structure.inequality, np.zeros_like(at.limit)
     np.add.at(value, rows.row, rows.value[:, None] * at.y[rows.column])
-    at.slack[...] = np.maximum(at.limit - value, START)
-    at.press[...] = START / at.slack
+    np.copyto(at.slack, np.maximum(at.limit - value, product))
+    np.copyto(at.press, np.maximum(at.press, product / at.slack))
+
+
+def _forget(at: Lanes, lost: Bool) -> None:
+    """Let lanes begin afresh next time."""
+    if lost.any():
+        for part in (at.y, at.press_low, at.press_high, at.dual, at.press):
+            part[:, lost] = 0.0

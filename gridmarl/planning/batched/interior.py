@@ -64,7 +64,6 @@ class Scratch(NamedTuple):
     limit_residual: Float
     entries: Float  # L
     pivots: Float
-    rhs: Float
     step: Float  # (unknown, lane) in the order of elimination
     push_low: Float  # what the products of slack and multiplier are to change by
     push_high: Float
