@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_matrix, csc_matrix
 
 from gridmarl.kernels import entry_kernel
 from gridmarl.planning.local import QuadraticProgram
 from gridmarl.planning.remembered import Remembered
-from gridmarl.planning.sparse import Sparse
+from gridmarl.planning.sparse import Sparse, columns_of
 from gridmarl.units import Bool, Int
 
 LARGEST: Final = 2_500
@@ -74,11 +73,13 @@ def structure_of(program: QuadraticProgram, steps: int) -> Structure | None:
 
 
 def _analyse(program: QuadraticProgram, steps: int) -> Structure | None:
-    equality, inequality = (csc_matrix(matrix) for matrix in (program.equality, program.inequality))
-    if equality[steps:, :steps].nnz or inequality[:, :steps].nnz:
+    equality, inequality = program.equality, program.inequality
+    height = equality.shape[0]
+    net, own = _entries(equality, (0, steps), steps), _entries(equality, (steps, height), steps)
+    limits = _entries(inequality, (0, inequality.shape[0]), steps)
+    if min([0, *own.column, *limits.column]) < 0:
         return None
-    net = _entries(-equality[:steps, steps:])
-    own, limits = _entries(equality[steps:, steps:]), _entries(inequality[:, steps:])
+    net = Entries(net.row, net.column, -net.value)
     variables, rows = len(program.linear) - steps, (equality.shape[0] - steps, inequality.shape[0])
     if variables + sum(rows) > LARGEST:
         return None
@@ -99,11 +100,13 @@ class _Meetings(NamedTuple):
     value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def _entries(matrix: object) -> Entries:
-    """Entries row by row."""
-    found = coo_matrix(matrix)
-    order = np.lexsort((found.col, found.row))
-    return Entries(found.row[order].astype(np.int64), found.col[order].astype(np.int64), found.data[order])
+def _entries(matrix: Sparse, rows: tuple[int, int], steps: int) -> Entries:
+    """Entries of some rows, row by row, columns counted from behind the net injections; of the first rows without them."""
+    first, after = rows
+    row, column = np.asarray(matrix.indices, dtype=np.int64), columns_of(matrix) - steps
+    chosen = (row >= first) & (row < after) & ((column >= 0) | (first > 0) | (after > steps))
+    order = np.lexsort((column[chosen], row[chosen]))
+    return Entries(row[chosen][order] - first, column[chosen][order], np.asarray(matrix.data)[chosen][order])
 
 
 def _order(net: Entries, own: Entries, limits: Entries, variables: int, rows: tuple[int, int], steps: int) -> Int:
@@ -132,17 +135,13 @@ def _pairs(place: Int, own: Entries, limits: Entries, variables: int, equalities
 def _meetings(net: Entries, place: Int, steps: int) -> _Meetings:
     """Where ``N' diag N`` stands: every two variables of a step's net, a variable and itself included."""
     starts = np.searchsorted(net.row, np.arange(steps + 1))
-    found: list[tuple[int, int, int, float]] = []
-    for step in range(steps):
-        members = range(starts[step], starts[step + 1])
-        for one in members:
-            for other in members:
-                high, low = int(place[net.column[one]]), int(place[net.column[other]])
-                if high >= low:
-                    found.append((high, low, step, float(net.value[one] * net.value[other])))
-    row, column, step, value = (np.array(part) for part in zip(*found, strict=True)) if found else ([],) * 4
-    integers = (np.asarray(part, dtype=np.int64) for part in (row, column, step))
-    return _Meetings(*integers, np.asarray(value, dtype=np.float64))
+    members = np.diff(starts)[net.row]  # of the step of each entry
+    one = np.repeat(np.arange(len(net.row)), members)
+    nth = np.arange(len(one)) - np.repeat(np.cumsum(members) - members, members)
+    other = starts[net.row[one]] + nth
+    row, column = place[net.column[one]], place[net.column[other]]
+    kept = row >= column
+    return _Meetings(row[kept], column[kept], net.row[one][kept], (net.value[one] * net.value[other])[kept])
 
 
 def _eliminate(pattern: Bool, place: Int) -> tuple[Elimination, Int]:
