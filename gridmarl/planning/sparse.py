@@ -56,7 +56,8 @@ def rows(matrix: Sparse, chosen: Int) -> Sparse:
 def stack(blocks: Sequence[Sequence[Sparse | None]]) -> Sparse:
     """Blocks side by side and atop each other; ``None`` is a block of zeros."""
     heights = [next(block.shape[0] for block in line if block is not None) for line in blocks]
-    widths = [next(line[j].shape[1] for line in blocks if line[j] is not None) for j in range(len(blocks[0]))]
+    columns = [[line[j] for line in blocks] for j in range(len(blocks[0]))]
+    widths = [next(block.shape[1] for block in column if block is not None) for column in columns]
     tops, lefts = np.cumsum([0, *heights]), np.cumsum([0, *widths])
     placed = [
         (block, int(tops[i]), int(lefts[j]))

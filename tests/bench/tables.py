@@ -150,7 +150,20 @@ def plans_table(plans: Sequence[Planned]) -> Table:
         "Homes under one transformer, planned a day ahead to the certificate",
         "Each in a fresh process. Residuals are norms over homes and steps; the gap is relative, by the dual function. "
         "Memory is the process's peak,\nand by how much the plan raised it.",
-        ("", "homes", "CPU s", "wall s", "CPU ms/home", "peak MB", "raised MB", "rounds", "primal W", "dual W", "gap", "$"),
+        (
+            "",
+            "homes",
+            "CPU s",
+            "wall s",
+            "CPU ms/home",
+            "peak MB",
+            "raised MB",
+            "rounds",
+            "primal W",
+            "dual W",
+            "gap",
+            "$",
+        ),
     )
     for plan in plans:
         table.add_row(

@@ -24,6 +24,9 @@ WORLDS = catalogue.names("envs")
 QUICK = 96
 """Intervals of the checks that play many episodes; each world is also played whole once."""
 BIG = 40
+HUGE, FEW = 500, 30
+"""A world of more seats than that is checked with so many homes in its neighbourhood: they have every part, and the
+suites, which compare all pairs of seats and episodes, would take minutes with a thousand."""
 
 CHECKS = [
     suite.check_pettingzoo_suites,
@@ -45,9 +48,17 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def manageable(name: str) -> Scenario:
+    """The world, with fewer homes where it has hundreds."""
+    scenario = Scenario.load(name)
+    if len(scenario.seats) < HUGE or scenario.neighbourhood is None:
+        return scenario
+    return scenario.but(neighbourhood={"count": FEW}, transformers=[])
+
+
 def shortened(name: str) -> Scenario:
     """The world, with at most a day's worth of intervals (fewer where it has many seats)."""
-    scenario = Scenario.load(name)
+    scenario = manageable(name)
     limit = QUICK if len(scenario.seats) < BIG else QUICK // 4
     if scenario.intervals <= limit or scenario.price_scenarios:
         return scenario

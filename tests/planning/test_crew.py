@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csc_matrix
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.planning import crew
@@ -37,9 +38,7 @@ def home(number: int, rng: np.random.Generator) -> Owner:
     """A home with a load, and by chance a roof, a battery, a vehicle and a small engine that ramps."""
     has, k = rng.random(4) < 0.5, len(STEPS)
     power = float(rng.uniform(0.002, 0.008))
-    battery = Battery(
-        "battery", power, power, 0.95, 0.9, 0.0, 4 * power, float(rng.uniform(0, 4)) * power, 5.0, 300.0
-    )
+    battery = Battery("battery", power, power, 0.95, 0.9, 0.0, 4 * power, float(rng.uniform(0, 4)) * power, 5.0, 300.0)
     ready = np.where(np.arange(k) == rng.integers(1, k), 2 * power, 0.0)
     vehicle = replace(battery, name="vehicle", wear_per_mw2h=0.0, ready_mwh=ready, missing_per_mwh=900.0)
     roof = Generator("roof", power * np.maximum(np.sin(np.linspace(0, np.pi, k)), 0.0))
@@ -90,8 +89,8 @@ def test_a_lane_finds_the_optimum_that_piqp_finds(seed: int, weight: float) -> N
         assert value == pytest.approx(alone(problem, net_linear, extra), rel=SAME_COST, abs=SAME_COST)
         # stationary: the multipliers of bounds and rows balance the gradient that the equalities leave
         press = answer.pressure
-        left = bent * y + linear - press.lower + press.upper + press.rows @ program.inequality
-        rows = program.equality.toarray()  # pyright: ignore[reportAttributeAccessIssue]
+        rows, limits = csc_matrix(program.equality).toarray(), csc_matrix(program.inequality).toarray()
+        left = bent * y + linear - press.lower + press.upper + limits.T @ press.rows
         multiplier = np.linalg.lstsq(rows.T, -left, rcond=None)[0]
         np.testing.assert_allclose(left + rows.T @ multiplier, 0.0, atol=1e-7)
 

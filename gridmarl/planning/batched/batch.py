@@ -131,7 +131,7 @@ def _scratch(structure: Structure, lanes: Lanes) -> Scratch:
 
 
 def _start(structure: Structure, at: Lanes, margin: float, product: float) -> None:
-    """Inside the bounds by a share of what lies between them, as near to the last answer (at first 0) as that allows."""
+    """Inside the bounds by a share of what lies between them; near the last answer, at first 0, as that allows."""
     inside = margin * np.where(at.has_low & at.has_high, np.minimum(at.high - at.low, 2.0), 2.0)
     floor, ceiling = np.where(at.has_low, at.low + inside, -np.inf), np.where(at.has_high, at.high - inside, np.inf)
     np.clip(at.y, floor, ceiling, out=at.y)

@@ -101,7 +101,7 @@ class _Meetings(NamedTuple):
 
 
 def _entries(matrix: Sparse, rows: tuple[int, int], steps: int) -> Entries:
-    """Entries of some rows, row by row, columns counted from behind the net injections; of the first rows without them."""
+    """Entries of some rows, row by row; columns count from behind the nets, whose own the first rows do without."""
     first, after = rows
     row, column = np.asarray(matrix.indices, dtype=np.int64), columns_of(matrix) - steps
     chosen = (row >= first) & (row < after) & ((column >= 0) | (first > 0) | (after > steps))

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.planning.batched.elimination import Entries, Structure
 from gridmarl.units import Bool, Float
