@@ -19,14 +19,12 @@ from gridmarl.agents.team import roles_of
 from gridmarl.environment.vector import MarketVectorEnv
 from gridmarl.scenario.scenario import PROSUMER, SEPARATE, Scenario
 from tests.contract import environment_suite as suite
+from tests.environment.worlds import manageable
 
 WORLDS = catalogue.names("envs")
 QUICK = 96
 """Intervals of the checks that play many episodes; each world is also played whole once."""
 BIG = 40
-HUGE, FEW = 500, 30
-"""A world of more seats than that is checked with so many homes in its neighbourhood: they have every part, and the
-suites, which compare all pairs of seats and episodes, would take minutes with a thousand."""
 
 CHECKS = [
     suite.check_pettingzoo_suites,
@@ -46,14 +44,6 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
-
-
-def manageable(name: str) -> Scenario:
-    """The world, with fewer homes where it has hundreds."""
-    scenario = Scenario.load(name)
-    if len(scenario.seats) < HUGE or scenario.neighbourhood is None:
-        return scenario
-    return scenario.but(neighbourhood={"count": FEW}, transformers=[])
 
 
 def shortened(name: str) -> Scenario:
