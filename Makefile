@@ -41,7 +41,7 @@ lint: $(READY)  ## style, types and the layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## speed, memory and where the time goes, beside their targets
-	$(BIN)/python -m pytest tests/bench/test_speed.py --benchmark-only --benchmark-quiet -q -s
+	$(BIN)/python -m pytest tests/bench/test_speed.py tests/bench/test_planners.py --benchmark-only --benchmark-quiet -q -s
 
 clean:  ## remove caches, builds and results (not the environment)
 	rm -rf build dist results .pytest_cache .ruff_cache .hypothesis .benchmarks

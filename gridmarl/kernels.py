@@ -32,7 +32,7 @@ numba's reference counting (``_nrt``) would only slow every call down. They neve
 
 OPTIMISATION: Final = 3
 """LLVM's level of optimisation, as numba's own."""
-KERNEL_FOLDERS = ("market", "assets", "grid", "data", "environment")
+KERNEL_FOLDERS = ("market", "assets", "grid", "data", "environment", "planning/batched")
 
 
 def source_digest(package: Path) -> str:
@@ -340,6 +340,6 @@ def kernel(function: F) -> F:
 
 
 def entry_kernel(function: F) -> F:
-    """Compile a function called from Python and keep its machine code on disk."""
+    """Compile a function called from Python and keep its machine code on disk; other threads may run meanwhile."""
     with _cached_in(cache_folder()):
-        return cast(F, numba.njit(**OPTIONS, cache=True, pipeline_class=OuterCompiler)(function))
+        return cast(F, numba.njit(**OPTIONS, nogil=True, cache=True, pipeline_class=OuterCompiler)(function))

@@ -136,6 +136,7 @@ class Seats:
         self._core, self._row = core, row
         self.played = played
         self.information, self.sees = information, sees
+        self._narrow: dict[str, Seats] = {}
 
     @property
     def interval(self) -> int:
@@ -212,7 +213,10 @@ class Seats:
         """
         if owner not in self.owners:
             raise PrivacyError("seats of owner", owner, ", ".join(self.owners), "ask only for owners you play")
-        return Seats(self._core, self._row, self.owners[owner], self.information, self.sees)
+        if owner not in self._narrow:
+            self._narrow[owner] = narrow = Seats(self._core, self._row, self.owners[owner], self.information, self.sees)
+            narrow.facts = self.facts
+        return self._narrow[owner]
 
     def own(self, seat: str) -> SeatState:
         """Raw state and private parameters of a seat the player plays.

@@ -24,6 +24,7 @@ import numpy as np
 
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import Audit, Channel, Desk
+from gridmarl.planning.crew import WORTH_IT, Crew
 from gridmarl.planning.desk import WorkerDesk
 from gridmarl.planning.groups import classes
 from gridmarl.planning.panel import Panel
@@ -115,6 +116,8 @@ class AdmmPlanner:
         """Check a request as `solve` does and seat everybody, with no round taken yet."""
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         workers = self._enlist(owners, steps, prices, end)
+        if len(workers) >= WORTH_IT:
+            Crew(workers, self._settings.workers)
         names, secure = tuple(owner.name for owner in owners), self._settings.secure
         desks: dict[str, Desk] = {name: WorkerDesk(w, secure) for name, w in zip(names, workers, strict=True)}
         panel = Panel(Channel(desks, self._audit), secure, classes(coupling, names), 1 + len(coupling.groups))

@@ -91,6 +91,7 @@ class Channel:
     def __init__(self, desks: dict[str, Desk], audit: Audit | None = None) -> None:
         self._desks, self._audit = dict(desks), audit
         self.names = tuple(desks)
+        self._last: tuple[Said, bytes] | None = None
         if audit:
             audit.open_plan()
 
@@ -109,7 +110,9 @@ class Channel:
         """
         if name not in self._desks:
             raise PrivacyError("receiver", name, f"one of {self.names}")
-        said = encode(message)
+        if self._last is None or self._last[0] is not message:  # what all hear is put into bytes once
+            self._last = message, encode(message)
+        said = self._last[1]
         if self._audit:
             self._audit.note(COORDINATOR, name, said)
         answered = self._desks[name](said)

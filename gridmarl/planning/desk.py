@@ -23,6 +23,7 @@ from gridmarl.planning.wire import (
     Share,
     decode,
     encode,
+    heard,
 )
 from gridmarl.planning.worker import Message, Worker
 from gridmarl.units import Float
@@ -51,7 +52,7 @@ class WorkerDesk:
         PrivacyError
             For anything but the messages of ADMM's coordinator.
         """
-        return encode(self._answer(decode(said)))
+        return encode(self._answer(heard(said)))
 
     def _answer(self, message: Said) -> Said:
         worker, masker, begun = self._worker, self._masker, self._begun

@@ -16,15 +16,18 @@ from typing import Final
 import numpy as np
 
 from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.blocks import Numbers, matrices, numbers, quadratic, read, structure_key
+from gridmarl.planning.blocks import Matrices, Numbers, matrices, numbers, quadratic, read, structure_key
 from gridmarl.planning.branches import Branches
 from gridmarl.planning.plan import AssetPlan
+from gridmarl.planning.remembered import Remembered
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sparse import Sparse, block_diagonal, diagonal, full, stack, with_data, zeros
 from gridmarl.units import Float
 
 REBASE: Final = 30.0
 """A problem keeps its units until the natural ones differ by more than this factor."""
+REMEMBERED: Final = 1024
+"""Structures whose matrices are kept: they hold no owner's numbers but efficiencies, ramps and hours of departure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,28 +155,53 @@ def local_problem(
     if previous is not None and previous.key == key:
         skeleton, parts = previous.program, previous.parts
     else:
-        skeleton, parts = _skeleton(owner, step_h, base, scenarios)
+        skeleton, parts = _skeleton(owner, step_h, base, scenarios, (key[0], *key[2:]))
     program = _fill(skeleton, owner, step_h, prices, terminal, base, scenarios)
     return LocalProblem(owner, step_h, base, program, parts, key)
 
 
-def _skeleton(owner: Owner, step_h: Float, base: Base, scenarios: int) -> tuple[QuadraticProgram, tuple[slice, ...]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Matrices of a structure, whoever has it."""
+
+    equality: Sparse
+    inequality: Sparse
+    parts: tuple[slice, ...]
+
+
+_known_rows: Remembered[tuple[object, ...], _Rows] = Remembered(REMEMBERED)
+_known_pieces: Remembered[tuple[object, ...], Matrices] = Remembered(REMEMBERED)
+
+
+def _skeleton(
+    owner: Owner, step_h: Float, base: Base, scenarios: int, shape: tuple[object, ...]
+) -> tuple[QuadraticProgram, tuple[slice, ...]]:
     """Matrices and quadratic cost; all other numbers are still empty."""
-    k, pieces = len(step_h), [matrices(asset, step_h) for asset in owner.assets]
+    rows = _known_rows.get(shape, lambda: _rows(owner, step_h, scenarios))
+    scale, tail = base.power_mw**2 / base.money, np.zeros(1 + scenarios if scenarios else 0)
+    costs = [quadratic(asset, step_h) * scale for asset in owner.assets]
+    curvature, empty = np.concatenate([np.zeros(len(step_h)), *costs, tail]), np.zeros(0)
+    program = QuadraticProgram(curvature, empty, 0.0, rows.equality, empty, rows.inequality, empty, empty, empty)
+    return program, rows.parts
+
+
+def _rows(owner: Owner, step_h: Float, scenarios: int) -> _Rows:
+    k, pieces = len(step_h), [_piece(asset, step_h) for asset in owner.assets]
     ends = k + np.cumsum([piece.net.shape[1] for piece in pieces], dtype=np.int64)
     parts = tuple(slice(int(e) - piece.net.shape[1], int(e)) for e, piece in zip(ends, pieces, strict=True))
     balance = stack([[diagonal(np.ones(k)), *(-piece.net for piece in pieces)]])
     own = block_diagonal([zeros(0, k), *(piece.equality for piece in pieces)])
     limits = block_diagonal([zeros(0, k), *(piece.inequality for piece in pieces)])
     equality = stack([[balance], [own]])
-    scale = base.power_mw**2 / base.money
-    curvature = np.concatenate([np.zeros(k), *(quadratic(asset, step_h) for asset in owner.assets)]) * scale
     if scenarios:
         equality = stack([[equality, zeros(equality.shape[0], 1 + scenarios)]])
         limits = _with_cvar_rows(limits, k, scenarios)
-        curvature = np.concatenate([curvature, np.zeros(1 + scenarios)])
-    empty = np.zeros(0)
-    return QuadraticProgram(curvature, empty, 0.0, equality, empty, limits, empty, empty, empty), parts
+    return _Rows(equality, limits, parts)
+
+
+def _piece(asset: Asset, step_h: Float) -> Matrices:
+    key = (step_h.tobytes(), structure_key(asset, step_h))
+    return _known_pieces.get(key, lambda: matrices(asset, step_h))
 
 
 def _with_cvar_rows(limits: Sparse, steps: int, scenarios: int) -> Sparse:

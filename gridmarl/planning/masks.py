@@ -1,12 +1,19 @@
 """Pairwise masks that cancel in the sum: secure aggregation without drop-outs.
 
-Bonawitz et al. (2017): every two owners agree on a secret by a Diffie-Hellman exchange of public keys (group 14 of
+Bonawitz et al. (2017): every two neighbours agree on a secret by a Diffie-Hellman exchange of public keys (group 14 of
 RFC 3526), which the coordinator passes on and cannot read. In each round owner i adds the secret's stream for every
 later owner and subtracts it for every earlier one, modulo 2^64. One masked answer is uniformly distributed whatever it
 hides; in the sum of all, the masks vanish exactly.
 
 Answers are fixed-point numbers: `RESOLUTION` of a public unit, rounded to nearest, in two's complement. Sums must stay
-below `LARGEST` units. The coordinator must be honest about the keys it passes on, and at least three owners must take
+below `LARGEST` units.
+
+Up to `NEIGHBOURS` + 1 owners are all neighbours of each other. More stand in a ring and have the nearest `NEIGHBOURS`
+(Bell et al. 2020), so that an owner's effort does not grow with the crowd. What that costs: an answer is hidden unless
+all its owner's neighbours, not all other owners, conspire with the coordinator, and as the coordinator seats the ring,
+it is trusted not to seat its friends around one owner. Bell et al. draw the ring's order by lot for that reason.
+
+The coordinator must be honest about the keys it passes on, and at least three owners must take
 part: of two, each finds the other's answer in the sum.
 """
 
@@ -37,6 +44,8 @@ PRIME: Final = int(
     "15728E5A8AACAA68FFFFFFFFFFFFFFFF",
     16,
 )
+NEIGHBOURS: Final = 20
+"""With how many others an owner shares masks, at most."""
 KEY_BYTES: Final = 256
 SECRET_BITS: Final = 256
 
@@ -57,6 +66,12 @@ def summed(masked: Sequence[UInt]) -> Float:
     return real(total)
 
 
+def neighbours(place: int, owners: int) -> tuple[list[int], list[int]]:
+    """Places of the neighbours in the ring, those before and those after one's own: being neighbours is mutual."""
+    near = sorted({(place + step) % owners for step in range(-NEIGHBOURS // 2, NEIGHBOURS // 2 + 1)} - {place})
+    return [at for at in near if at < place], [at for at in near if at > place]
+
+
 class Masker:
     """One owner's secrets in one plan: from a key pair and the others' public keys to a new mask for every answer."""
 
@@ -64,15 +79,15 @@ class Masker:
         self._secret = secrets.randbits(SECRET_BITS) | 1 << (SECRET_BITS - 1)
         self.public_key = pow(GENERATOR, self._secret, PRIME).to_bytes(KEY_BYTES, "big")
         self._earlier, self._later = list[bytes](), list[bytes]()
-        self._used, self._met = 0, False
+        self._used, self._met, self._owners = 0, False, 1
 
     @property
     def largest(self) -> float:
         """What one answer may hold at most, in units, so that no sum of all can overflow."""
-        return LARGEST / (1 + len(self._earlier) + len(self._later))
+        return LARGEST / self._owners
 
     def meet(self, public_keys: bytes, place: int) -> None:
-        """Agree with everybody on a secret; ``place`` is one's own among the keys.
+        """Agree with every neighbour on a secret; ``place`` is one's own among the keys.
 
         Raises
         ------
@@ -84,8 +99,10 @@ class Masker:
         keys = [public_keys[at : at + KEY_BYTES] for at in range(0, len(public_keys), KEY_BYTES)]
         if keys[place] != self.public_key:
             raise PrivacyError("roster of public keys", f"another key at place {place}", "one's own")
-        shared = [b"" if at == place else self._shared(int.from_bytes(key, "big")) for at, key in enumerate(keys)]
-        self._earlier, self._later, self._met = shared[:place], shared[place + 1 :], True
+        self._earlier, self._later = (
+            [self._shared(int.from_bytes(keys[at], "big")) for at in side] for side in neighbours(place, len(keys))
+        )
+        self._met, self._owners = True, len(keys)
 
     def mask(self, values: Float) -> UInt:
         """Numbers in their units, under a mask that is used once.

@@ -58,6 +58,7 @@ class PlannerSettings(Model):
     exclusive: bool = Field(
         default=False, description="whether binaries keep batteries from charging and discharging at once (central)"
     )
+    workers: int = Field(default=1, gt=0, description="threads for the local solves of ADMM's owners; same plan")
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
 
@@ -202,6 +203,8 @@ class Planner:
         elapsed_h = (seats.interval - self._planned_at) * facts.interval_h if self._planned_at >= 0 else 0.0
         o = self._outlook
         self.plan = self._method.solve(o.owners, horizon.step_h, o.coupling, o.prices, terminal, elapsed_h)
+        every_owners = zip(self.plan.owners, self.plan.assets, strict=True)
+        self._schedule = {(owner, asset.name): asset for owner, assets in every_owners for asset in assets}
         self._planned_at = seats.interval
         every = remaining if perfect else max(round(s.replan_every_h / facts.interval_h), 1)
         self._replan_at = seats.interval + every
@@ -218,7 +221,9 @@ class Planner:
         match self.settings.method:
             case "admm":
                 s = self.settings
-                settings = AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure)
+                settings = AdmmSettings(
+                    max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure, workers=s.workers
+                )
                 return AdmmPlanner(settings, self._audit, self._watch)
             case "aladin":
                 return AladinPlanner(
@@ -261,7 +266,7 @@ class Planner:
             )
         available = float(self._available[seat][step]) if seat in self._available else 0.0
         floor, cap = rules.floor_per_mwh, rules.cap_per_mwh
-        return bid(unit, self.plan.asset(owner, seat), step, prices, available, ahead, TICK + fee, floor, cap)
+        return bid(unit, self._schedule[owner, seat], step, prices, available, ahead, TICK + fee, floor, cap)
 
     def save(self, folder: Path) -> None:
         """Write the settings as YAML."""

@@ -45,6 +45,8 @@ class AdmmSettings:
         After that the plan is marked as not converged.
     secure : bool
         Whether owners answer under masks that cancel in the sum (`masks`).
+    workers : int
+        Threads among which the owners of this process share their local solves (`crew`); the plan is the same.
     relaxation : float
         Over-relaxation, from 1 (none) to below 2.
     rho : float, optional
@@ -62,6 +64,7 @@ class AdmmSettings:
     gap_tolerance: float | None = 1e-3
     max_rounds: int = 500
     secure: bool = False
+    workers: int = 1
     relaxation: float = 1.6
     rho: float | None = None
     adapt_every: int = 10
@@ -75,6 +78,8 @@ class AdmmSettings:
             raise ScenarioError("admm.relaxation", self.relaxation, "in [1, 2)")
         if self.max_rounds < 1:
             raise ScenarioError("admm.max_rounds", self.max_rounds, "at least 1")
+        if self.workers < 1:
+            raise ScenarioError("admm.workers", self.workers, "at least 1")
         positive = (self.tolerance, self.tolerance_mw, self.gap_tolerance, self.rho)
         if any(value is not None and value <= 0 for value in positive):
             raise ScenarioError("admm", positive, "positive tolerances and rho")

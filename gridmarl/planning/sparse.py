@@ -55,12 +55,42 @@ def rows(matrix: Sparse, chosen: Int) -> Sparse:
 
 def stack(blocks: Sequence[Sequence[Sparse | None]]) -> Sparse:
     """Blocks side by side and atop each other; ``None`` is a block of zeros."""
-    return _columns(sp.bmat(blocks, format="csc"))
+    heights = [next(block.shape[0] for block in line if block is not None) for line in blocks]
+    columns = [[line[j] for line in blocks] for j in range(len(blocks[0]))]
+    widths = [next(block.shape[1] for block in column if block is not None) for column in columns]
+    tops, lefts = np.cumsum([0, *heights]), np.cumsum([0, *widths])
+    placed = [
+        (block, int(tops[i]), int(lefts[j]))
+        for i, line in enumerate(blocks)
+        for j, block in enumerate(line)
+        if block is not None
+    ]
+    return _assembled(placed, (int(tops[-1]), int(lefts[-1])))
 
 
 def block_diagonal(blocks: Sequence[Sparse]) -> Sparse:
     """Blocks along the diagonal."""
-    return _columns(sp.block_diag(blocks, format="csc"))
+    tops, lefts = (np.cumsum([0, *(block.shape[axis] for block in blocks)]) for axis in (0, 1))
+    placed = [(block, int(top), int(left)) for block, top, left in zip(blocks, tops[:-1], lefts[:-1], strict=True)]
+    return _assembled(placed, (int(tops[-1]), int(lefts[-1])))
+
+
+def _assembled(placed: Sequence[tuple[Sparse, int, int]], shape: tuple[int, int]) -> Sparse:
+    """Blocks at their places (top, left); several times quicker than scipy's, whose blocks are checked one by one."""
+    none = np.zeros(0, np.int64)
+    column = np.concatenate([none, *(columns_of(block) + left for block, _, left in placed)])
+    row = np.concatenate([none, *(block.indices + top for block, top, _ in placed)])
+    data = np.concatenate([np.zeros(0), *(block.data for block, _, _ in placed)])
+    order = np.lexsort((row, column))
+    start = np.concatenate([[0], np.cumsum(np.bincount(column, minlength=shape[1]))]).astype(np.int32)
+    made = sp.csc_matrix((data[order], row[order].astype(np.int32), start), shape=shape)
+    made.has_sorted_indices = True
+    return cast(Sparse, made)
+
+
+def columns_of(matrix: Sparse) -> Int:
+    """The column of each stored entry."""
+    return np.repeat(np.arange(matrix.shape[1], dtype=np.int64), np.diff(matrix.indptr))
 
 
 def with_data(matrix: Sparse, data: Float) -> Sparse:

@@ -116,7 +116,7 @@ def lowest_energy(
 
 def structure(asset: Battery, steps: int) -> bytes:
     """What the matrices of a vehicle depend on; nothing for a plain battery."""
-    return departures(asset, steps).tobytes() if asset.drives else b""
+    return b"drives" + departures(asset, steps).tobytes() if asset.drives else b""
 
 
 def departures(asset: Battery, steps: int) -> Int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -36,6 +37,18 @@ class Solved:
     rho: float  # how strongly, $/(MW² h)
 
 
+class Helper(Protocol):
+    """Whoever solves for several owners of one process at once (`crew`)."""
+
+    def hear(self, message: Message) -> None:
+        """Prepare every member's answer to a round's message."""
+        ...
+
+    def hear_offer(self, multiplier_per_mwh: Float) -> None:
+        """Prepare every member's least cost at a multiplier (K,)."""
+        ...
+
+
 class Worker:
     """Solves ``min f(x) + rho/2 Σ_k Δ_k (x_k - z_k + u_k)²`` round after round, z being its own share of the target.
 
@@ -60,6 +73,9 @@ class Worker:
         self._bare: QuadraticSolver | None = None  # without the proximal term
         self._rho = 0.0
         self.last: Solved | None = None
+        self.crew: Helper | None = None
+        self._prepared: tuple[Message, Solved | None] | None = None
+        self._prepared_least: tuple[Float, Answer | None] | None = None
         self._y = np.zeros(len(self._problem.program.linear))
         self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
         self.share_mw = self._relaxed_mw  # (K,) z before the last answer
@@ -78,6 +94,7 @@ class Worker:
 
     def renew(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> None:
         """Take the numbers of the next plan; matrices are kept where they are the same."""
+        self.crew = self._prepared = self._prepared_least = None
         before, self._terminal = self._problem, terminal
         base = steady_base((owner,), prices, before.base)
         self._problem = local_problem(owner, step_h, prices, terminal, base, before)
@@ -105,13 +122,37 @@ class Worker:
             Where the local solver stopped without a usable answer.
         """
         share = self.share_mw = self._relaxed_mw + message.mean_mismatch_mw
-        self.last = self.solve_near(share - message.dual_mw, message.rho)
+        self.last = self._helped(message) or self.solve_near(self.aim_mw(message), message.rho)
         answer = self.last.answer
         self._y, self.accurate = answer.y, answer.solved
         self.objectives.append(self._problem.objective(answer.y))
         injection = self._problem.injection_mw(answer.y)
         self._relaxed_mw = self._relaxation * injection + (1 - self._relaxation) * share
         return injection
+
+    def aim_mw(self, message: Message) -> Float:
+        """What a message draws the net injection (K,) to."""
+        return self._relaxed_mw + message.mean_mismatch_mw - message.dual_mw
+
+    def prepare(self, message: Message, solved: Solved | None) -> None:
+        """Take what the crew found for this message; nothing where it must be found alone."""
+        self._prepared = message, solved
+
+    def prepare_least(self, multiplier_per_mwh: Float, answer: Answer | None) -> None:
+        """Take what the crew found at this multiplier."""
+        self._prepared_least = multiplier_per_mwh, answer
+
+    def _helped(self, message: Message) -> Solved | None:
+        if self.crew is not None:
+            self.crew.hear(message)
+        known, self._prepared = self._prepared, None
+        return known[1] if known is not None and known[0] is message else None
+
+    def _helped_least(self, multiplier_per_mwh: Float) -> Answer | None:
+        if self.crew is not None:
+            self.crew.hear_offer(multiplier_per_mwh)
+        known, self._prepared_least = self._prepared_least, None
+        return known[1] if known is not None and known[0] is multiplier_per_mwh else None
 
     def trajectories(self) -> tuple[AssetPlan, ...]:
         """The owner's own assets in its last answer."""
@@ -141,6 +182,15 @@ class Worker:
         SolverError
             Where the local solver stopped without a usable answer.
         """
+        problem = self._problem
+        answer = self._helped_least(multiplier_per_mwh) or self._solve_bare(multiplier_per_mwh)
+        if not answer.solved:
+            return -np.inf
+        paid = problem.step_h @ (multiplier_per_mwh * problem.injection_mw(answer.y))
+        return problem.objective(answer.y) - float(paid)
+
+    def _solve_bare(self, multiplier_per_mwh: Float) -> Answer:
+        """Solution of ``min f(x) - Σ_k Δ_k λ_k x_k``."""
         program, problem = self._problem.program, self._problem
         none = np.zeros(len(program.linear))
         linear = program.linear.copy()
@@ -151,10 +201,7 @@ class Worker:
             self._bare, answer = None, solve_afresh(program, none, linear)
         if not answer.solved and not answer.usable:
             raise self._refusal(answer)
-        if not answer.solved:
-            return -np.inf
-        paid = problem.step_h @ (multiplier_per_mwh * problem.injection_mw(answer.y))
-        return problem.objective(answer.y) - float(paid)
+        return answer
 
     def solve_near(self, aim_mw: Float, rho: float) -> Solved:
         """Solution of ``min f(x) + rho/2 Σ_k Δ_k (x_k - aim_k)²``; see `respond` for what it raises."""

@@ -185,31 +185,31 @@ class Scenario(Model):
     def _homes(self) -> tuple[Prosumer, ...]:
         return (*self.prosumers, *self._neighbours[0])
 
-    @property
+    @cached_property
     def all_prosumers(self) -> tuple[Prosumer, ...]:
         """Homes that are one seat each unless their codec is ``separate``: named ones, then the neighbourhood's."""
         bundled = self.neighbourhood is not None and self.neighbourhood.seats == "prosumers"
         return (*self.prosumers, *(self._neighbours[0] if bundled else ()))
 
-    @property
+    @cached_property
     def all_generators(self) -> tuple[Generator, ...]:
         """Named generators, then the fleet's, then the homes' roofs."""
         fleet = self.fleet.generators if self.fleet else ()
         return (*self.generators, *fleet, *(home.solar for home in self._homes if home.solar))
 
-    @property
+    @cached_property
     def all_storage(self) -> tuple[Battery, ...]:
         """Named batteries and vehicles, then the fleet's batteries, then the homes'."""
         fleet = self.fleet.storage if self.fleet else ()
         homes = (part for home in self._homes for part in home.storage)
         return (*self.storage, *self.vehicles, *fleet, *homes)
 
-    @property
+    @cached_property
     def all_consumers(self) -> tuple[Load, ...]:
         """Named loads, then the homes'."""
         return (*self.consumers, *(home.load for home in self._homes if home.load))
 
-    @property
+    @cached_property
     def participants(self) -> tuple[Participant, ...]:
         """Everything that trades: generators, storage, consumers."""
         return (*self.all_generators, *self.all_storage, *self.all_consumers)
@@ -229,7 +229,7 @@ class Scenario(Model):
         bought = self.reserve is not None and self.reserve.spin_share + self.reserve.nonspin_share > 0.0
         return bought and self.market.clearing == "joint"
 
-    @property
+    @cached_property
     def seats(self) -> tuple[str, ...]:
         """Names of all seats but the operator's: generators, storage, consumers."""
         return tuple(p.name for p in self.participants)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from tests.bench.measuring import Memory, Profile, Seconds, Speed, Target
+
+if TYPE_CHECKING:
+    from tests.bench.fleets import Planned
+    from tests.bench.test_planners import Decision
 
 WIDTH = 140
 BARE = "bare market"
@@ -136,6 +141,58 @@ def stage_table(found: Profile) -> Table:
         table.add_row("  " * line.level + line.name, f"{line.ns:,.0f}", f"{line.ns / found.total_ns:6.1%}", style=style)
     table.add_section()
     table.add_row("sum", f"{found.total_ns:,.0f}", f"{1:6.1%}")
+    return table
+
+
+def plans_table(plans: Sequence[Planned]) -> Table:
+    """Fleets to the certificate."""
+    table = blank(
+        "Homes under one transformer, planned a day ahead to the certificate",
+        "Each in a fresh process. Residuals are norms over homes and steps; the gap is relative, by the dual function. "
+        "Memory is the process's peak,\nand by how much the plan raised it.",
+        (
+            "",
+            "homes",
+            "CPU s",
+            "wall s",
+            "CPU ms/home",
+            "peak MB",
+            "raised MB",
+            "rounds",
+            "primal W",
+            "dual W",
+            "gap",
+            "$",
+        ),
+    )
+    for plan in plans:
+        table.add_row(
+            plan.method,
+            f"{plan.homes:,}",
+            f"{plan.cpu_s:.2f}",
+            f"{plan.wall_s:.2f}",
+            f"{plan.cpu_ms_per_home:.2f}",
+            f"{plan.peak_mb:,.0f}",
+            f"{plan.peak_mb - plan.begun_mb:,.0f}",
+            f"{plan.rounds}" if plan.rounds else "",
+            f"{plan.primal_w:.2g}",
+            f"{plan.dual_w:.2g}" if plan.rounds else "",
+            f"{plan.gap:.1e}",
+            f"{plan.cost:,.4f}",
+        )
+    return table
+
+
+def decisions_table(decisions: Sequence[Decision]) -> Table:
+    """From observations to bids."""
+    table = blank(
+        "One hour's decision of 20 homes, planned anew",
+        "Wall time from observations to bids in duck-curve with 20 homes; the first plan of an episode starts cold.",
+        ("team", "first ms", "median ms", "most ms", "median CPU ms"),
+    )
+    for line in decisions:
+        numbers = (line.first_ms, line.median_ms, line.most_ms, line.median_cpu_ms)
+        table.add_row(line.team, *(f"{number:.0f}" for number in numbers))
     return table
 
 

@@ -19,6 +19,7 @@ from gridmarl.agents.team import roles_of
 from gridmarl.environment.vector import MarketVectorEnv
 from gridmarl.scenario.scenario import PROSUMER, SEPARATE, Scenario
 from tests.contract import environment_suite as suite
+from tests.environment.worlds import manageable
 
 WORLDS = catalogue.names("envs")
 QUICK = 96
@@ -47,7 +48,7 @@ def quiet() -> Iterator[None]:
 
 def shortened(name: str) -> Scenario:
     """The world, with at most a day's worth of intervals (fewer where it has many seats)."""
-    scenario = Scenario.load(name)
+    scenario = manageable(name)
     limit = QUICK if len(scenario.seats) < BIG else QUICK // 4
     if scenario.intervals <= limit or scenario.price_scenarios:
         return scenario

@@ -23,6 +23,17 @@ POWER_TOLERANCE = 1e-9
 TRADERS = ("generator", "storage", "consumer")
 ON_ORDER: Mapping[str, str] = dict.fromkeys(TRADERS, "order")
 FLAT: Settings = {"shape": "constant"}
+HUGE, FEW = 500, 30
+"""A world of more seats than that is checked with so many homes in its neighbourhood: they have every part, and the
+suites, which compare all pairs of seats and episodes, would take minutes with a thousand."""
+
+
+def manageable(name: str) -> Scenario:
+    """The world, with fewer homes where it has hundreds."""
+    scenario = Scenario.load(name)
+    if len(scenario.seats) < HUGE or scenario.neighbourhood is None:
+        return scenario
+    return scenario.but(neighbourhood={"count": FEW}, transformers=[])
 
 
 def world(**settings: object) -> Scenario:

@@ -18,6 +18,7 @@ from gridmarl.planning.horizon import make_horizon
 from gridmarl.planning.outlook import look_ahead
 from gridmarl.planning.planner import Planner
 from gridmarl.scenario.scenario import Scenario
+from tests.environment.worlds import manageable
 
 ALMOST_OPTIMAL = 0.999
 
@@ -34,7 +35,7 @@ def at_rest(scenario: Scenario) -> Scenario:
 
 @pytest.mark.parametrize("world", names("envs"))
 def test_perfect_information_played_through_the_auction_is_the_optimum(world):
-    scenario = at_rest(Scenario.load(world))
+    scenario = at_rest(manageable(world))
     for seed in (0, 1):
         measured = yardstick(scenario, seed)
         cost = resource_cost(rollout(scenario, "central-perfect", seed=seed))

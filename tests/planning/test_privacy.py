@@ -21,7 +21,7 @@ from gridmarl.planning.channel import COORDINATOR, Audit, Channel
 from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
 from gridmarl.planning.desk import ProposerDesk, WorkerDesk
 from gridmarl.planning.disclosure import MEANINGS, disclosure_table, what_methods_reveal
-from gridmarl.planning.masks import RESOLUTION, Masker, fixed_point, summed
+from gridmarl.planning.masks import NEIGHBOURS, RESOLUTION, Masker, fixed_point, neighbours, summed
 from gridmarl.planning.panel import Panel
 from gridmarl.planning.planner import Planner
 from gridmarl.planning.pricing import Proposer
@@ -97,6 +97,24 @@ def test_masks_cancel_exactly_in_every_round(count: int, rounds: int, seed: int)
         total = summed([masker.mask(row) for masker, row in zip(met, values, strict=True)])
         assert np.array_equal(total, summed([fixed_point(row) for row in values])), "bit for bit"
         assert np.abs(total - values.sum(axis=0)).max() <= count * RESOLUTION
+
+
+@pytest.mark.parametrize("count", [3, NEIGHBOURS, NEIGHBOURS + 1, NEIGHBOURS + 2, 1_000])
+def test_neighbours_are_mutual_as_many_as_allowed_and_everybody_in_small_crowds(count: int) -> None:
+    near = [neighbours(place, count) for place in range(count)]
+    for place, (earlier, later) in enumerate(near):
+        assert len(earlier) + len(later) == min(count - 1, NEIGHBOURS)
+        assert all(at < place and place in near[at][1] for at in earlier)
+        assert all(at > place and place in near[at][0] for at in later)
+
+
+def test_masks_of_a_ring_cancel_in_the_sum_of_all_and_in_no_part_of_it() -> None:
+    ring = maskers(NEIGHBOURS + 5)
+    values = np.random.default_rng(0).uniform(-1, 1, (len(ring), 3))
+    masked = [masker.mask(row) for masker, row in zip(ring, values, strict=True)]
+    np.testing.assert_allclose(summed(masked), values.sum(axis=0), atol=len(ring) * RESOLUTION)
+    for part in (masked[:1], masked[1:], masked[::2], masked[: len(ring) // 2]):
+        assert np.all(np.abs(summed(part)) > 10.0)
 
 
 def test_masked_answers_look_like_noise_and_open_ones_do_not(quadratic_homes):

@@ -1,0 +1,1 @@
+"""Many owners of one structure solved at once, by whoever speaks for all of them."""
