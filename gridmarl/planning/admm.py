@@ -116,11 +116,13 @@ class AdmmPlanner:
         """Check a request as `solve` does and seat everybody, with no round taken yet."""
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         workers = self._enlist(owners, steps, prices, end)
-        if len(workers) >= WORTH_IT:
-            Crew(workers, self._settings.workers)
         names, secure = tuple(owner.name for owner in owners), self._settings.secure
+        of = classes(coupling, names)
+        for members in ([workers[k] for k in np.flatnonzero(of == one)] for one in np.unique(of)):
+            if len(members) >= WORTH_IT:
+                Crew(members, self._settings.workers)
         desks: dict[str, Desk] = {name: WorkerDesk(w, secure) for name, w in zip(names, workers, strict=True)}
-        panel = Panel(Channel(desks, self._audit), secure, classes(coupling, names), 1 + len(coupling.groups))
+        panel = Panel(Channel(desks, self._audit), secure, of, 1 + len(coupling.groups))
         sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, panel.rated_mw, self._settings)
         for worker, share_mw in zip(workers, self._shares(names, steps, elapsed_h), strict=True):
             worker.begin(share_mw)

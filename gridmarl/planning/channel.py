@@ -91,12 +91,13 @@ class Channel:
     def __init__(self, desks: dict[str, Desk], audit: Audit | None = None) -> None:
         self._desks, self._audit = dict(desks), audit
         self.names = tuple(desks)
-        self._last: tuple[Said, bytes] | None = None
+        self._sent: dict[int, tuple[Said, bytes]] = {}  # what many hear is put into bytes once a round
         if audit:
             audit.open_plan()
 
     def open_round(self) -> None:
         """A round begins."""
+        self._sent.clear()
         if self._audit:
             self._audit.open_round()
 
@@ -110,9 +111,9 @@ class Channel:
         """
         if name not in self._desks:
             raise PrivacyError("receiver", name, f"one of {self.names}")
-        if self._last is None or self._last[0] is not message:  # what all hear is put into bytes once
-            self._last = message, encode(message)
-        said = self._last[1]
+        if id(message) not in self._sent:
+            self._sent[id(message)] = message, encode(message)
+        said = self._sent[id(message)][1]
         if self._audit:
             self._audit.note(COORDINATOR, name, said)
         answered = self._desks[name](said)

@@ -33,7 +33,7 @@ class Crew:
     Parameters
     ----------
     workers : sequence of Worker
-        They join where their problems' structure allows.
+        They hear the same messages, and join where their problems' structure allows.
     threads : int
         How many cores to use; what is found does not depend on it.
     """

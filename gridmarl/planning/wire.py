@@ -175,7 +175,7 @@ def decode(said: bytes) -> Said:
     return kind(*values)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def heard(said: bytes) -> Said:
     """The same, read once for all owners of this process: what all hear is one message, which nobody can change."""
     message = decode(said)
