@@ -41,7 +41,7 @@ class Group:
     role: str
     codec: Codec
     seats: tuple[str, ...]
-    rows: Int  # in Outcome.seats
+    rows: slice | Int  # in Outcome.seats
     among: slice | Int  # in the role's observations
     columns: slice | Int  # of the packed actions, (seat x component)
 
@@ -77,7 +77,7 @@ def _group(name: str, places: list[Place]) -> Group:
         places[0].role,
         places[0].codec,
         tuple(p.seat for p in places),
-        np.array([p.row for p in places]),
+        _as_slice(np.array([p.row for p in places])),
         _as_slice(np.array([p.among for p in places])),
         _as_slice(columns),
     )
@@ -201,7 +201,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         outcome = self._outcome = self.core.step(self._packed)
         self._others_acted = False
         done = self.core.rows.t >= min(self.max_cycles, self.core.intervals)
-        rewards: Groups = {n: outcome.seats[:, g.rows, columns.REWARD] for n, g in self.group_of.items()}
+        rewards: Groups = {n: np.array(outcome.seats[:, g.rows, columns.REWARD]) for n, g in self.group_of.items()}
         infos: dict[str, Any] = {"seats": outcome.seats, "market": outcome.market}
         if done.any():
             self._begin_again(outcome, done, infos)
