@@ -40,7 +40,7 @@ def write_arrays(folder: Path, file: str, arrays: Mapping[str, np.ndarray]) -> S
     TrainingError
         Where the disk refuses (is full, say).
     """
-    content = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    content = safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     try:
         write_atomically(folder / file, content)
     except OSError as error:

@@ -337,13 +337,15 @@ class Training:
 
 @contextmanager
 def repeatable(recipe: Recipe) -> Generator[None]:
-    """The recipe's number of threads, and deterministic algorithms only."""
+    """The recipe's number of threads, deterministic algorithms only, and torch's own stream from the recipe's seed."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
