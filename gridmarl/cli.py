@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rich.syntax import Syntax
     from rich.table import Table
 
+    from gridmarl.agents.cards import PolicyCard
     from gridmarl.data.table import TimeTable
+    from gridmarl.learning.results import Report
     from gridmarl.scenario.scenario import Scenario
 
 app = typer.Typer(
@@ -316,7 +318,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe, or the path of your own YAML.")] = "dqn",
     env: Annotated[str | None, typer.Option(help="Another world than the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = None,
     data: Data = None,
     columns: Columns = None,
@@ -334,7 +338,7 @@ def train(
 
     fed = data or columns
     world = scenario_of(env or load_recipe(recipe).scenario, data, _mapping(columns)) if fed else env
-    changes: dict[str, object] = {} if device is None else {"device": device}
+    changes: dict[str, Any] = {} if device is None else {"device": device}
     folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, **changes)
     found = _trained(folder)
     if as_json:

@@ -82,13 +82,15 @@ class Markets:
         self.env, self.num_envs, self._state = env, env.num_envs, state
         self.state_size = int(np.prod(env.state_space.shape)) if state else 0
         self.groups: dict[str, GroupSpec] = {}
+        seen: Any = env.single_observation_space
+        taken: Any = env.single_action_space
         for name, seats in env.groups.items():
-            box, space = env.single_observation_space[name], env.single_action_space[name]
+            box, space = seen[name], taken[name]
             vector = objectives and env.group_of[name].role == "operator"
             self.groups[name] = GroupSpec(
                 name,
                 seats,
-                int(box.shape[-1]),  # pyright: ignore[reportOptionalSubscript]  # our own boxes have shapes
+                int(box.shape[-1]),
                 _one_seats(space, name),
                 objective_scale(env.scenario) if vector else reward_scale(env.scenario, seats),
                 OBJECTIVES if vector else (),
@@ -257,7 +259,7 @@ class PettingZoo:
         chosen = {name: stretched(group.actions, actions[name]) for name, group in self.groups.items()}
         for row, env in enumerate(self.envs):
             moves = {agent: _move(env, agent, chosen, self._row_of[agent], row) for agent in env.agents}
-            seen, earned, ended, cut, _ = env.step(moves)
+            seen, earned, ended, _, _ = env.step(moves)
             for agent, reward in earned.items():
                 name, seat = self._row_of[agent]
                 rewards[name][row, seat] = reward

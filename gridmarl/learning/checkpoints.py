@@ -131,7 +131,9 @@ def check_setting(found: Setting, wanted: Setting) -> None:
             continue
         if key == "recipe":
             key, before, now = _first_difference(before[key], now[key])  # noqa: PLW2901  # the setting that differs
-            raise TrainingError(f"resume with {key}", now, f"{before!r}, as at the checkpoint", "begin without --resume")
+            raise TrainingError(
+                f"resume with {key}", now, f"{before!r}, as at the checkpoint", "begin without --resume"
+            )
         remedy = f"restore that {key}, or begin without --resume"
         raise TrainingError(f"resume with another {key}", now[key], f"{before[key]!r}, as at the checkpoint", remedy)
 

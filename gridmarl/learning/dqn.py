@@ -1,8 +1,8 @@
 """Deep Q-learning for seats that choose among actions (Mnih et al. 2015).
 
-With its usual companions: double (van Hasselt et al. 2016), dueling (Wang et al. 2016), returns over n steps (Hessel et
-al. 2018). Symbols are the papers': states s, actions a, rewards r, online network Q, target network Q_target, targets y.
-Each group of seats has a Q; seats that share it are samples of one batch.
+With its usual companions: double (van Hasselt et al. 2016), dueling (Wang et al. 2016), returns over n steps (Hessel
+et al. 2018). Symbols are the papers': states s, actions a, rewards r, online network Q, target network Q_target,
+targets y. Each group of seats has a Q; seats that share it are samples of one batch.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class DQN:
 
     def __init__(self, recipe: DQNRecipe, groups: Mapping[str, GroupSpec], device: torch.device) -> None:
         self.recipe, self.groups, self.device = recipe, groups, device
-        self.Q = {name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())}
+        self.Q = {
+            name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
+        }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
         self.optimiser = {
             name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
@@ -164,8 +166,8 @@ def td_target(
 ) -> Tensor:
     """Y = r + discount Q_target(s', a*), (row, seat).
 
-    a* maximises Q(s', ·) if ``double``, else Q_target(s', ·). An episode that was cut off has a discount above 0 and its
-    true last observation as s', so the value beyond the cut is bootstrapped (Pardo et al. 2018).
+    a* maximises Q(s', ·) if ``double``, else Q_target(s', ·). An episode that was cut off has a discount above 0 and
+    its true last observation as s', so the value beyond the cut is bootstrapped (Pardo et al. 2018).
     """
     next_values = Q_target(s_next)
     judged_by = Q(s_next) if double else next_values

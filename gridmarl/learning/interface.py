@@ -130,10 +130,14 @@ class VectorWorld(Protocol):
         each checkpoint instead, in a training that is resumed and in one that never stopped alike.
     """
 
-    groups: Mapping[str, GroupSpec]
     num_envs: int
     state_size: int
     resumable: bool
+
+    @property
+    def groups(self) -> Mapping[str, GroupSpec]:
+        """Name -> group."""
+        ...
 
     def reset(self, seed: int) -> Start:
         """Begin first episodes; row i is a world with seed ``seed + i``."""
@@ -162,7 +166,10 @@ class Algorithm(Protocol):
         what a policy's folder holds.
     """
 
-    policies: Mapping[str, SeatNetwork]
+    @property
+    def policies(self) -> Mapping[str, SeatNetwork]:
+        """Group -> network."""
+        ...
 
     def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Float32 | Int]:
         """Actions for every group.

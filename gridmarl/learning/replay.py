@@ -34,10 +34,10 @@ class Transitions(NamedTuple):
     discount: Float32  # (row,)
     state: Float32  # (row, number)
     state_next: Float32  # (row, number)
-    index: Int  # (row,) where they stand in the memory
+    place: Int  # (row,) where they stand in the memory
 
     @classmethod
-    def from_columns(cls, columns: Columns, index: Int) -> Transitions:
+    def from_columns(cls, columns: Columns, place: Int) -> Transitions:
         """Sort columns by what they are."""
         kinds: dict[str, dict[str, Float32]] = {"s": {}, "a": {}, "r": {}, "s_next": {}}
         for name, column in columns.items():
@@ -49,14 +49,14 @@ class Transitions(NamedTuple):
             discount=columns["discount"],
             state=columns["state"],
             state_next=columns["state_next"],
-            index=index,
+            place=place,
         )
 
     def columns(self) -> dict[str, Float32 | Int]:
         """The same as named columns."""
         groups = {kind: getattr(self, kind) for kind in ("s", "a", "r", "s_next")}
         columns = {f"{kind}.{name}": array for kind, found in groups.items() for name, array in found.items()}
-        rest = {"discount": self.discount, "state": self.state, "state_next": self.state_next, "index": self.index}
+        rest = {"discount": self.discount, "state": self.state, "state_next": self.state_next, "place": self.place}
         return {**columns, **rest}
 
 

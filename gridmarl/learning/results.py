@@ -1,4 +1,4 @@
-"""What a training leaves behind: a policy's folder for each group, or weights and a report where the world is foreign."""
+"""What a training leaves behind: each group's policy, or weights and a report where the world is not ours."""
 
 from __future__ import annotations
 

@@ -67,9 +67,7 @@ class MarketTask:
 
     def make(self, num_envs: int, split: Split) -> Markets:
         """Markets of the split."""
-        env = vector_env(
-            self.scenario, num_envs, seats=self.seats, others=self.others, codecs=self.codecs, split=split
-        )
+        env = vector_env(self.scenario, num_envs, seats=self.seats, others=self.others, codecs=self.codecs, split=split)
         return Markets(env, state=self._state, objectives=self._objectives)
 
     def first_seed(self, split: Split, seed: int) -> int:

@@ -88,7 +88,8 @@ def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
 
     The normaliser is copied whole.
     """
-    torch._foreach_lerp_([*target.parameters()], [*online.parameters()], tau)
+    for mine, theirs in zip(target.parameters(), online.parameters(), strict=True):
+        mine.lerp_(theirs, tau)
     for mine, theirs in zip(target.buffers(), online.buffers(), strict=True):
         mine.copy_(theirs)
 

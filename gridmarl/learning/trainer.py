@@ -1,4 +1,4 @@
-"""The loop around a learner: act, remember, learn, look now and then how good it is, and keep what it takes to go on."""
+"""The loop around a learner: act, remember, learn, look now and then how good it is, keep what it takes to go on."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Training:
             found = self.algorithm.learn(batch, self.rng)
         except TrainingError as error:
             write_arrays(self.folder, FAILED, batch.columns())
-            thing = f"{error.thing}, of the batch in {self.folder / FAILED} (replay rows {np.sort(batch.index)[:5]}...)"
+            thing = f"{error.thing}, of the batch in {self.folder / FAILED} (replay rows {np.sort(batch.place)[:5]}...)"
             remedy = f"{error.remedy}; the last good checkpoint is {self.checkpoint}"
             raise TrainingError(thing, error.value, error.allowed, remedy) from None
         self.updates += 1

@@ -212,10 +212,10 @@ def test_a_state_of_another_network_is_refused_by_the_tensors_name() -> None:
 
 def test_actions_of_numbers_and_vector_rewards_are_refused_with_who_can_learn_them() -> None:
     numbers = GroupSpec("storage", ("b",), 48, ActionSpec(low=-np.ones(1), high=np.ones(1)), np.ones(1))
-    with pytest.raises(TrainingError, match="storage.*actor_critic"):
+    with pytest.raises(TrainingError, match=r"storage.*actor_critic"):
         DQN(recipe(), {"storage": numbers}, CPU)
     vector = GroupSpec("operator", ("o",), 80, ActionSpec(choices=25), np.ones((1, 3)), ("a", "b", "c"))
-    with pytest.raises(TrainingError, match="operator.*multi_objective"):
+    with pytest.raises(TrainingError, match=r"operator.*multi_objective"):
         DQN(recipe(), {"operator": vector}, CPU)
 
 

@@ -27,5 +27,7 @@ def test_dqn_balances_the_pole_on_four_of_five_seeds(tmp_path: Path, capsys: pyt
         report = read_report(train(file, seed=seed, out=tmp_path / str(seed), progress=False))
         scores.append(report.metrics["test"].profit["agent"])
         with capsys.disabled():
-            print(f"CartPole-v1, dqn, seed {seed}: {scores[-1]:.1f} after {report.chosen_step} steps, {report.wall_s} s")
+            print(
+                f"CartPole-v1, dqn, seed {seed}: {scores[-1]:.1f} after {report.chosen_step} steps, {report.wall_s} s"
+            )
     assert np.sum(np.array(scores) >= 475) >= 4, scores

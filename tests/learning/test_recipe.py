@@ -63,7 +63,9 @@ def test_a_setting_of_another_kind_of_world_is_refused() -> None:
         parse_recipe({"arguments": {"max_cycles": 5}}, "mine")
 
 
-@pytest.mark.parametrize("content, named", [("- dqn", "top level"), ("steps: 1\nsteps: 2", "stands twice"), ("a: [", "YAML")])
+@pytest.mark.parametrize(
+    "content, named", [("- dqn", "top level"), ("steps: 1\nsteps: 2", "stands twice"), ("a: [", "YAML")]
+)
 def test_a_file_that_is_no_recipe_is_refused_by_its_line(tmp_path: Path, content: str, named: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(content, "utf-8")

@@ -57,7 +57,7 @@ def test_only_what_was_added_is_drawn_and_the_same_seed_draws_the_same() -> None
     replay.add(rows(7, 2))
     one, same = (replay.sample(100, np.random.default_rng(1)) for _ in range(2))
     assert set(one.r["generator"][:, 0].tolist()) == {7.0, 8.0}
-    np.testing.assert_array_equal(one.index, same.index)
+    np.testing.assert_array_equal(one.place, same.place)
 
 
 def test_arrays_are_contiguous_float32_and_samples_are_copies() -> None:

@@ -27,11 +27,33 @@ from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import duopoly_world, quick_recipe
 
 KILLS = 10
-MARKET = {"seats": "generator", "n_step": 3, "discount": 0.5, "steps": 4_000, "replay_size": 900, "learn_from": 300}
-MARKET |= {"evaluate_every": 800, "checkpoint_every": 400}
-POLE = {"gymnasium": "CartPole-v1", "num_envs": 4, "steps": 2_400, "n_step": 3, "discount": 0.99, "hidden": [16]}
-POLE |= {"learn_from": 100, "learn_every": 4, "replay_size": 700, "evaluate_every": 600, "checkpoint_every": 200}
-POLE |= {"select_seeds": 2, "test_seeds": 2, "epsilon_steps": 1_000, "target_every": 20}
+MARKET: Mapping[str, object] = {
+    "seats": "generator",
+    "n_step": 3,
+    "discount": 0.5,
+    "steps": 4_000,
+    "replay_size": 900,
+    "learn_from": 300,
+    "evaluate_every": 800,
+    "checkpoint_every": 400,
+}
+POLE: Mapping[str, object] = {
+    "gymnasium": "CartPole-v1",
+    "num_envs": 4,
+    "steps": 2_400,
+    "n_step": 3,
+    "discount": 0.99,
+    "hidden": [16],
+    "learn_from": 100,
+    "learn_every": 4,
+    "replay_size": 700,
+    "evaluate_every": 600,
+    "checkpoint_every": 200,
+    "select_seeds": 2,
+    "test_seeds": 2,
+    "epsilon_steps": 1_000,
+    "target_every": 20,
+}
 
 RUN = """
 import sys
@@ -103,6 +125,7 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 def kill_and_resume(arguments: list[str], moments: np.ndarray) -> list[str]:
     """Run, kill after so many seconds of each run, run again, ...; what each run said first."""
     said: list[str] = []
+    rest = ""
     for seconds in [*moments, None]:
         process = subprocess.Popen(
             [sys.executable, "-c", RUN, *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ}
@@ -123,9 +146,7 @@ def kill_and_resume(arguments: list[str], moments: np.ndarray) -> list[str]:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no kill -9")
 @pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 @pytest.mark.parametrize("kind", ["market", "pole"])
-def test_killed_at_random_moments_it_comes_to_equal_tensors(
-    kind: str, kills: int, whole: Path, tmp_path: Path
-) -> None:
+def test_killed_at_random_moments_it_comes_to_equal_tensors(kind: str, kills: int, whole: Path, tmp_path: Path) -> None:
     recipe = market_recipe() if kind == "market" else parse_recipe(POLE, "pole")
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
@@ -241,9 +262,7 @@ def test_a_corrupted_checkpoint_is_refused_by_the_files_name(copy: Path, kind: s
         begun(market_recipe(), copy, duopoly_world()).resume()
 
 
-def test_a_full_disk_is_named_and_the_checkpoint_before_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_named_and_the_checkpoint_before_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, world = market_recipe(), duopoly_world()
     training = begun(recipe, tmp_path, world)
     training._write_checkpoint()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,12 +98,11 @@ def test_a_finished_training_leaves_no_checkpoint(trained: Path) -> None:
 
 
 def test_the_last_policy_is_kept_where_the_recipe_says_so(duopoly: Scenario, quick: Recipe, tmp_path: Path) -> None:
-    settings = {"choose": "last", "steps": 960, "evaluate_every": 320, "learn_from": 10**6}
+    settings: dict[str, Any] = {"choose": "last", "steps": 960, "evaluate_every": 320, "learn_from": 10**6}
     card = read_policy(train(quick, env=duopoly, out=tmp_path, progress=False, **settings)).card
     assert card.chosen_step == 960
-    first = read_policy(
-        train(quick, env=duopoly, out=tmp_path / "best", progress=False, **{**settings, "choose": "best"})
-    ).card
+    settings["choose"] = "best"
+    first = read_policy(train(quick, env=duopoly, out=tmp_path / "best", progress=False, **settings)).card
     assert first.chosen_step == 320  # nothing was learned, so nothing was better
 
 
@@ -125,7 +125,7 @@ def test_a_training_that_diverges_names_the_update_keeps_the_batch_and_what_was_
 
     batch = load_file(tmp_path / "diverged" / FAILED)
     assert np.isnan(batch["r.generator"]).sum() == 1
-    assert batch["index"].shape == (quick.batch_size,)
+    assert batch["place"].shape == (quick.batch_size,)
     again = begun(quick, duopoly, tmp_path / "diverged")
     again.resume()  # the checkpoint stands
 
@@ -148,7 +148,7 @@ def test_nothing_is_drawn_where_standard_error_is_no_terminal(
 def test_all_generators_learn_with_shared_parameters_or_with_their_own(
     duopoly: Scenario, quick: Recipe, tmp_path: Path, share: bool
 ) -> None:
-    settings = {"seats": "generator", "steps": 960, "evaluate_every": 960, "share": share}
+    settings: dict[str, Any] = {"seats": "generator", "steps": 960, "evaluate_every": 960, "share": share}
     card = read_policy(train(quick, env=duopoly, out=tmp_path, progress=False, **settings)).card
     assert (card.seats, card.shared) == (("cheap", "rival"), share)
     assert set(card.metrics["test"].profit) == {"cheap", "rival"}
@@ -181,7 +181,9 @@ def test_an_environment_from_elsewhere_leaves_a_report_and_weights(tmp_path: Pat
     assert len(set(seeds)) == 3
 
 
-@pytest.mark.parametrize("settings", [{"gymnasium": "CartPool-v1"}, {"pettingzoo": "mpe2.nothing"}, {"pettingzoo": "json"}])
+@pytest.mark.parametrize(
+    "settings", [{"gymnasium": "CartPool-v1"}, {"pettingzoo": "mpe2.nothing"}, {"pettingzoo": "json"}]
+)
 def test_an_environment_that_does_not_exist_is_refused(settings: Mapping[str, str], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="environment"):
         train(parse_recipe(settings, "wrong"), out=tmp_path, progress=False)
@@ -224,7 +226,7 @@ def test_curves_go_to_tensorboard_where_it_is_installed(tmp_path: Path, monkeypa
             written.append((name, value, step))
 
     stand_in = ModuleType("torch.utils.tensorboard")
-    stand_in.SummaryWriter = SummaryWriter
+    setattr(stand_in, "SummaryWriter", SummaryWriter)  # noqa: B010  # a module has no such attribute by type
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
     for installed in (False, True):
         monkeypatch.setattr(scalars, "find_spec", lambda name, installed=installed: installed or None)
