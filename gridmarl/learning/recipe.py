@@ -33,7 +33,7 @@ class Recipe(Model):
     description: str = ""
     algorithm: str = "dqn"
     scenario: str = "auction"
-    seats: str = Field("generator", description="role, name or pattern of those who learn")
+    seats: str | tuple[str, ...] = Field("generator", description="roles, names or patterns of those who learn")
     others: str = Field("truthful", description="team in the other seats")
     codecs: Mapping[str, str] = Field({}, description="seat or role -> codec; by default the scenario's")
     gymnasium: str | None = Field(None, description="an environment of Gymnasium instead of a scenario")
@@ -93,10 +93,11 @@ class Recipe(Model):
         return False
 
     def policy_name(self, scenario: str) -> str:
-        """``dqn-auction`` where a whole role learns, ``dqn-gas_1`` where a seat does, ``dqn-CartPole-v1`` elsewhere."""
+        """``dqn-auction`` where whole roles learn, ``dqn-gas_1`` where a seat does, ``dqn-CartPole-v1`` elsewhere."""
         if self.elsewhere:
             return f"{self.algorithm}-{self.elsewhere.rpartition('/')[2]}"
-        return f"{self.algorithm}-{scenario if self.seats in ROLES else self.seats}"
+        alone = isinstance(self.seats, str) and self.seats not in ROLES and self.seats.isidentifier()
+        return f"{self.algorithm}-{self.seats if alone else scenario}"
 
     def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> Algorithm:
         """The algorithm that these settings describe, for these groups."""

@@ -143,17 +143,23 @@ def task_of(recipe: Recipe, scenario: Scenario | None) -> MarketTask | ForeignTa
     return ForeignTask(recipe)
 
 
-def learning_seats(scenario: Scenario, pattern: str, codecs: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Seats that a recipe's pattern means; ``*`` is all that trade.
+def learning_seats(
+    scenario: Scenario, patterns: str | tuple[str, ...], codecs: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Seats that a recipe's patterns mean; ``*`` is all that trade.
 
     Raises
     ------
     ScenarioError
-        Where it means nobody.
+        Where one means nobody.
     """
     roles = roles_of(scenario, codecs)
-    found = tuple(s for s, r in roles.items() if matches(pattern, s, r) and not (pattern == "*" and r == "operator"))
-    if not found:
-        names = dict.fromkeys([*roles.values(), *roles])
-        raise ScenarioError(f"seats that learn in {scenario.name!r}", pattern, ", ".join(names), "name one of them")
-    return found
+    found: dict[str, None] = {}
+    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+        trade = {s: r for s, r in roles.items() if pattern != "*" or r != "operator"}
+        meant = dict.fromkeys(s for s, r in trade.items() if matches(pattern, s, r))
+        if not meant:
+            names = ", ".join(dict.fromkeys([*roles.values(), *roles]))
+            raise ScenarioError(f"seats that learn in {scenario.name!r}", pattern, names, "name one of them")
+        found |= meant
+    return tuple(found)

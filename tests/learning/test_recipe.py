@@ -47,6 +47,8 @@ def test_epsilon_falls_linearly_and_stays() -> None:
 def test_a_policy_is_named_after_the_world_or_the_seat() -> None:
     assert load_recipe("dqn").policy_name("auction") == "dqn-auction"
     assert load_recipe("dqn-gas").policy_name("auction") == "dqn-gas_1"
+    assert load_recipe("dqn", {"seats": ["generator", "operator"]}).policy_name("city") == "dqn-city"
+    assert load_recipe("dqn", {"seats": "gas_*"}).policy_name("city") == "dqn-city"
 
 
 def test_an_algorithm_that_does_not_exist_is_refused_with_the_nearest() -> None:

@@ -10,8 +10,11 @@ import pytest
 
 from gridmarl.agents.make import vector_env
 from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, read_policy
+from gridmarl.agents.rules import Rule
+from gridmarl.agents.team import Team
 from gridmarl.environment.fields import FIELDS
 from gridmarl.errors import CatalogueError, ScenarioError, TrainingError
+from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning import scalars
 from gridmarl.learning.interface import Metrics
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
@@ -154,6 +157,38 @@ def test_all_generators_learn_with_shared_parameters_or_with_their_own(
     assert set(card.metrics["test"].profit) == {"cheap", "rival"}
     seen = {seat: np.ones(64, np.float32) for seat in ("rival", "cheap")}
     assert set(StoredPolicy(tmp_path).act(seen)) == {"cheap", "rival"}
+
+
+def test_roles_that_learn_together_leave_a_policy_each(duopoly: Scenario, quick: Recipe, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"seats": ["generator", "operator"], "steps": 960, "evaluate_every": 960}
+    train(quick, env=duopoly, out=tmp_path, progress=False, **settings)
+    generator, operator = (StoredPolicy(tmp_path / role) for role in ("generator", "operator"))
+    assert (generator.card.seats, operator.card.seats) == (("cheap", "rival"), ("operator",))
+    assert operator.card.codec == "levels"
+    both = Team({"generator": generator, "operator": operator, "*": Rule("idle")})
+    assert np.isfinite(rollout(duopoly, both, seed=1).of_seat("cheap", "reward")).all()
+
+
+def test_agents_of_a_pettingzoo_environment_learn_side_by_side(tmp_path: Path) -> None:
+    recipe = parse_recipe(
+        {
+            "pettingzoo": "mpe2.simple_speaker_listener_v4",
+            "arguments": {"max_cycles": 5},
+            "num_envs": 4,
+            "steps": 200,
+            "learn_from": 40,
+            "learn_every": 4,
+            "evaluate_every": 100,
+            "checkpoint_every": 100,
+            "select_seeds": 2,
+            "test_seeds": 2,
+        },
+        "talk",
+    )
+    report = read_report(train(recipe, out=tmp_path, progress=False))
+    assert set(report.metrics["test"].profit) == {"speaker_0", "listener_0"}
+    assert {"loss.speaker", "loss.listener"} <= set(report.curve[-1].metrics)
+    assert {file.stem for file in tmp_path.glob("*.safetensors")} == {"speaker", "listener"}
 
 
 def test_an_environment_from_elsewhere_leaves_a_report_and_weights(tmp_path: Path) -> None:
