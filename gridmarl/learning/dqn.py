@@ -135,9 +135,10 @@ class DQN:
         return s, a.long(), r, s_next, discount[:, None]
 
     def _gradient(self, name: str, loss: Tensor) -> float:
-        self.optimiser[name].zero_grad()
+        optimiser = self.optimiser[name]
+        optimiser.zero_grad()
         loss.backward()
-        return float(clip_grad_norm_(self.Q[name].parameters(), self.recipe.gradient_norm))
+        return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
 
     def _learning_rate(self) -> float:
         done = min(self.steps / self.recipe.steps, 1.0)

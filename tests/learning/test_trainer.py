@@ -20,7 +20,6 @@ from gridmarl.learning.interface import Metrics
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.results import read_report
-from gridmarl.learning.segments import Stamp
 from gridmarl.learning.tasks import ForeignTask, learning_seats, task_of
 from gridmarl.learning.trainer import FAILED, Training, device_of, train
 from gridmarl.scenario.scenario import Scenario
@@ -268,7 +267,3 @@ def test_curves_go_to_tensorboard_where_it_is_installed(tmp_path: Path, monkeypa
         with scalars.scalar_writer(tmp_path, 7) as write:
             write(8, {"return": 1.5})
     assert written == [("return", 1.5, 8)]
-
-
-def test_files_are_known_by_their_digest() -> None:
-    assert set(Stamp.model_fields) == {"file", "sha256"}
