@@ -124,7 +124,7 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 def kill_and_resume(arguments: list[str], folder: Path, moments: np.ndarray) -> Path:
     """Run, kill after so many seconds, run again, ..., and let the last one end; the folder where it did.
 
-    A run that ends before it could be killed is followed by one in a new folder, so that every kill hits.
+    A run that ends before it could be killed is followed by one in a new folder with less time, so that every kill hits.
     """
     recipe, *world = arguments
     kills, number = 0, 0
@@ -134,7 +134,7 @@ def kill_and_resume(arguments: list[str], folder: Path, moments: np.ndarray) -> 
         assert process.stdout is not None
         assert process.stdout.readline().startswith("begun")
         if kills < len(moments):
-            time.sleep(moments[kills])
+            time.sleep(moments[kills] / 2**number)
             process.send_signal(signal.SIGKILL)
         rest = process.stdout.read()
         code = process.wait()
@@ -160,7 +160,7 @@ def test_killed_at_random_moments_it_comes_to_equal_tensors(kind: str, kills: in
     started = time.perf_counter()
     reference = ran(recipe, tmp_path / "reference", duopoly_world() if kind == "market" else None)
     seconds = time.perf_counter() - started
-    moments = np.random.default_rng(kills).uniform(0.0, 2.0 * seconds / kills, kills)
+    moments = np.random.default_rng(kills).uniform(0.0, min(2.0 / kills, 0.6) * seconds, kills)
     killed = kill_and_resume(arguments, tmp_path / "killed", moments)
     assert_equal(everything(reference.checkpoint), everything(killed / "checkpoint"))
     for weights in sorted(reference.folder.glob("*.safetensors")):
