@@ -124,7 +124,7 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 def kill_and_resume(arguments: list[str], folder: Path, moments: np.ndarray) -> Path:
     """Run, kill after so many seconds, run again, ..., and let the last one end; the folder where it did.
 
-    A run that ends before it could be killed is followed by one in a new folder with less time, so that every kill hits.
+    A run that ends before it could be killed is followed by one in a new folder with less time: every kill hits.
     """
     recipe, *world = arguments
     kills, number = 0, 0
