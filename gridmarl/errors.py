@@ -10,7 +10,8 @@ GridmarlError
 ├── PlanError            an optimisation that has no usable answer
 │   ├── InfeasiblePlanError
 │   └── SolverError
-└── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
+├── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
+└── TrainingError        a training that cannot begin, go on, or be taken up again
 """
 
 from __future__ import annotations
@@ -85,6 +86,10 @@ class SolverError(PlanError):
 
 class PolicyError(GridmarlError, ValueError):
     """Stored weights that are missing, foreign, corrupted or do not fit."""
+
+
+class TrainingError(GridmarlError, RuntimeError):
+    """A training that cannot begin, go on, or be taken up again."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -138,3 +138,15 @@ def test_a_team_that_fails_is_told_and_ends_with_2_after_the_others_have_played(
     assert result.exit_code == 2
     assert "unarmed in short, seed 0: policy: got 'nowhere'" in result.stdout
     assert "truthful" in (tmp_path / "out" / "metrics.csv").read_text()
+
+
+def test_a_training_goes_on_where_it_stopped_and_says_what_it_came_to(tmp_path):
+    recipe = tmp_path / "short.yaml"
+    recipe.write_text(
+        "gymnasium: CartPole-v1\nnum_envs: 4\nsteps: 200\nlearn_from: 50\nlearn_every: 4\nevaluate_every: 100\n"
+        "checkpoint_every: 100\nselect_seeds: 2\ntest_seeds: 2\n"
+    )
+    out = ("train", str(recipe), "--out", str(tmp_path / "pole"), "--seed", "3")
+    assert "test:" in said(*out, "--device", "cpu")
+    again = json.loads(said(*out, "--resume", "--json"))
+    assert (again["recipe"]["seed"], again["curve"][-1]["step"]) == (3, 200)

@@ -68,7 +68,7 @@ def test_nothing_is_required_that_the_package_does_not_use() -> None:
 def test_requirements_have_a_floor_and_no_cap() -> None:
     project = PROJECT["project"]
     everything = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
-    assert [r for r in everything if not re.fullmatch(r"[A-Za-z0-9._-]+>=[0-9.]+", r)] == []
+    assert [r for r in everything if not re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z-]+\])?>=[0-9.]+", r)] == []
 
 
 def test_constraints_name_a_tested_version_of_each_direct_dependency() -> None:

@@ -11,14 +11,25 @@ from pydantic import JsonValue
 
 from gridmarl import catalogue
 from gridmarl.environment import fields
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.codecs import CODECS, GRID_PRICES, INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import PolicyError, ScenarioError, nearest
 from gridmarl.scenario.model import Model
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CARD: Final = "policy.json"
-ACTIONS: Final[Mapping[str, int]] = {"price-grid": len(GRID_PRICES)}
-"""Codec -> number of actions, of the codecs that a greedy policy can speak."""
+ACTIONS: Final[Mapping[str, int]] = {
+    name: {"price-grid": len(GRID_PRICES), "levels": RESERVE_LEVELS * INTERVENTIONS}.get(name, codec.width)
+    for name, codec in CODECS.items()
+}
+"""Codec -> how many actions to choose from, or components of one."""
+
+HEADS: Final = ("values", "dueling", "tanh", "gaussian")
+"""What a network's last layer means, see :class:`gridmarl.agents.networks.SeatNetwork`."""
+
+
+def outputs(head: str, actions: int) -> int:
+    """Size of the last layer for this many actions to choose from, or components of one."""
+    return {"values": actions, "dueling": actions + 1, "tanh": actions, "gaussian": 2 * actions}[head]
 
 
 class Standing(Model):
@@ -44,12 +55,21 @@ class Standing(Model):
 
 
 class CurvePoint(Model):
-    """One periodic evaluation on the select split; profit and scaled as in :class:`Standing`."""
+    """One periodic evaluation on the select split; profit and scaled as in :class:`Standing`.
+
+    Attributes
+    ----------
+    step : int
+        Steps of all environments together.
+    updates : int
+        Gradient steps.
+    metrics : mapping
+        Means of what the algorithm reported since the point before (loss, epsilon, ...).
+    """
 
     step: int
     updates: int
-    epsilon: float
-    loss: float | None
+    metrics: Mapping[str, float]
     profit: Mapping[str, float]
     scaled: float
 
@@ -62,7 +82,13 @@ class PolicyCard(Model):
     observation_version : int
         Of the fields the network reads, :data:`gridmarl.environment.fields.VERSION`.
     sizes : tuple of int
-        Observation fields, hidden layers, actions.
+        Observation fields, hidden layers, outputs.
+    head, shared
+        As for :class:`gridmarl.agents.networks.SeatNetwork`.
+    low, high : tuple of float
+        Bounds of the action's components, where it is one of numbers: -1 .. 1 of the network is stretched to them.
+    seats : tuple of str
+        Who learned, in the network's order.
     weights_sha256 : str
         Of the file with the weights.
     reward_scale : mapping
@@ -79,6 +105,10 @@ class PolicyCard(Model):
     role: str
     codec: str
     sizes: tuple[int, ...]
+    head: str = "values"
+    shared: bool = True
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
     weights_sha256: str
     seats: tuple[str, ...]
     others: str
@@ -147,7 +177,12 @@ def _check(card: PolicyCard, where: str) -> None:
         raise PolicyError(f"{where}: version of the observations", card.observation_version, str(fields.VERSION), again)
     if card.codec not in ACTIONS:
         raise PolicyError(f"{where}: codec", card.codec, ", ".join(ACTIONS), nearest(card.codec, ACTIONS) or again)
-    wanted = fields.SIZES[card.role], ACTIONS[card.codec]
+    if card.head not in HEADS:
+        raise PolicyError(f"{where}: head of the network", card.head, ", ".join(HEADS), again)
+    choices = ACTIONS[card.codec]
+    wanted = fields.SIZES[card.role], outputs(card.head, choices)
     if len(card.sizes) < 2 or (card.sizes[0], card.sizes[-1]) != wanted:
-        allowed = f"{wanted[0]} fields of a {card.role} first, {wanted[1]} actions of {card.codec!r} last"
+        allowed = f"{wanted[0]} fields of a {card.role} first, {wanted[1]} for {choices} actions of {card.codec!r} last"
         raise PolicyError(f"{where}: sizes of the network", card.sizes, allowed, again)
+    if card.head in ("tanh", "gaussian") and not len(card.low) == len(card.high) == choices:
+        raise PolicyError(f"{where}: bounds of the actions", card.low, f"{choices} of them, low and high", again)

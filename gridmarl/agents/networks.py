@@ -1,7 +1,8 @@
-"""Networks that map observations to values: a normaliser followed by a plain multilayer perceptron."""
+"""Networks of seats: a normaliser, then perceptrons that seats of a group share or have each for themselves."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -18,21 +19,26 @@ HIGHEST_SCORE: Final = 5.0
 class Normaliser(nn.Module):
     """Subtracts the mean and divides by the standard deviation of all observations it was shown.
 
-    It changes only in :meth:`observe`, which learners call and stored policies never do. Mean and deviation are stored
-    with the weights; the count behind them is not, so a stored normaliser stays as it is.
+    It changes only in :meth:`observe`, which learners call while they explore and stored policies never do. Mean and
+    deviation are stored with the weights; the sums behind them are kept in checkpoints alone, so a stored normaliser
+    stays as it is.
     """
 
     mean: Tensor  # (field,)
     deviation: Tensor  # (field,)
+    count: Tensor  # () samples seen
+    average: Tensor  # (field,) float64
+    squares: Tensor  # (field,) float64, sum of squared distances from the average
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
-        self._count = 0
-        self._mean = torch.zeros(size, dtype=torch.float64)
-        self._squares = torch.zeros(size, dtype=torch.float64)
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64), persistent=False)
+        self.register_buffer("average", torch.zeros(size, dtype=torch.float64), persistent=False)
+        self.register_buffer("squares", torch.zeros(size, dtype=torch.float64), persistent=False)
 
+    @torch.no_grad()
     def observe(self, x: Tensor) -> None:
         """Take observations, (sample, field), into the mean and the deviation.
 
@@ -41,38 +47,117 @@ class Normaliser(nn.Module):
         The pairwise update of Chan, Golub and LeVeque (1983), in float64.
         """
         x = x.to(torch.float64)
-        count, total = len(x), self._count + len(x)
+        before, new = self.count.clone(), len(x)
+        self.count += new
         mean = x.mean(0)
-        gap = mean - self._mean
-        self._squares += ((x - mean) ** 2).sum(0) + gap**2 * (self._count * count / total)
-        self._mean += gap * (count / total)
-        self._count = total
-        self.mean.copy_(self._mean)
-        self.deviation.copy_((self._squares / total).sqrt().clamp(min=LEAST_DEVIATION))
+        gap = mean - self.average
+        self.squares += ((x - mean) ** 2).sum(0) + gap**2 * (before * new / self.count)
+        self.average += gap * (new / self.count)
+        self.mean.copy_(self.average)
+        self.deviation.copy_((self.squares / self.count).sqrt().clamp(min=LEAST_DEVIATION))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of the observations, clipped."""
         return ((x - self.mean) / self.deviation).clamp(-HIGHEST_SCORE, HIGHEST_SCORE)
 
 
-class ValueNetwork(nn.Module):
-    """Values of all actions from one observation, Q(s, ·).
+class Perceptron(nn.Module):
+    """Copies of a multilayer perceptron side by side, each with weights of its own: seats, or twin critics.
+
+    One batched product serves all copies; for small networks that costs little more than one copy alone.
 
     Parameters
     ----------
     sizes : sequence of int
-        Observation fields, hidden layers, actions; (64, 128, 64, 32, 20) for a generator.
+        Inputs, hidden layers, outputs.
+    copies : int
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], copies: int = 1) -> None:
         super().__init__()
-        self.sizes = tuple(sizes)
-        self.normaliser = Normaliser(self.sizes[0])
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(self.sizes):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-        self.layers = nn.Sequential(*layers[:-1])
+        self.sizes, self.copies = tuple(sizes), copies
+        self.weights = nn.ParameterList(torch.empty(copies, *pair) for pair in pairwise(self.sizes))
+        self.biases = nn.ParameterList(torch.empty(copies, 1, size) for size in self.sizes[1:])
+        for weight, bias in zip(self.weights, self.biases, strict=True):  # as torch.nn.Linear begins
+            bound = 1.0 / math.sqrt(weight.shape[1])
+            nn.init.uniform_(weight, -bound, bound)
+            nn.init.uniform_(bias, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., field) observations to (..., action) values."""
-        return self.layers(self.normaliser(x))
+    def forward(self, x: Tensor, shift: Tensor | None = None, chosen: Tensor | None = None) -> Tensor:
+        """Outputs (copy, sample, output) of inputs (copy, sample, input).
+
+        Parameters
+        ----------
+        x : Tensor
+        shift : Tensor, optional
+            Added to the first layer before its nonlinearity.
+        chosen : Tensor, optional
+            Numbers of the copies that read ``x``; by default all, in order.
+        """
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if chosen is not None:
+                weight, bias = weight[chosen], bias[chosen]  # noqa: PLW2901  # the copies asked for, nothing more
+            x = torch.baddbmm(bias, x, weight)
+            if layer == 0 and shift is not None:
+                x = x + shift
+            if layer < last:
+                x = torch.relu(x)
+        return x
+
+
+class SeatNetwork(nn.Module):
+    """What the seats of a group compute from their observations.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Observation fields, hidden layers, outputs; (64, 128, 64, 32, 20) for generators.
+    seats : int
+    shared : bool
+        One perceptron for all seats, which then also reads who the seat is: a one-hot seat id, that is to say a row of
+        weights per seat in the first layer. Otherwise each seat has a perceptron of its own.
+    head : {"values", "dueling", "tanh", "gaussian"}
+        What the outputs mean: values (or logits) of the actions; a state's value and the actions' advantages (Wang et
+        al. 2016); actions before a tanh; means of such actions and their log standard deviations, half each.
+    """
+
+    def __init__(self, sizes: Sequence[int], seats: int = 1, shared: bool = True, head: str = "values") -> None:
+        super().__init__()
+        self.sizes, self.seats, self.shared, self.head = tuple(sizes), seats, shared, head
+        self.normaliser = Normaliser(self.sizes[0])
+        self.layers = Perceptron(self.sizes, 1 if shared else seats)
+        # the last row is nobody's: it is never learned, and speaks for seats that training did not know
+        self.identity = nn.Parameter(torch.zeros(seats + 1, self.sizes[1])) if shared and seats > 1 else None
+
+    def forward(self, x: Tensor, who: Tensor | None = None) -> Tensor:
+        """(row, seat, field) observations to (row, seat, output).
+
+        Parameters
+        ----------
+        x : Tensor
+        who : Tensor, optional
+            (seat,) numbers of the seats, -1 for a stranger; by default all, in order.
+        """
+        x = self.normaliser(x)
+        rows, seats, size = x.shape
+        if not self.shared:
+            return self._meant(self.layers(x.transpose(0, 1), chosen=who).transpose(0, 1))
+        shift = None
+        if self.identity is not None:
+            own = self.identity[:-1] if who is None else self.identity[who]
+            shift = own.expand(rows, -1, -1).reshape(1, rows * seats, -1)
+        return self._meant(self.layers(x.reshape(1, rows * seats, size), shift).view(rows, seats, -1))
+
+    def _meant(self, y: Tensor) -> Tensor:
+        if self.head != "dueling":
+            return y
+        value, advantage = y[..., :1], y[..., 1:]
+        return value + advantage - advantage.mean(-1, keepdim=True)
+
+    def greedy(self, x: Tensor, who: Tensor | None = None) -> Tensor:
+        """The actions it holds best: (row, seat) whole numbers, or (row, seat, component) within -1 .. 1."""
+        y = self(x, who)
+        if self.head in ("values", "dueling"):
+            return y.argmax(-1)
+        return torch.tanh(y if self.head == "tanh" else y[..., : y.shape[-1] // 2])

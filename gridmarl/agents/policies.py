@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.cards import CARD, PolicyCard, find_policy, read_card
-from gridmarl.agents.networks import ValueNetwork
+from gridmarl.agents.networks import SeatNetwork
 from gridmarl.agents.seats import Seats
 from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
@@ -40,7 +40,7 @@ def digest_of(weights: bytes) -> str:
     return hashlib.sha256(weights).hexdigest()
 
 
-def weights_of(network: ValueNetwork) -> bytes:
+def weights_of(network: SeatNetwork) -> bytes:
     """A network's parameters and normaliser in the safetensors format."""
     return safetensors.torch.save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
 
@@ -78,12 +78,13 @@ def read_policy(name_or_path: str | Path) -> Stored:
     return Stored(folder.name, card, weights)
 
 
-def _network(stored: Stored) -> ValueNetwork:
-    network = ValueNetwork(stored.card.sizes)
+def _network(stored: Stored) -> SeatNetwork:
+    card = stored.card
+    network = SeatNetwork(card.sizes, len(card.seats), card.shared, card.head)
     try:
         network.load_state_dict(safetensors.torch.load(stored.weights))
     except (SafetensorError, RuntimeError) as error:
-        allowed = f"the tensors of a network of sizes {stored.card.sizes}"
+        allowed = f"the tensors of a network of sizes {card.sizes}"
         raise PolicyError(
             f"weights of policy {stored.name!r}: {error}", allowed=allowed, remedy="train it again"
         ) from None
@@ -93,7 +94,7 @@ def _network(stored: Stored) -> ValueNetwork:
 
 
 class StoredPolicy:
-    """Plays the action of highest value, with frozen weights and a frozen normaliser.
+    """Plays what a network holds best, with frozen weights and a frozen normaliser.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ class StoredPolicy:
                 )
 
     def act(self, observations: Mapping[str, Float32]) -> dict[str, NDArray[Any]]:
-        """Seat -> one whole number, from seat -> (field,) observations.
+        """Seat -> one action, from seat -> (field,) observations.
 
         Raises
         ------
@@ -151,7 +152,7 @@ class StoredPolicy:
     def act_batch(
         self, observations: Mapping[str, Float32], rng: np.random.Generator, explore: bool
     ) -> dict[str, Float | np.ndarray]:
-        """Seat -> (env,) whole numbers, from seat -> (env, field) observations; greedy whatever ``explore`` says."""
+        """Seat -> (env,) or (env, component) actions, from seat -> (env, field); greedy whatever ``explore`` says."""
         return self._greedy(observations)
 
     def _greedy(self, observations: Mapping[str, Float32]) -> dict[str, Float | np.ndarray]:
@@ -163,7 +164,28 @@ class StoredPolicy:
                 raise PolicyError(
                     f"observation of {seat!r}, shape", seen.shape[1:], wanted, "seat the policy elsewhere"
                 )
+        x = np.stack([*observations.values()], axis=1).astype(np.float32, copy=False)
         with torch.inference_mode():
-            values = self.network(torch.from_numpy(np.stack([*observations.values()]).astype(np.float32, copy=False)))
-            chosen = values.argmax(-1).numpy()
-        return dict(zip(observations, chosen, strict=True))
+            chosen = self.network.greedy(torch.from_numpy(x), self._who(tuple(observations))).numpy()
+        return {seat: self._stretched(chosen[:, number]) for number, seat in enumerate(observations)}
+
+    def _who(self, seats: tuple[str, ...]) -> torch.Tensor:
+        """Numbers of the seats in the network, -1 where it never learned for one.
+
+        Raises
+        ------
+        PolicyError
+            Where a seat is new and the network has nothing that would serve it.
+        """
+        numbers = [self.card.seats.index(seat) if seat in self.card.seats else -1 for seat in seats]
+        if not self.card.shared and -1 in numbers:
+            stranger = seats[numbers.index(-1)]
+            allowed = f"{', '.join(self.card.seats)}, each with a network of its own"
+            raise PolicyError(f"policy {self.stored.name!r} for the seat", stranger, allowed, "seat it elsewhere")
+        return torch.tensor(numbers)
+
+    def _stretched(self, chosen: NDArray[Any]) -> NDArray[Any]:
+        if not self.card.low:
+            return chosen
+        low, high = np.array(self.card.low), np.array(self.card.high)
+        return low + (chosen.astype(np.float64) + 1.0) / 2.0 * (high - low)

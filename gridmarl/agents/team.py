@@ -203,7 +203,7 @@ class SeatedTeam:
             agent.begin(Seats(core, 0, names, agent.information, agent.sees), seed)
             if constant:
                 self._constant |= agent.act(dict.fromkeys(names, _NOTHING))
-        self._rng = np.random.default_rng([int(core.clocks.seed[0]), int(core.clocks.episode[0])])
+        self.rng = np.random.default_rng([int(core.clocks.seed[0]), int(core.clocks.episode[0])])
 
     def fill(self, outcome: Outcome, actions: Float) -> None:
         """Write the next actions of the team's seats into the packed rows."""
@@ -229,7 +229,7 @@ class SeatedTeam:
     def _fill_rows(self, agent: Agent, names: tuple[str, ...], outcome: Outcome, actions: Float) -> None:
         assert isinstance(agent, BatchAgent)
         seen = {s: observations_of(outcome, self._places[s].role)[:, self._places[s].among] for s in names}
-        for seat, action in agent.act_batch(seen, self._rng, explore=False).items():
+        for seat, action in agent.act_batch(seen, self.rng, explore=False).items():
             place = self._places[seat]
             actions[:, place.start : place.stop] = np.reshape(action, (len(actions), -1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from gridmarl.environment import columns
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import Codec
 from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
-from gridmarl.environment.core import Core, seed_array
+from gridmarl.environment.core import Clocks, Core, seed_array
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Place, Seating, global_state, observations_of, state_space
 from gridmarl.errors import ActionError, ScenarioError
@@ -97,6 +98,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     -----
     Observations, actions and rewards are dictionaries by group. Rewards are dollars, (env, seat) float64. Row i of
     ``reset(seed=s)`` has seed s + i. Episodes end together and begin anew in the same step (SAME_STEP).
+    ``infos["final_state"]`` is :meth:`state` before the rows that ended began anew.
     ``infos["seats"]`` and ``infos["market"]`` hold every named component (see ``seat_columns``, ``market_columns``).
     """
 
@@ -223,6 +225,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
     def _begin_again(self, outcome: Outcome, done: Bool, infos: dict[str, Any]) -> None:
         """Keep the true last observations and infos, then begin the next episode in the rows that ended."""
         infos["final_obs"] = {name: np.array(group.observed(outcome)) for name, group in self.group_of.items()}
+        infos["final_state"] = global_state(outcome)
         infos["final_info"] = {
             "seats": outcome.seats.copy(),
             "market": outcome.market.copy(),
@@ -232,6 +235,29 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         self.core.reset(chosen=done, outcome=outcome)
         if self._others:
             self._others.begin(self.core)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all that changes, by name, the stream of the others' own randomness included."""
+        rows, clocks = self.core.snapshot()
+        kept: dict[str, np.ndarray] = {f"rows.{name}": array for name, array in rows._asdict().items()}
+        kept |= {"clocks.seed": clocks.seed, "clocks.episode": clocks.episode}
+        rng = getattr(self._others, "rng", None)
+        if rng is not None:
+            kept["others"] = np.frombuffer(json.dumps(rng.bit_generator.state).encode(), np.uint8)
+        return kept
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> Groups:
+        """Go back to a snapshot; returns what the seats see there."""
+        rows = self.core.rows._make(snapshot[f"rows.{name}"] for name in self.core.rows._fields)
+        clocks = Clocks(snapshot["clocks.seed"], snapshot["clocks.episode"])
+        self.core.restore((rows, clocks))
+        if self._others:
+            self._others.begin(self.core)
+        rng = getattr(self._others, "rng", None)
+        if rng is not None:
+            rng.bit_generator.state = json.loads(bytes(snapshot["others"]))
+        self._outcome, self._others_acted = self.core.observe(), False
+        return self._observe(self._outcome)
 
     def _observe(self, outcome: Outcome) -> Groups:
         return {name: group.observed(outcome) for name, group in self.group_of.items()}

@@ -1,69 +1,64 @@
-"""Deep Q-learning for seats that choose among prices (Mnih et al. 2015; double: van Hasselt et al. 2016).
+"""Deep Q-learning for seats that choose among actions (Mnih et al. 2015).
 
-Symbols are the papers': states s, actions a, rewards r, d for a real end, discount gamma, online network Q, target
-network Q_target, targets y. Seats of a role share Q: each seat's transition is one sample.
+With its usual companions: double (van Hasselt et al. 2016), dueling (Wang et al. 2016), returns over n steps (Hessel
+et al. 2018). Symbols are the papers': states s, actions a, rewards r, online network Q, target network Q_target,
+targets y. Each group of seats has a Q; seats that share it are samples of one batch.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import huber_loss
 from torch.nn.utils import clip_grad_norm_
 
-from gridmarl.agents.networks import ValueNetwork
-from gridmarl.errors import PolicyError
+from gridmarl.agents.cards import outputs
+from gridmarl.agents.networks import SeatNetwork
+from gridmarl.errors import TrainingError
+from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.tensors import (
+    adam_tensors,
+    as_tensors,
+    check_finite,
+    follow,
+    load_adam,
+    load_module,
+    module_tensors,
+    seeded,
+)
 from gridmarl.units import Float32, Int
 
 
-class Samples(NamedTuple):
-    """Transitions of single seats."""
+class DQNRecipe(Recipe):
+    """Settings of a training by DQN."""
 
-    s: Tensor  # (sample, field)
-    a: Tensor  # (sample,) whole numbers
-    r: Tensor  # (sample,)
-    s_next: Tensor  # (sample, field)
-    d: Tensor  # (sample,)
+    algorithm: Literal["dqn"] = "dqn"  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    hidden: tuple[PositiveInt, ...] = (128, 64, 32)
+    double: bool = Field(True, description="the online network chooses the next action, the target network judges it")
+    dueling: bool = Field(False, description="the network says a state's value and the actions' advantages")
+    target_every: PositiveInt = Field(500, description="gradient steps between moves of the target network")
+    tau: float = Field(1.0, gt=0, le=1, description="how far it moves towards the online network; 1 copies")
+    epsilon_first: float = Field(1.0, ge=0, le=1)
+    epsilon_last: float = Field(0.05, ge=0, le=1)
+    epsilon_steps: NonNegativeInt = Field(640_000, description="steps of the linear way between them")
+    huber: PositiveFloat = Field(1.0, description="errors beyond this count linearly")
 
+    def epsilon(self, step: int) -> float:
+        """Share of random actions at a step."""
+        done = min(step / self.epsilon_steps, 1.0) if self.epsilon_steps else 1.0
+        return self.epsilon_first + done * (self.epsilon_last - self.epsilon_first)
 
-def samples_of(batch: Transitions) -> Samples:
-    """Take joint transitions apart: seats that share parameters are samples."""
-    s, a, r, s_next, d = (torch.from_numpy(array) for array in batch)
-    rows, seats = r.shape
-    return Samples(
-        s=s.reshape(rows * seats, -1),
-        a=a.reshape(-1).long(),
-        r=r.reshape(-1),
-        s_next=s_next.reshape(rows * seats, -1),
-        d=d[:, None].expand(rows, seats).reshape(-1),
-    )
-
-
-@torch.no_grad()
-def td_target(Q: ValueNetwork, Q_target: ValueNetwork, batch: Samples, gamma: float, double: bool) -> Tensor:
-    """Y = r + gamma (1 - d) Q_target(s', a*), (sample,).
-
-    a* maximises Q(s', ·) if ``double``, else Q_target(s', ·). An episode that was cut off has d = 0 and its true last
-    observation as s', so the value beyond the cut is bootstrapped (Pardo et al. 2018).
-    """
-    next_values: Tensor = Q_target(batch.s_next)
-    judged_by: Tensor = Q(batch.s_next) if double else next_values
-    best = judged_by.argmax(1, keepdim=True)
-    return batch.r + gamma * (1.0 - batch.d) * next_values.gather(1, best).squeeze(1)
-
-
-def td_loss(Q: ValueNetwork, Q_target: ValueNetwork, batch: Samples, recipe: Recipe) -> Tensor:
-    """Mean Huber loss of Q(s, a) against its target; gradients reach Q alone."""
-    y = td_target(Q, Q_target, batch, recipe.discount, recipe.double)
-    chosen = Q(batch.s).gather(1, batch.a[:, None]).squeeze(1)
-    return huber_loss(chosen, y, delta=recipe.huber)
+    def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> DQN:
+        """The learner."""
+        return DQN(self, groups, device)
 
 
 class DQN:
@@ -71,63 +66,128 @@ class DQN:
 
     Parameters
     ----------
-    recipe : Recipe
-    fields, actions : int
-        Sizes of the first and the last layer.
+    recipe : DQNRecipe
+    groups : mapping
+        Who learns.
+    device : torch.device
+
+    Raises
+    ------
+    TrainingError
+        Where a group's actions are not a choice, or its reward is not one number.
     """
 
-    def __init__(self, recipe: Recipe, fields: int, actions: int) -> None:
-        self.recipe = recipe
-        self.actions = actions
-        with torch.random.fork_rng(devices=[]):  # the first weights depend on the seed, and disturb nobody else's draws
-            torch.manual_seed(recipe.seed)
-            self.Q = ValueNetwork((fields, *recipe.hidden, actions))
-        self.Q_target = deepcopy(self.Q).requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self.Q.parameters(), lr=recipe.learning_rate, fused=True)
-        self.updates = 0
+    def __init__(self, recipe: DQNRecipe, groups: Mapping[str, GroupSpec], device: torch.device) -> None:
+        self.recipe, self.groups, self.device = recipe, groups, device
+        self.Q = {
+            name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
+        }
+        self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
+        self.optimiser = {
+            name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
+        }
+        self.policies: Mapping[str, SeatNetwork] = self.Q
+        self.steps = 0  # acted in all environments together
+        self.updates = 0  # gradient steps
 
-    def observe(self, s: Float32) -> None:
-        """Show (env, seat, field) observations to the normaliser."""
-        self.Q.normaliser.observe(torch.from_numpy(s.reshape(-1, s.shape[-1])))
+    def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Float32 | Int]:
+        """Greedy, or epsilon-greedy actions, (env, seat)."""
+        epsilon = self.recipe.epsilon(self.steps) if explore else 0.0
+        chosen: dict[str, Float32 | Int] = {}
+        for name, s in as_tensors(observations, self.device).items():
+            if explore:
+                self.Q[name].normaliser.observe(s.reshape(-1, s.shape[-1]))
+            with torch.inference_mode():
+                a: Int = self.Q[name].greedy(s).cpu().numpy()
+            if explore:
+                random = rng.integers(0, self.groups[name].actions.choices, a.shape)
+                a = np.where(rng.random(a.shape) < epsilon, random, a)
+            chosen[name] = a
+        if explore:
+            self.steps += len(next(iter(observations.values())))
+        return chosen
 
-    def act(self, s: Float32, rng: np.random.Generator, epsilon: float = 0.0) -> Int:
-        """Epsilon-greedy actions, (env, seat), from (env, seat, field) observations."""
-        with torch.inference_mode():
-            greedy: Int = self.Q(torch.from_numpy(s)).argmax(-1).numpy()
-        if epsilon <= 0.0:
-            return greedy
-        explore = rng.random(greedy.shape) < epsilon
-        return np.where(explore, rng.integers(0, self.actions, greedy.shape), greedy)
-
-    def learn(self, batch: Transitions, progress: float = 0.0) -> float:
-        """One update; ``progress`` (0 to 1) is how far the training has come.
-
-        Returns
-        -------
-        float
-            The loss before the update.
-
-        Raises
-        ------
-        PolicyError
-            Where the loss or a gradient is not finite; the weights are those of the last update then.
-        """
+    def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
+        """One gradient step of every Q."""
         if self.updates % self.recipe.target_every == 0:
-            self.Q_target.load_state_dict(
-                self.Q.state_dict()
-            )  # the normaliser too: each network reads as it was fitted
-        loss = td_loss(self.Q, self.Q_target, samples_of(batch), self.recipe)
-        self.optimiser.zero_grad()
-        loss.backward()
-        norm = clip_grad_norm_(self.Q.parameters(), self.recipe.gradient_norm)
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(float(norm))):
-            raise PolicyError(
-                f"loss of update {self.updates + 1}", value, "a finite number", "lower learning_rate; check the rewards"
-            )
-        for group in self.optimiser.param_groups:
-            first, last = self.recipe.learning_rate, self.recipe.learning_rate_last
-            group["lr"] = first + progress * (last - first)
-        self.optimiser.step()
+            for name, Q in self.Q.items():
+                follow(self.Q_target[name], Q, self.recipe.tau)
+        losses = {name: self.loss(name, batch) for name in self.Q}
+        norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
+        found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
+        check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
+        for optimiser in self.optimiser.values():
+            optimiser.param_groups[0]["lr"] = self._learning_rate()
+            optimiser.step()
         self.updates += 1
-        return value
+        return {**found, "epsilon": self.recipe.epsilon(self.steps)}
+
+    def loss(self, name: str, batch: Transitions) -> Tensor:
+        """Mean Huber loss of Q(s, a) against its target; gradients reach Q alone."""
+        s, a, r, s_next, discount = self._samples(name, batch)
+        y = td_target(self.Q[name], self.Q_target[name], r, s_next, discount, self.recipe.double)
+        chosen = self.Q[name](s).gather(-1, a[..., None]).squeeze(-1)
+        return huber_loss(chosen, y, delta=self.recipe.huber)
+
+    def _samples(self, name: str, batch: Transitions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount)
+        s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        return s, a.long(), r, s_next, discount[:, None]
+
+    def _gradient(self, name: str, loss: Tensor) -> float:
+        optimiser = self.optimiser[name]
+        optimiser.zero_grad()
+        loss.backward()
+        return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
+
+    def _learning_rate(self) -> float:
+        done = min(self.steps / self.recipe.steps, 1.0)
+        return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of networks, moments and counts."""
+        state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
+        for name, Q in self.Q.items():
+            state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
+            state |= adam_tensors(f"adam.{name}", self.optimiser[name])
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to such copies."""
+        for name, Q in self.Q.items():
+            load_module(f"Q.{name}", Q, state)
+            load_module(f"Q_target.{name}", self.Q_target[name], state)
+            load_adam(f"adam.{name}", self.optimiser[name], state)
+        self.steps, self.updates = int(state["steps"]), int(state["updates"])
+
+
+@torch.no_grad()
+def td_target(
+    Q: SeatNetwork, Q_target: SeatNetwork, r: Tensor, s_next: Tensor, discount: Tensor, double: bool
+) -> Tensor:
+    """Y = r + discount Q_target(s', a*), (row, seat).
+
+    a* maximises Q(s', ·) if ``double``, else Q_target(s', ·). An episode that was cut off has a discount above 0 and
+    its true last observation as s', so the value beyond the cut is bootstrapped (Pardo et al. 2018).
+    """
+    next_values = Q_target(s_next)
+    judged_by = Q(s_next) if double else next_values
+    best = judged_by.argmax(-1, keepdim=True)
+    return r + discount * next_values.gather(-1, best).squeeze(-1)
+
+
+def network(recipe: DQNRecipe, group: GroupSpec, number: int) -> SeatNetwork:
+    """Q of a group, with first weights that depend on the seed and the group's number.
+
+    Raises
+    ------
+    TrainingError
+        Where the group's actions are not a choice, or its reward is not one number.
+    """
+    if not group.actions.discrete:
+        raise TrainingError(f"dqn for group {group.name!r}", group.actions, "actions to choose from", "actor_critic")
+    if group.objectives:
+        raise TrainingError(f"dqn for group {group.name!r}", group.objectives, "one reward", "multi_objective")
+    head = "dueling" if recipe.dueling else "values"
+    sizes = (group.fields, *recipe.hidden, outputs(head, group.actions.choices))
+    return seeded(recipe.seed + 1009 * number, SeatNetwork, sizes, len(group.seats), recipe.share, head)

@@ -7,41 +7,44 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from gridmarl.learning.recipe import Recipe
 
 DRAW_EVERY: Final = 50
-"""Steps between two looks at the bar; looking costs as much as a step."""
+"""Rounds of steps between two looks at the bar; looking costs as much as a step."""
 
 Advance = Callable[[int, float | None], None]
-"""Called with the steps done since, and the latest scaled return on the select split."""
+"""Called with the steps done in all, and the latest return on the select split."""
 
 
 @contextmanager
-def progress_bar(wanted: bool, recipe: Recipe) -> Generator[Advance]:
-    """Draw steps, market intervals a second, the return on the select split and the time left.
+def progress_bar(wanted: bool, recipe: Recipe, done: int) -> Generator[Advance]:
+    """Draw the share of the steps that is done, steps a second, the return on the select split and the time left.
 
     Parameters
     ----------
     wanted : bool
         Nothing is drawn where this is False or standard error is no terminal.
     recipe : Recipe
+    done : int
+        Steps that an earlier run has done.
     """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:,.0f} intervals/s"),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
+        TextColumn("{task.fields[speed]:,.0f} steps/s"),
         TextColumn("return {task.fields[earned]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as bar:
-        task = bar.add_task(recipe.algorithm, total=recipe.steps, speed=0.0, earned="-")
+        task = bar.add_task(recipe.algorithm, total=recipe.steps, completed=done, speed=0.0, earned="-")
 
         def advance(steps: int, earned: float | None) -> None:
-            speed = (bar.tasks[task].speed or 0.0) * recipe.num_envs
-            bar.update(task, advance=steps, speed=speed, earned="-" if earned is None else f"{earned:.3f}")
+            shown = "-" if earned is None else f"{earned:.3f}"
+            bar.update(task, completed=steps, speed=bar.tasks[task].speed or 0.0, earned=shown)
 
         yield advance

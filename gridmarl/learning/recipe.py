@@ -1,68 +1,133 @@
-"""A recipe: who learns, where, with which numbers; one YAML of ``training/`` each."""
+"""A recipe: who learns, where, with which numbers; one YAML of ``training/`` each.
+
+What all algorithms share stands here; each algorithm's file adds its own settings in a subclass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from gridmarl import catalogue
 from gridmarl.environment.fields import ROLES
+from gridmarl.errors import ScenarioError, nearest
 from gridmarl.scenario.model import Model
 
-FOLDER = "training"
+if TYPE_CHECKING:
+    import torch
+
+    from gridmarl.learning.interface import Algorithm, GroupSpec
+
+FOLDER: Final = "training"
+ALGORITHMS: Final[Mapping[str, str]] = {"dqn": "gridmarl.learning.dqn:DQNRecipe"}
+"""Algorithm -> "module:class" of its recipe."""
 
 
 class Recipe(Model):
-    """Settings of one training. Steps count intervals of all environments side by side."""
+    """Settings of one training. Steps are counted over all environments together; rows are joint transitions."""
 
     description: str = ""
-    algorithm: Literal["dqn"] = "dqn"
+    algorithm: str = "dqn"
     scenario: str = "auction"
-    seats: str = Field("generator", description="role, name or pattern; all of one role, sharing parameters")
+    seats: str | tuple[str, ...] = Field("generator", description="roles, names or patterns of those who learn")
     others: str = Field("truthful", description="team in the other seats")
+    codecs: Mapping[str, str] = Field({}, description="seat or role -> codec; by default the scenario's")
+    gymnasium: str | None = Field(None, description="an environment of Gymnasium instead of a scenario")
+    pettingzoo: str | None = Field(None, description="a module with parallel_env() instead of a scenario")
+    arguments: Mapping[str, JsonValue] = Field({}, description="settings of an environment from elsewhere")
     seed: NonNegativeInt = 0
     threads: PositiveInt = Field(1, description="of torch")
+    device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="auto: a GPU where there is one")
 
     num_envs: PositiveInt = 64
-    steps: PositiveInt = 30_000
-    hidden: tuple[PositiveInt, ...] = (128, 64, 32)
+    steps: PositiveInt = 1_280_000
     discount: float = Field(0.9, ge=0, lt=1)
-    double: bool = Field(True, description="van Hasselt 2016: the online network chooses, the target network judges")
+    n_step: PositiveInt = Field(1, description="rewards that a transition sums")
     learning_rate: PositiveFloat = 1e-3
     learning_rate_last: PositiveFloat = Field(1e-5, description="reached linearly at the last step")
-    batch_size: PositiveInt = Field(256, description="samples of an update: joint transitions times seats")
-    replay_size: PositiveInt = Field(200_000, description="samples kept")
-    learn_from: PositiveInt = Field(20_000, description="samples before the first update")
-    learn_every: PositiveInt = Field(1, description="steps between updates")
-    target_every: PositiveInt = Field(500, description="updates between copies into the target network")
-    epsilon_first: float = Field(1.0, ge=0, le=1)
-    epsilon_last: float = Field(0.05, ge=0, le=1)
-    epsilon_steps: NonNegativeInt = Field(10_000, description="steps of the linear way between them")
+    batch_size: PositiveInt = Field(64, description="rows of a gradient step; each of their seats is a sample")
+    replay_size: PositiveInt = Field(40_000, description="rows kept")
+    learn_from: PositiveInt = Field(4_000, description="steps before the first gradient step")
+    learn_every: PositiveInt = Field(64, description="steps between two rounds of gradient steps")
+    updates: PositiveInt = Field(1, description="gradient steps of a round")
     gradient_norm: PositiveFloat = Field(10.0, description="gradients are clipped at this norm")
-    huber: PositiveFloat = Field(1.0, description="errors beyond this count linearly")
+    share: bool = Field(True, description="seats of a role share parameters, and read who they are")
 
-    evaluate_every: PositiveInt = 2_000
+    evaluate_every: PositiveInt = 128_000
+    checkpoint_every: PositiveInt = 128_000
+    choose: Literal["best", "last"] = Field("best", description="the policy kept: the best on the select split")
     select_seeds: PositiveInt = 64
     test_seeds: PositiveInt = 64
     tolerance: NonNegativeFloat = Field(0.02, description="share by which a repeated evaluation may differ")
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
-        if self.learn_from > self.replay_size:
-            raise ValueError(f"learn_from {self.learn_from} exceeds replay_size {self.replay_size}")
+        if self.learn_every < self.num_envs:
+            raise ValueError(f"learn_every {self.learn_every} is less than num_envs {self.num_envs}, one step of all")
+        if self.gymnasium and self.pettingzoo:
+            raise ValueError("gymnasium and pettingzoo are both given; keep one")
+        given = self.model_fields_set & {"scenario", "seats", "others", "codecs"}
+        if self.elsewhere and any(getattr(self, k) != type(self).model_fields[k].default for k in given):
+            raise ValueError(f"{', '.join(sorted(given))} belong to a scenario, not to {self.elsewhere}")
+        if self.arguments and not self.elsewhere:
+            raise ValueError("arguments belong to an environment of gymnasium or pettingzoo")
         return self
 
-    def epsilon(self, step: int) -> float:
-        """Share of random actions at a step."""
-        done = min(step / self.epsilon_steps, 1.0) if self.epsilon_steps else 1.0
-        return self.epsilon_first + done * (self.epsilon_last - self.epsilon_first)
+    @property
+    def elsewhere(self) -> str | None:
+        """The environment where it is not one of our worlds."""
+        return self.gymnasium or self.pettingzoo
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether the algorithm reads the global state; subclasses say so."""
+        return False
+
+    @property
+    def vector_rewards(self) -> bool:
+        """Whether the algorithm learns from the operator's vector reward; subclasses say so."""
+        return False
 
     def policy_name(self, scenario: str) -> str:
-        """``dqn-auction`` where a whole role learns, ``dqn-gas_1`` where a seat does."""
-        return f"{self.algorithm}-{scenario if self.seats in ROLES else self.seats}"
+        """``dqn-auction`` where whole roles learn, ``dqn-gas_1`` where a seat does, ``dqn-CartPole-v1`` elsewhere."""
+        if self.elsewhere:
+            return f"{self.algorithm}-{self.elsewhere.rpartition('/')[2]}"
+        alone = isinstance(self.seats, str) and self.seats not in ROLES and self.seats.isidentifier()
+        return f"{self.algorithm}-{self.seats if alone else scenario}"
+
+    def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> Algorithm:
+        """The algorithm that these settings describe, for these groups."""
+        raise NotImplementedError
+
+
+def recipe_class(algorithm: object) -> type[Recipe]:
+    """Class of an algorithm's recipes, imported now.
+
+    Raises
+    ------
+    ScenarioError
+        Where there is no such algorithm.
+    """
+    if algorithm not in ALGORITHMS:
+        hint = nearest(str(algorithm), ALGORITHMS) or "choose one of them"
+        raise ScenarioError("algorithm", algorithm, ", ".join(ALGORITHMS), hint)
+    module, _, name = ALGORITHMS[cast(str, algorithm)].partition(":")
+    return cast("type[Recipe]", getattr(import_module(module), name))
+
+
+def parse_recipe(settings: Mapping[str, object], source: str) -> Recipe:
+    """Settings as the recipe of their algorithm.
+
+    Raises
+    ------
+    ScenarioError
+        Where a setting is unknown (suggests the nearest) or its value impossible.
+    """
+    return recipe_class(settings.get("algorithm", "dqn")).parse(settings, source)
 
 
 def load_recipe(recipe: str | Path | Recipe, changes: Mapping[str, object] | None = None) -> Recipe:
@@ -76,6 +141,6 @@ def load_recipe(recipe: str | Path | Recipe, changes: Mapping[str, object] | Non
         Where a setting is unknown (suggests the nearest) or its value impossible.
     """
     if isinstance(recipe, Recipe):
-        return Recipe.parse({**recipe.model_dump(), **(changes or {})}, "recipe")
+        return parse_recipe({**recipe.model_dump(), **(changes or {})}, "recipe")
     settings = {**catalogue.read(FOLDER, recipe), **(changes or {})}
-    return Recipe.parse(settings, f"recipe {catalogue.find(FOLDER, recipe).stem!r}")
+    return parse_recipe(settings, f"recipe {catalogue.find(FOLDER, recipe).stem!r}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gridmarl.agents.agent import BatchAgent
+from gridmarl.agents.agent import Agent, BatchAgent
 from gridmarl.agents.team import SeatedTeam, Team
 from gridmarl.environment.columns import REWARD
 from gridmarl.environment.core import Core
@@ -32,6 +32,12 @@ def episode_profits(scenario: Scenario, team: Team, seats: Sequence[str], split:
     side_by_side = all(_can_batch(agent) for agent, _ in SeatedTeam(team, scenario).players)
     chunks = [seeds] if side_by_side else [[seed] for seed in seeds]
     return np.concatenate([_profits(scenario, team, seats, split, chunk) for chunk in chunks])
+
+
+def with_player(others: Team, player: Agent, seats: Sequence[str], name: str) -> Team:
+    """A team in which the player has these seats and the others the rest."""
+    rest = {pattern: agent for pattern, agent in others.agents.items() if pattern not in seats}
+    return Team({**dict.fromkeys(seats, player), **rest}, name)  # the first match plays
 
 
 def _can_batch(agent: object) -> bool:

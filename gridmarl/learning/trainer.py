@@ -1,36 +1,50 @@
-"""The loop around a learner: act, remember, learn, look now and then how good it is, and keep the best."""
+"""The loop around a learner: act, remember, learn, look now and then how good it is, keep what it takes to go on."""
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 
-from gridmarl.agents.cards import ACTIONS, CurvePoint, PolicyCard, Standing
-from gridmarl.agents.make import vector_env
-from gridmarl.agents.policies import Stored, StoredPolicy, digest_of, weights_of, write_policy
-from gridmarl.agents.team import Team, load_team, roles_of
-from gridmarl.environment import fields
-from gridmarl.environment.others import matches
-from gridmarl.errors import PolicyError, ScenarioError
-from gridmarl.learning.dqn import DQN
+from gridmarl.agents.cards import CurvePoint, Standing
+from gridmarl.agents.policies import weights_of
+from gridmarl.errors import TrainingError
+from gridmarl.learning.checkpoints import (
+    FOLDER,
+    MANIFEST,
+    Manifest,
+    Progress,
+    Setting,
+    check_setting,
+    read_manifest,
+    read_state,
+    write_checkpoint,
+    write_state,
+)
+from gridmarl.learning.interface import Start, VectorWorld
+from gridmarl.learning.judging import Returns, greedy_returns, standing_of
+from gridmarl.learning.nstep import NStep, column_shapes
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.replay import Replay, Transitions
-from gridmarl.learning.returns import episode_profits
+from gridmarl.learning.replay import Replay
+from gridmarl.learning.results import Report, write_policies, write_report
+from gridmarl.learning.scalars import scalar_writer
+from gridmarl.learning.segments import disk_refused, write_arrays
+from gridmarl.learning.tasks import ForeignTask, MarketTask, task_of
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Float, Float32
 
 log = logging.getLogger(__name__)
 
-CODEC = "price-grid"
-ROLE = "generator"
+FAILED = "failed-batch.safetensors"
 
 
 def train(
@@ -39,13 +53,14 @@ def train(
     env: str | Path | Scenario | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     progress: bool = True,
     **overrides: object,
 ) -> Path:
     """Learn a policy and write it.
 
-    It learns on the scenario's train split, is chosen among periodic greedy evaluations by what it earns on the select
-    split, and only then plays the test split, for the record.
+    It learns on the train split, is chosen among periodic greedy evaluations by what it earns on the select split, and
+    only then plays the test split, for the record.
 
     Parameters
     ----------
@@ -57,6 +72,9 @@ def train(
         Another seed than the recipe's.
     out : path, optional
         The policy's folder; by default ``training/policies/<algorithm>-<scenario or seat>`` where you are.
+    resume : bool
+        Go on from the checkpoint in that folder, to the tensors that a run which never stopped would have; from the
+        beginning where there is none.
     progress : bool
         Draw a bar, if standard error is a terminal.
     **overrides
@@ -65,209 +83,272 @@ def train(
     Returns
     -------
     Path
-        The folder that holds the best policy found.
+        The folder that holds the chosen policy.
 
     Raises
     ------
     CatalogueError, ScenarioError
         Where the recipe or the world is unknown or does not fit.
-    PolicyError
-        Where the loss stops being finite; names the update. What was best until then stands in the folder.
+    TrainingError
+        Where the loss stops being finite (names the update and the batch; the last checkpoint stands), where a
+        checkpoint is corrupted or of another setting, or where an unfinished training stands in the folder.
     """
     changes = {**overrides, **({} if seed is None else {"seed": seed})}
     if isinstance(env, (str, Path)):
         changes["scenario"] = str(env)
     chosen = load_recipe(recipe, changes)
-    scenario = Scenario.load(chosen.scenario if env is None else env)
-    folder = Path(out) if out is not None else Path("training", "policies", chosen.policy_name(scenario.name))
-    with _threads(chosen.threads):
-        training = Training(chosen, scenario, folder)
+    task = task_of(chosen, Scenario.load(env) if env is not None else None)
+    folder = Path(out) if out is not None else Path("training", "policies", chosen.policy_name(task.name))
+    with repeatable(chosen):
+        training = Training(chosen, task, folder)
+        if resume and (training.checkpoint / MANIFEST).is_file():
+            training.resume()
+        elif (training.checkpoint / MANIFEST).is_file():
+            remedy = "pass --resume to go on, or remove it"
+            raise TrainingError("unfinished training", str(training.checkpoint), "a folder without one", remedy)
         training.run(progress)
+    shutil.rmtree(training.checkpoint)
     return folder
 
 
+def device_of(recipe: Recipe) -> torch.device:
+    """The CPU, or the GPU that was asked for.
+
+    Raises
+    ------
+    TrainingError
+        Where there is none.
+    """
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device", "cuda", "cpu, or auto", "torch sees no GPU here")
+    return torch.device("cpu" if recipe.device == "cpu" or not torch.cuda.is_available() else "cuda")
+
+
 class Training:
-    """One training: a market, a learner, its memory, and the best policy so far.
+    """One training: a world, a learner, its memory, and the best policy so far.
 
     Parameters
     ----------
     recipe : Recipe
-    scenario : Scenario
+    task : MarketTask or ForeignTask
     folder : Path
-        Where the best policy is kept.
-
-    Raises
-    ------
-    ScenarioError
-        Where the recipe's seats are not all generators.
+        Where the chosen policy is kept, and the checkpoint in a folder of it.
     """
 
-    def __init__(self, recipe: Recipe, scenario: Scenario, folder: Path) -> None:
-        self.recipe, self.scenario, self.folder = recipe, scenario, folder
-        self.seats = learning_seats(scenario, recipe.seats)
-        self.scale = reward_scale(scenario, self.seats)
-        self.others = load_team(recipe.others)
-        codecs = dict.fromkeys(self.seats, CODEC)
-        self.markets = vector_env(
-            scenario, recipe.num_envs, seats=self.seats, others=self.others, codecs=codecs, split="train"
-        )
-        (self.group,) = self.markets.groups
-        count = len(self.seats)
-        self.learner = DQN(recipe, fields.SIZES[ROLE], ACTIONS[CODEC])
-        self.replay = Replay(max(recipe.replay_size // count, recipe.num_envs), count, fields.SIZES[ROLE])
+    def __init__(self, recipe: Recipe, task: MarketTask | ForeignTask, folder: Path) -> None:
+        self.recipe, self.task, self.folder, self.checkpoint = recipe, task, folder, folder / FOLDER
+        self.world = task.make(recipe.num_envs, "train")
+        self.groups = self.world.groups
+        device = device_of(recipe)
+        self.algorithm = recipe.build(self.groups, self.world.state_size, device)
+        shapes = column_shapes(self.groups, self.world.state_size)
+        self.replay = Replay(recipe.replay_size, shapes)
+        self.window = NStep(recipe.n_step, recipe.discount, shapes, recipe.num_envs)
         self.rng = np.random.default_rng([recipe.seed, 0xD9])
+        self.setting = Setting(
+            recipe=recipe.model_dump(mode="json"),
+            world=task.digest,
+            torch=torch.__version__,
+            numpy=np.__version__,
+            device=device.type,
+            threads=torch.get_num_threads(),
+        )
+        self.step = 0  # of all environments together
+        self.updates = 0
         self.curve: list[CurvePoint] = []
-        self.best: Stored | None = None
-        self._s: Float32 = self.markets.reset(seed=recipe.seed * recipe.num_envs)[0][self.group]
-        self._losses: list[float] = []
+        self.chosen_step: int | None = None
+        self.standing: Standing | None = None
+        self.weights: dict[str, bytes] = {}  # of the best policy so far
+        self.now: Start = self.world.reset(task.first_seed("train", recipe.seed))
+        self._judge: VectorWorld | None = None
+        self._metrics: dict[str, tuple[float, int]] = {}
         self._began = time.perf_counter()
 
-    def run(self, progress: bool = False) -> Stored:
-        """All steps, the evaluations between them, and the test at the end; returns the best policy."""
-        with progress_bar(progress, self.recipe) as advance:
-            for step in range(self.recipe.steps):
-                self._step(step)
-                if (step + 1) % self.recipe.evaluate_every == 0 or step + 1 == self.recipe.steps:
-                    self._evaluate(step + 1)
-                if (step + 1) % DRAW_EVERY == 0:
-                    advance(DRAW_EVERY, self.curve[-1].scaled if self.curve else None)
-        assert self.best is not None
-        return self._report(self.best)
+    def run(self, progress: bool = False) -> Report:
+        """All steps that are left, the evaluations between them, and the test at the end."""
+        if self.step == 0:
+            self._write_checkpoint()
+        with progress_bar(progress, self.recipe, self.step) as advance, scalar_writer(self.folder, self.step) as write:
+            while self.step < self.recipe.steps:
+                self._advance()
+                over = self.step >= self.recipe.steps
+                if over or self._crossed(self.recipe.evaluate_every):
+                    self._evaluate()
+                    write(self.step, {**self.curve[-1].metrics, "return": self.curve[-1].scaled})
+                if over or self._crossed(self.recipe.checkpoint_every):
+                    self._write_checkpoint()
+                if over or self._crossed(DRAW_EVERY * self.recipe.num_envs):
+                    advance(self.step, self.curve[-1].scaled if self.curve else None)
+        return self._report()
 
-    def _step(self, step: int) -> None:
-        recipe, learner = self.recipe, self.learner
-        s = self._s
-        learner.observe(s)
-        a = learner.act(s, self.rng, recipe.epsilon(step))
-        observations, rewards, d, _, infos = self.markets.step({self.group: a})
-        self._s = observations[self.group]
-        s_next = infos["final_obs"][self.group] if "final_obs" in infos else self._s
-        self.replay.add(s, a, (rewards[self.group] / self.scale).astype(np.float32), s_next, d)
-        seats = len(self.seats)
-        if self.replay.size * seats >= recipe.learn_from and step % recipe.learn_every == 0:
-            batch = self.replay.sample(-(-recipe.batch_size // seats), self.rng)
-            self._losses.append(self._learn(batch, step))
+    def _crossed(self, every: int) -> bool:
+        """Whether a multiple of so many steps was reached by the latest steps."""
+        return self.step // every > (self.step - self.recipe.num_envs) // every
 
-    def _learn(self, batch: Transitions, step: int) -> float:
-        """One update; where it fails, what was good until then is in the folder."""
+    def _advance(self) -> None:
+        """One step of every environment, and the gradient steps that are due."""
+        actions = self.algorithm.act(self.now.observations, self.rng, explore=True)
+        step = self.world.step(actions)
+        self.replay.add(self.window.push(self.now, actions, step))
+        self.now = Start(step.observations, step.state)
+        self.step += self.recipe.num_envs
+        if self.step >= self.recipe.learn_from and self.replay.size and self._crossed(self.recipe.learn_every):
+            for _ in range(self.recipe.updates):
+                self._learn()
+
+    def _learn(self) -> None:
+        """One gradient step; where it fails, its batch is kept, and so is the checkpoint."""
+        batch = self.replay.sample(self.recipe.batch_size, self.rng)
         try:
-            return self.learner.learn(batch, step / self.recipe.steps)
-        except PolicyError as error:
-            if self.best is None:
-                write_policy(self.folder, self._stored(step, {}))
-            remedy = f"{error.remedy}; the last good weights are in {self.folder}"
-            raise PolicyError(error.thing, error.value, error.allowed, remedy) from None
+            found = self.algorithm.learn(batch, self.rng)
+        except TrainingError as error:
+            write_arrays(self.folder, FAILED, batch.columns())
+            thing = f"{error.thing}, of the batch in {self.folder / FAILED} (replay rows {np.sort(batch.place)[:5]}...)"
+            remedy = f"{error.remedy}; the last good checkpoint is {self.checkpoint}"
+            raise TrainingError(thing, error.value, error.allowed, remedy) from None
+        self.updates += 1
+        for name, value in found.items():
+            total, count = self._metrics.get(name, (0.0, 0))
+            self._metrics[name] = total + value, count + 1
 
-    def _evaluate(self, step: int) -> None:
-        """Greedy on the select split; the first policy, and every better one, is written at once."""
-        standing = self._standing(self._stored(step, {}), "select", self.recipe.select_seeds)
-        loss = float(np.mean(self._losses)) if self._losses else None
-        self._losses.clear()
+    def _play(self, split: Split, episodes: int) -> tuple[Returns, Standing]:
+        """Greedy episodes of a split."""
+        if split == "select":
+            self._judge = self._judge or self.task.make(episodes, split)
+        world = self._judge if split == "select" and self._judge else self.task.make(episodes, split)
+        seed = self.task.first_seed(split, self.recipe.seed)
+        returns = greedy_returns(self.algorithm, world, seed)
+        return returns, standing_of(returns, self.groups, seed)
+
+    def _evaluate(self) -> None:
+        """Greedy on the select split; the policy to be chosen is kept."""
+        _, standing = self._play("select", self.recipe.select_seeds)
+        means = {name: total / count for name, (total, count) in self._metrics.items()}
+        self._metrics.clear()
         self.curve.append(
             CurvePoint(
-                step=step,
-                updates=self.learner.updates,
-                epsilon=self.recipe.epsilon(step),
-                loss=loss,
+                step=self.step,
+                updates=self.updates,
+                metrics=means,
                 profit=standing.profit,
                 scaled=standing.scaled,
             )
         )
-        log.info("step %d: %.4f scaled on the select split, loss %s", step, standing.scaled, loss)
-        if self.best is None or standing.scaled > self.best.card.metrics["select"].scaled:
-            self.best = self._stored(step, {"select": standing})
-            write_policy(self.folder, self.best)
+        log.info("step %d: %.4f on the select split, %s", self.step, standing.scaled, means)
+        if self.standing is None or self.recipe.choose == "last" or standing.scaled > self.standing.scaled:
+            self.standing, self.chosen_step = standing, self.step
+            self.weights = {name: weights_of(policy) for name, policy in self.algorithm.policies.items()}
+            self._write(self._summary({"select": standing}))
 
-    def _report(self, best: Stored) -> Stored:
-        """Play the test split with the chosen weights and write everything."""
-        metrics = {**best.card.metrics, "test": self._standing(best, "test", self.recipe.test_seeds)}
-        wall_s = round(time.perf_counter() - self._began, 1)
-        card = best.card.model_copy(update={"metrics": metrics, "curve": tuple(self.curve), "wall_s": wall_s})
-        self.best = Stored(best.name, card, best.weights)
-        write_policy(self.folder, self.best)
-        return self.best
-
-    def _standing(self, stored: Stored, split: Split, count: int) -> Standing:
-        team = with_player(self.others, StoredPolicy(stored), self.seats)
-        return standing_of(
-            episode_profits(self.scenario, team, self.seats, split, range(count)), self.seats, self.scale
-        )
-
-    def _stored(self, step: int, metrics: dict[str, Standing]) -> Stored:
-        recipe, weights = self.recipe, weights_of(self.learner.Q)
-        card = PolicyCard(
-            algorithm=recipe.algorithm,
-            observation_version=fields.VERSION,
-            role=ROLE,
-            codec=CODEC,
-            sizes=self.learner.Q.sizes,
-            weights_sha256=digest_of(weights),
-            seats=self.seats,
-            others=recipe.others,
-            reward_scale=dict(zip(self.seats, self.scale.tolist(), strict=True)),
-            recipe=recipe.model_dump(mode="json"),
-            seed=recipe.seed,
-            scenario=self.scenario.name,
-            digest=self.scenario.digest,
-            split=self.markets.core.split,
-            torch=torch.__version__,
-            threads=torch.get_num_threads(),
-            tolerance=recipe.tolerance,
-            chosen_step=step,
+    def _summary(self, metrics: dict[str, Standing]) -> Report:
+        assert self.chosen_step is not None
+        return Report(
+            recipe=self.setting.recipe,
+            torch=self.setting.torch,
+            chosen_step=self.chosen_step,
             wall_s=round(time.perf_counter() - self._began, 1),
             curve=tuple(self.curve),
             metrics=metrics,
         )
-        return Stored(self.folder.name, card, weights)
 
+    def _write(self, report: Report) -> None:
+        try:
+            if isinstance(self.task, MarketTask):
+                networks = self.algorithm.policies
+                write_policies(self.folder, self.recipe, self.task, self.groups, networks, report, self.weights)
+            else:
+                write_report(self.folder, report, self.weights)
+        except OSError as error:
+            raise disk_refused(self.folder, error) from error
 
-def learning_seats(scenario: Scenario, pattern: str) -> tuple[str, ...]:
-    """The generators that a recipe's pattern means.
+    def _report(self) -> Report:
+        """Play the test split with the chosen weights and write everything."""
+        assert self.standing is not None
+        for name, policy in self.algorithm.policies.items():
+            policy.load_state_dict(safetensors.torch.load(self.weights[name]))
+        _, test = self._play("test", self.recipe.test_seeds)
+        report = self._summary({"select": self.standing, "test": test})
+        self._write(report)
+        return report
 
-    Raises
-    ------
-    ScenarioError
-        Where it means none, or seats of another role too.
-    """
-    roles = roles_of(scenario)
-    seats = tuple(seat for seat, role in roles.items() if matches(pattern, seat, role))
-    strangers = [seat for seat in seats if roles[seat] != ROLE]
-    if not seats or strangers:
-        generators = ", ".join(unit.name for unit in scenario.all_generators)
-        raise ScenarioError(
-            f"seats that learn in {scenario.name!r}", pattern, f"{ROLE}, {generators}", "name generators"
+    def _write_checkpoint(self) -> None:
+        """Keep everything; where the world cannot say what its state is, it begins new episodes here."""
+        if not self.world.resumable and self.step:
+            self._begin_anew()
+        best = {name: np.frombuffer(content, np.uint8) for name, content in self.weights.items()}
+        state = {name: tensor.numpy() for name, tensor in self.algorithm.state_dict().items()}
+        parts = {
+            "algorithm": state,
+            "best": best,
+            "torch": {"rng": torch.get_rng_state().numpy()},
+            "window": self.window.snapshot(),
+            "world": self.world.snapshot(),
+        }
+        stamp = write_state(self.checkpoint, self.step, parts)
+        segments = self.replay.save(self.checkpoint)
+        manifest = Manifest(
+            setting=self.setting,
+            progress=self._progress(),
+            state=stamp,
+            replay_added=self.replay.added,
+            replay=tuple(segments),
         )
-    return seats
+        write_checkpoint(self.checkpoint, manifest)
 
+    def _begin_anew(self) -> None:
+        self.now = self.world.reset((self.task.first_seed("train", self.recipe.seed) + self.step) % 2**31)
+        self.window.clear()
 
-def reward_scale(scenario: Scenario, seats: tuple[str, ...]) -> Float:
-    """Dollars that count as 1: what each generator's capacity earns an interval at the reference price, (seat,)."""
-    capacity = {unit.name: unit.capacity_mw for unit in scenario.all_generators}
-    return np.array([capacity[seat] * scenario.reference_price_per_mwh * scenario.interval_h for seat in seats])
+    def _progress(self) -> Progress:
+        return Progress(
+            step=self.step,
+            updates=self.updates,
+            rng=self.rng.bit_generator.state,  # pyright: ignore[reportArgumentType]  # plain numbers and words
+            curve=tuple(self.curve),
+            chosen_step=self.chosen_step,
+            standing=self.standing,
+            pending=self._metrics,
+            wall_s=time.perf_counter() - self._began,
+        )
 
+    def resume(self) -> None:
+        """Take up the checkpoint in the folder.
 
-def with_player(others: Team, player: StoredPolicy, seats: tuple[str, ...]) -> Team:
-    """A team in which the player has these seats and the others the rest."""
-    rest = {pattern: agent for pattern, agent in others.agents.items() if pattern not in seats}
-    return Team({**dict.fromkeys(seats, player), **rest}, player.stored.name)  # the first match plays
-
-
-def standing_of(profits: Float, seats: tuple[str, ...], scale: Float) -> Standing:
-    """Means over (seed, seat) profits of the seeds 0, 1, ..., played side by side."""
-    return Standing(
-        first_seed=0,
-        episodes=len(profits),
-        batch_size=len(profits),
-        profit=dict(zip(seats, profits.mean(0).tolist(), strict=True)),
-        scaled=float((profits / scale).mean()),
-    )
+        Raises
+        ------
+        TrainingError
+            Where a file is missing, corrupted or foreign, or anything that decides about equal tensors differs.
+        """
+        manifest = read_manifest(self.checkpoint)
+        check_setting(manifest.setting, self.setting)
+        parts, progress = read_state(self.checkpoint, manifest.state), manifest.progress
+        self.algorithm.load_state_dict({n: torch.from_numpy(a) for n, a in parts["algorithm"].items()})
+        self.replay.load(self.checkpoint, list(manifest.replay), manifest.replay_added)
+        self.window.restore(parts["window"])
+        torch.set_rng_state(torch.from_numpy(parts["torch"]["rng"]))
+        self.rng.bit_generator.state = dict(progress.rng)
+        self.step, self.updates = progress.step, progress.updates
+        self.curve, self.chosen_step, self.standing = [*progress.curve], progress.chosen_step, progress.standing
+        self.weights = {name: content.tobytes() for name, content in parts.get("best", {}).items()}
+        self._metrics = dict(progress.pending)
+        self._began = time.perf_counter() - progress.wall_s
+        if self.world.resumable:
+            self.now = self.world.restore(parts["world"])
+        elif self.step:
+            self._begin_anew()
 
 
 @contextmanager
-def _threads(count: int) -> Generator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+def repeatable(recipe: Recipe) -> Generator[None]:
+    """The recipe's number of threads, deterministic algorithms only, and torch's own stream from the recipe's seed."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
+    torch.set_num_threads(recipe.threads)
+    torch.use_deterministic_algorithms(True)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)

@@ -13,7 +13,7 @@ from gymnasium.spaces import Discrete
 
 from gridmarl.agents.agent import Agent, BatchAgent
 from gridmarl.agents.load import load_agent
-from gridmarl.agents.networks import ValueNetwork
+from gridmarl.agents.networks import SeatNetwork
 from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, digest_of, weights_of
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
@@ -33,7 +33,7 @@ def duopoly() -> Scenario:
 @pytest.fixture(scope="module")
 def folder(duopoly: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("policies") / "quick"
-    return train(quick_recipe(), env=duopoly, out=out, progress=False, steps=120, evaluate_every=120)
+    return train(quick_recipe(), env=duopoly, out=out, progress=False, steps=1_920, evaluate_every=1_920)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_is_saved_plays_the_same(folder: Path, tmp_path: Path) -> None:
 
 def test_actions_are_the_argmax_and_lie_in_the_space(folder: Path) -> None:
     policy, seen = StoredPolicy(folder), observations(30)
-    values = policy.network(torch.from_numpy(seen))
+    values = policy.network(torch.from_numpy(seen)[:, None])[:, 0]
     batch = policy.act_batch({"cheap": seen}, np.random.default_rng(0), explore=True)["cheap"]
     assert batch.tolist() == values.argmax(1).tolist()
     action = policy.act({"cheap": seen[3]})["cheap"]
@@ -128,12 +128,14 @@ def test_a_card_that_is_not_ours_is_refused(copy: Path, content: str) -> None:
 @pytest.mark.parametrize(
     "changes, named",
     [
-        ({"format": 2}, "format: got 2; allowed: 1"),
+        ({"format": 1}, "format: got 1; allowed: 2"),
         ({"observation_version": 0}, "version of the observations: got 0"),
         ({"role": "pirate"}, "role: got 'pirate'; allowed: generator"),
         ({"role": "storage"}, "48 fields of a storage"),
         ({"codec": "price-grit"}, "did you mean 'price-grid'"),
-        ({"sizes": [64, 8, 19]}, "20 actions"),
+        ({"sizes": [64, 8, 19]}, "20 for 20 actions"),
+        ({"head": "dueling"}, "21 for 20 actions"),
+        ({"head": "heads"}, "allowed: values, dueling, tanh, gaussian"),
         ({"sizes": [63, 8, 20]}, "64 fields"),
         ({"sizes": [64]}, "64 fields"),
         ({"sizes": [64, 32, 20]}, "the tensors of a network of sizes"),
@@ -161,14 +163,14 @@ def test_a_file_that_is_not_safetensors_is_refused(copy: Path) -> None:
 
 def test_tensors_of_another_network_are_refused(copy: Path) -> None:
     with pytest.raises(PolicyError, match="the tensors of a network of sizes"):
-        StoredPolicy(replace_weights(copy, weights_of(ValueNetwork((64, 5, 20)))))
+        StoredPolicy(replace_weights(copy, weights_of(SeatNetwork((64, 5, 20)))))
     with pytest.raises(PolicyError, match="the tensors of a network of sizes"):
         StoredPolicy(replace_weights(copy, safetensors.torch.save({"x": torch.zeros(2)})))
 
 
 def test_weights_that_are_not_finite_are_refused(copy: Path) -> None:
     network = StoredPolicy(copy).network
-    network.state_dict()["layers.0.weight"][0, 0] = float("nan")
+    network.state_dict()["layers.weights.0"][0, 0, 0] = float("nan")
     with pytest.raises(PolicyError, match="NaN"):
         StoredPolicy(replace_weights(copy, weights_of(network)))
 

@@ -142,7 +142,7 @@ def test_a_round_against_a_loop_over_cvxpy_problems(benchmark: Any, findings: Fi
     rounds = AdmmPlanner(CERTIFIED).open(f.owners, f.step_h, f.coupling, f.prices, f.terminal)
     for _ in range(WARM_ROUNDS):
         rounds.once()
-    message: Message = rounds.sharing.message([])
+    message: Message = rounds.sharing.messages([])[0]
     agents = [CvxpyAgent(worker, message.rho) for worker in rounds.workers]
     aims = [worker.aim_mw(message) for worker in rounds.workers]
     theirs = np.stack([agent.answer(aim) for agent, aim in zip(agents, aims, strict=True)])

@@ -12,7 +12,7 @@ from gridmarl import catalogue
 from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.agents.team import load_team
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning.recipe import Recipe, load_recipe
+from gridmarl.learning.recipe import load_recipe, parse_recipe
 from gridmarl.scenario.scenario import Scenario
 
 PACKAGE = Path(gridmarl.__file__).parent
@@ -80,7 +80,7 @@ def test_a_recipe_says_what_it_is_and_survives_the_way_out_and_back(name: str) -
     recipe = load_recipe(name)
     assert len(recipe.description) > 20
     for dumped in (recipe.model_dump(), recipe.model_dump(mode="json"), recipe.model_dump(exclude_unset=True)):
-        assert Recipe.parse(dumped, name) == recipe
+        assert parse_recipe(dumped, name) == recipe
     Scenario.load(recipe.scenario)
 
 

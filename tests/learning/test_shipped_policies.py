@@ -8,8 +8,7 @@ from gridmarl.agents.load import policy_names
 from gridmarl.agents.policies import StoredPolicy
 from gridmarl.agents.team import load_team
 from gridmarl.learning.recipe import load_recipe
-from gridmarl.learning.returns import episode_profits
-from gridmarl.learning.trainer import with_player
+from gridmarl.learning.returns import episode_profits, with_player
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
@@ -32,7 +31,7 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
     policy = StoredPolicy(name)
     card, standing = policy.card, policy.card.metrics[split]
     seeds = range(standing.first_seed, standing.first_seed + standing.episodes)
-    team = with_player(load_team(card.others), policy, card.seats)
+    team = with_player(load_team(card.others), policy, card.seats, name)
     earned = episode_profits(Scenario.load(card.scenario), team, card.seats, split, seeds).mean(0)
     expected = [standing.profit[seat] for seat in card.seats]
     assert earned.tolist() == pytest.approx(expected, rel=card.tolerance), RETRAIN

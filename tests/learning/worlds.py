@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gridmarl.learning.recipe import Recipe
+import numpy as np
+
+from gridmarl.learning.interface import ActionSpec, GroupSpec
+from gridmarl.learning.recipe import Recipe, parse_recipe
+from gridmarl.learning.replay import Transitions
 from gridmarl.scenario.scenario import Scenario
 
 BEST_ACTION = 8
@@ -31,20 +35,46 @@ def duopoly_world() -> Scenario:
 
 def quick_recipe() -> Recipe:
     """Enough to learn the duopoly: one interval has nothing to do with the next."""
-    return Recipe.parse(
+    return parse_recipe(
         {
             "seats": "cheap",
             "num_envs": 16,
-            "steps": 600,
+            "steps": 9_600,
             "hidden": [32, 32],
             "discount": 0.0,
-            "batch_size": 64,
             "learn_from": 500,
-            "epsilon_steps": 300,
+            "learn_every": 16,
+            "epsilon_steps": 4_800,
             "target_every": 50,
-            "evaluate_every": 200,
+            "evaluate_every": 3_200,
+            "checkpoint_every": 3_200,
             "select_seeds": 4,
             "test_seeds": 4,
         },
         "quick",
+    )
+
+
+def group(seats: int = 3, fields: int = 64, choices: int = 20) -> GroupSpec:
+    """Seats that choose among actions."""
+    names = tuple(f"seat_{number}" for number in range(seats))
+    return GroupSpec("generator", names, fields, ActionSpec(choices=choices), np.ones(seats))
+
+
+def random_batch(rows: int = 8, seats: int = 3, fields: int = 64, choices: int = 20) -> Transitions:
+    """Transitions of :func:`group`, of noise."""
+    rng = np.random.default_rng(3)
+    s = rng.normal(size=(rows, seats, fields)).astype(np.float32)
+    a = rng.integers(0, choices, (rows, seats)).astype(np.float32)
+    r = rng.normal(size=(rows, seats)).astype(np.float32)
+    nothing = np.zeros((rows, 0), np.float32)
+    return Transitions(
+        {"generator": s},
+        {"generator": a},
+        {"generator": r},
+        {"generator": s[::-1].copy()},
+        np.full(rows, 0.9, np.float32),
+        nothing,
+        nothing,
+        np.arange(rows),
     )

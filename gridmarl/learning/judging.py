@@ -1,0 +1,57 @@
+"""How good an algorithm is now: its greedy returns over whole episodes, many side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gridmarl.agents.cards import Standing
+from gridmarl.learning.interface import Algorithm, GroupSpec, VectorWorld
+from gridmarl.units import Float
+
+Returns = Mapping[str, Float]
+"""Group -> (episode, seat) or (episode, seat, objective), in the world's own unit."""
+
+
+def greedy_returns(algorithm: Algorithm, world: VectorWorld, seed: int) -> Returns:
+    """Undiscounted returns of one episode in each row: scaled rewards times the seats' scales.
+
+    Nothing of the algorithm changes.
+
+    Parameters
+    ----------
+    algorithm : Algorithm
+    world : VectorWorld
+        As many rows as episodes.
+    seed : int
+        Of row 0.
+    """
+    observations = world.reset(seed).observations
+    rng = np.random.default_rng(0)  # greedy play draws nothing
+    playing = np.ones(world.num_envs)
+    totals: dict[str, Float] = {}
+    while playing.any():
+        step = world.step(algorithm.act(observations, rng, explore=False))
+        for name, r in step.rewards.items():
+            earned = r * playing.reshape(-1, *[1] * (r.ndim - 1))
+            totals[name] = totals[name] + earned if name in totals else earned
+        observations = step.observations
+        playing[step.terminated | step.truncated] = 0.0
+    return {name: total * world.groups[name].scale for name, total in totals.items()}
+
+
+def standing_of(returns: Returns, groups: Mapping[str, GroupSpec], first_seed: int) -> Standing:
+    """Means over the episodes; the objectives of a vector reward are summed, scaled."""
+    profit: dict[str, float] = {}
+    scaled: list[float] = []
+    for name, group in groups.items():
+        each = returns[name] / group.scale
+        each = each.sum(2) if group.objectives else each
+        scaled += each.mean(0).tolist()
+        dollars = each if group.objectives else returns[name]
+        profit |= dict(zip(group.seats, dollars.mean(0).tolist(), strict=True))
+    count = len(next(iter(returns.values())))
+    return Standing(
+        first_seed=first_seed, episodes=count, batch_size=count, profit=profit, scaled=float(np.mean(scaled))
+    )

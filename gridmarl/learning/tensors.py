@@ -1,0 +1,116 @@
+"""Small services to algorithms: flat states of modules and optimisers, target networks, and loud NaNs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gridmarl.errors import TrainingError
+
+M = TypeVar("M", bound=nn.Module)
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+def seeded(seed: int, make: Callable[..., M], *arguments: object) -> M:
+    """A module whose first weights depend on the seed and disturb nobody else's draws."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make(*arguments)
+
+
+def module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:
+    """Copies of a module's parameters and buffers, those of its normaliser's sums included."""
+    found = chain(module.named_parameters(), module.named_buffers())
+    return {f"{name}.{key}": tensor.detach().to("cpu", copy=True) for key, tensor in found}
+
+
+@torch.no_grad()
+def load_module(name: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Take up what :func:`module_tensors` gave.
+
+    Raises
+    ------
+    TrainingError
+        Where a tensor is missing or of another shape.
+    """
+    for key, tensor in chain(module.named_parameters(), module.named_buffers()):
+        tensor.copy_(_wanted(state, f"{name}.{key}", tensor.shape))
+
+
+def adam_tensors(name: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Copies of the moments of Adam; none before its first step."""
+    return {
+        f"{name}.{number}.{key}": optimiser.state[p][key].detach().to("cpu", copy=True)
+        for number, p in enumerate(_parameters(optimiser))
+        for key in MOMENTS
+        if p in optimiser.state
+    }
+
+
+def load_adam(name: str, optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Take up what :func:`adam_tensors` gave.
+
+    Raises
+    ------
+    TrainingError
+        Where a tensor is missing or of another shape.
+    """
+    optimiser.state.clear()
+    for number, p in enumerate(_parameters(optimiser)):
+        if f"{name}.{number}.step" not in state:
+            continue
+        shapes = (torch.Size(), p.shape, p.shape)
+        optimiser.state[p] = {
+            key: _wanted(state, f"{name}.{number}.{key}", shape).to(p.device, copy=True)
+            for key, shape in zip(MOMENTS, shapes, strict=True)
+        }
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+    return [p for group in optimiser.param_groups for p in group["params"]]
+
+
+def _wanted(state: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
+    found = state.get(name)
+    if found is None or found.shape != shape:
+        value = "none" if found is None else tuple(found.shape)
+        raise TrainingError(f"tensor {name!r}, shape", value, str(tuple(shape)), "resume with the recipe it came from")
+    return found
+
+
+@torch.no_grad()
+def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
+    """Move a target network towards the online one: target + tau (online - target); 1 copies it.
+
+    The normaliser is copied whole.
+    """
+    for mine, theirs in zip(target.parameters(), online.parameters(), strict=True):
+        mine.lerp_(theirs, tau)
+    for mine, theirs in zip(target.buffers(), online.buffers(), strict=True):
+        mine.copy_(theirs)
+
+
+def as_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
+    """Arrays by group as tensors; without a copy on the CPU."""
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def check_finite(name: str, update: int, numbers: Iterable[float]) -> None:
+    """Stop before a step that would spoil the weights.
+
+    Raises
+    ------
+    TrainingError
+        Where a loss or a gradient's norm is NaN or infinite.
+    """
+    for value in numbers:
+        if not math.isfinite(value):
+            remedy = "lower learning_rate; check the rewards"
+            raise TrainingError(f"{name} of update {update}", value, "a finite number", remedy)
