@@ -147,7 +147,18 @@ class Planner:
         self._watch: Watch | None = None
         self._method = self._make_method()
         self._seats: Seats | None = None
+        self.plans_made = 0
         self.first: Planned | None = None
+
+    @property
+    def replan_every_h(self) -> float:
+        """Hours from one plan to the next; with perfect information there is one."""
+        return np.inf if self.information == "perfect" else self.settings.replan_every_h
+
+    @property
+    def negotiates(self) -> bool:
+        """Whether owners and a coordinator exchange messages through a channel that an audit can listen to."""
+        return self.settings.method in AUDITED
 
     def listen(self, watch: Watch | None = None, audit: Audit | None = None) -> None:
         """Follow the negotiations from here on; what was agreed before is forgotten.
@@ -171,8 +182,8 @@ class Planner:
         self._method = self._make_method()
 
     def begin(self, seats: Seats, seed: int) -> None:
-        """An episode begins."""
-        self._seats = seats
+        """An episode begins; what was agreed in an earlier one is forgotten."""
+        self._seats, self._method = seats, self._make_method()
         self._planned_at = -1
         self.negotiations: list[NegotiationRecord] = []
         self.plans_made = 0
