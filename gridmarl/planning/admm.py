@@ -15,7 +15,7 @@ Quadratic costs take some tens to a few hundred rounds; linear ones converge too
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -107,12 +107,14 @@ class AdmmPlanner:
         prices: Prices,
         terminal: Terminal | None = None,
         elapsed_h: float = 0.0,
+        seat: Callable[[Worker], Desk] | None = None,
     ) -> AdmmRounds:
-        """Check a request as `solve` does and seat everybody, with no round taken yet."""
+        """Check a request as `solve` does and seat everybody, at desks that ``seat`` makes, with no round taken yet."""
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         workers = self._enlist(owners, steps, prices, end)
         names, secure = tuple(owner.name for owner in owners), self._settings.secure
-        desks: dict[str, Desk] = {name: WorkerDesk(w, secure) for name, w in zip(names, workers, strict=True)}
+        make = seat or (lambda worker: WorkerDesk(worker, secure))
+        desks = {name: make(worker) for name, worker in zip(names, workers, strict=True)}
         panel = Panel(Channel(desks, self._audit), secure)
         sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, panel.rated_mw, self._settings)
         for worker, share_mw in zip(workers, self._shares(names, steps, elapsed_h), strict=True):

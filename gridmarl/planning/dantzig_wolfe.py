@@ -93,15 +93,14 @@ class DantzigWolfePlanner:
         proposers = [Proposer(owner, steps, prices, end) for owner in owners]
         desks: dict[str, Desk] = {o.name: ProposerDesk(p) for o, p in zip(owners, proposers, strict=True)}
         panel = Panel(Channel(desks, self._audit))
-        base = _base(panel.rated_mw, coupling, prices)
-        guess = _moved(self._last, elapsed_h, steps) if self._last else None
+        base = base_of(panel.rated_mw, coupling, prices)
+        guess = moved(self._last, elapsed_h, steps) if self._last else None
         coordinator = Coordinator(len(owners), steps, coupling, base, self._settings, guess)
         while not coordinator.finished:
             coordinator.conclude(panel.propose(coordinator.multiplier_per_mwh))
-            if self._watch:  # what the master mixes meets the coupling by itself
-                self._watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
+            tell(self._watch, coordinator)
         panel.settle(coordinator.master.weights())
-        self._last = _plan(tuple(owner.name for owner in owners), steps, prices, coordinator, proposers)
+        self._last = settled(tuple(owner.name for owner in owners), steps, prices, coordinator, proposers)
         return self._last
 
 
@@ -118,21 +117,27 @@ def solve_dantzig_wolfe(
     return DantzigWolfePlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)
 
 
-def _base(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
+def tell(watch: Watch | None, coordinator: Coordinator) -> None:
+    """Tell of the round that ended; what the master mixes meets the coupling by itself."""
+    if watch:
+        watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
+
+
+def base_of(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
     """Units in which public numbers are near 1."""
     cheaper = float(np.minimum(coupling.shortage_per_mwh, coupling.surplus_per_mwh).min())
     return Base(rated_mw, (float(np.abs(prices.per_mwh).max()) or cheaper) * rated_mw)
 
 
-def _moved(last: Plan, elapsed_h: float, step_h: Float) -> Float:
+def moved(last: Plan, elapsed_h: float, step_h: Float) -> Float:
     """The last multiplier at the middle of steps that begin ``elapsed_h`` later."""
     middle = elapsed_h + np.cumsum(step_h) - step_h / 2
     at = np.searchsorted(np.cumsum(last.step_h), middle)
     return last.multiplier_per_mwh[np.minimum(at, len(last.step_h) - 1)]
 
 
-def _plan(
-    names: tuple[str, ...], step_h: Float, prices: Prices, coordinator: Coordinator, proposers: list[Proposer]
+def settled(
+    names: tuple[str, ...], step_h: Float, prices: Prices, coordinator: Coordinator, proposers: Sequence[Proposer]
 ) -> Plan:
     """What owners settled on; each knows its own part."""
     master, bounds, converged = coordinator.master, coordinator.bounds(), coordinator.certified

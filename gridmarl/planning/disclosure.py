@@ -12,6 +12,7 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.aladin import AladinPlanner
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import COORDINATOR, Audit
 from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
@@ -33,6 +34,12 @@ MEANINGS: Final = {
     "Masked": "one part of a sum over all owners, unreadable alone",
     "Proposal": "the owner's own best schedule and its cost at a multiplier",
     "Settlement": "what its own proposals weigh",
+    "Look": NOTHING,
+    "Face": "how the owner's injection answers prices near its schedule: offer and slope of its condensed problem",
+    "PriceMessage": "a multiplier and a penalty, the same for everyone",
+    "Step": "offer and slope after a step, the schedule's cost and least cost there, and how far it moved",
+    "Adopt": NOTHING,
+    "Invitation": "a multiplier, the same for everyone",
     "Heard": NOTHING,
 }
 """What whoever receives a message of a kind can read in it."""
@@ -76,6 +83,9 @@ def what_methods_reveal(
         audit = Audit()
         AdmmPlanner(AdmmSettings(secure=secure), audit).solve(owners, step_h, coupling, prices, terminal)
         rows += disclosed(method, audit)
+    audit = Audit()
+    AladinPlanner(audit=audit).solve(owners, step_h, coupling, prices, terminal)
+    rows += disclosed("aladin", audit)
     audit = Audit()
     try:
         DantzigWolfePlanner(audit=audit).solve(owners, step_h, coupling, prices, terminal)

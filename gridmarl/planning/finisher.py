@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.coupling_step import coupling_price
-from gridmarl.planning.delegate import Delegate, PriceMessage
+from gridmarl.planning.delegate import PriceMessage
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
 from gridmarl.planning.rounds import AdmmRounds, Round
 from gridmarl.units import Float
@@ -63,7 +63,6 @@ class Finisher:
 
     def __init__(self, rounds: AdmmRounds, tolerance_mw: float, gap_tolerance: float) -> None:
         self._rounds, self._tolerance_mw, self._gap_tolerance = rounds, tolerance_mw, gap_tolerance
-        self.delegates = [Delegate(worker) for worker in rounds.workers]
         self.trial: Trial | None = None
 
     def finish(self, steps: int) -> Trial | None:
@@ -82,8 +81,7 @@ class Finisher:
             found = trial if confirmed else self._search(here, aim, last)
             if found is None:
                 return None
-            for delegate in self.delegates:
-                delegate.adopt()
+            self._rounds.panel.adopt()
             here = found
         return None
 
@@ -106,8 +104,7 @@ class Finisher:
         sharing, last = self._rounds.sharing, self._rounds.trail[-1]
         multiplier = admissible(self._rounds.coupling, sharing.multiplier_per_mwh)
         lower = self._rounds.certificate().lower
-        total = self._sum([delegate.condensed() for delegate in self.delegates])
-        return Standing(multiplier, total, lower, FIRST * (last.primal_mw + last.dual_mw))
+        return Standing(multiplier, self._rounds.panel.look(), lower, FIRST * (last.primal_mw + last.dual_mw))
 
     def _next_price(self, here: Standing) -> Float:
         sharing = self._rounds.sharing
@@ -117,9 +114,7 @@ class Finisher:
     def _try(self, here: Standing, multiplier_per_mwh: Float, follow: bool) -> Trial:
         """One exchange: everybody solves near the schedule that the price means to them."""
         sharing, coupling = self._rounds.sharing, self._rounds.coupling
-        message = PriceMessage(multiplier_per_mwh, sharing.rho, follow)
-        total = self._sum([delegate.answer(message) for delegate in self.delegates])
-        stakes = [delegate.stake(multiplier_per_mwh) for delegate in self.delegates]
+        total, stakes = self._rounds.panel.step(PriceMessage(multiplier_per_mwh, sharing.rho, 1.0 if follow else 0.0))
         there = multiplier_per_mwh if follow else here.multiplier_per_mwh
         planned = here.total.offer_mw + here.total.slope @ (sharing.step_h * there)
         movement = float(np.sqrt(sum(stake.moved_mw2 for stake in stakes)))
@@ -143,11 +138,6 @@ class Finisher:
     def _rises(self, here: Standing, trial: Trial) -> bool:
         level = LEVEL * self._gap_tolerance * max(abs(here.lower), self._rounds.floor)
         return trial.lower >= here.lower - level
-
-    def _sum(self, parts: list[Condensed]) -> Condensed:
-        return Condensed(
-            np.sum([part.offer_mw for part in parts], axis=0), np.sum([part.slope for part in parts], axis=0)
-        )
 
 
 @cache

@@ -5,21 +5,28 @@ With masks that is sums only; without, each owner's answer too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import numpy as np
 
 from gridmarl.errors import PrivacyError
 from gridmarl.planning.channel import Channel
+from gridmarl.planning.condensation import Condensed
+from gridmarl.planning.delegate import PriceMessage, Stake
 from gridmarl.planning.masks import summed
 from gridmarl.planning.pricing import Proposal
 from gridmarl.planning.totals import Totals, Units
 from gridmarl.planning.wire import (
+    Adopt,
     Answer,
     Begin,
+    Face,
     Heard,
     Hello,
+    Invitation,
     Least,
+    Look,
     Masked,
     Offer,
     Presence,
@@ -27,6 +34,7 @@ from gridmarl.planning.wire import (
     Said,
     Settlement,
     Share,
+    Step,
 )
 from gridmarl.planning.worker import Message
 from gridmarl.units import Float
@@ -103,14 +111,43 @@ class Panel:
         for name, weight in zip(self._channel.names, weights, strict=True):
             _expect(self._channel.ask(name, Settlement(weight)), Heard)
 
+    def invite(self, multiplier_per_mwh: Float) -> list[Proposal] | None:
+        """A round of Dantzig-Wolfe among ALADIN's owners; None where somebody's costs are not linear."""
+        said = self._ask(Invitation(multiplier_per_mwh), (Proposal, Heard))
+        proposals = [answer for answer in said if isinstance(answer, Proposal)]
+        if len(proposals) < len(said):
+            return None
+        self._channel.open_round()
+        return proposals
+
+    def look(self) -> Condensed:
+        """ALADIN's steps begin: where all owners together stand."""
+        return _total(self._ask(Look(), Face))
+
+    def step(self, message: PriceMessage) -> tuple[Condensed, list[Stake]]:
+        """A step: where all owners together stand after it, and each one's part of the certificate."""
+        self._channel.open_round()
+        steps = self._ask(message, Step)
+        return _total(steps), [Stake(step.cost, step.least, step.moved_mw2) for step in steps]
+
+    def adopt(self) -> None:
+        """The last step is confirmed."""
+        self._ask(Adopt(), Heard)
+
     def _sum(self, message: Said) -> Float:
         return summed([masked.words for masked in self._ask(message, Masked)])
 
-    def _ask(self, message: Said, kind: type[Kind]) -> list[Kind]:
+    def _ask(self, message: Said, kind: type[Kind] | tuple[type[Kind], ...]) -> list[Kind]:
         return [_expect(self._channel.ask(name, message), kind) for name in self._channel.names]
 
 
-def _expect(answer: Said, kind: type[Kind]) -> Kind:
+def _expect(answer: Said, kind: type[Kind] | tuple[type[Kind], ...]) -> Kind:
     if not isinstance(answer, kind):
-        raise PrivacyError("an answer", type(answer).__name__, kind.__name__)
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise PrivacyError("an answer", type(answer).__name__, " or ".join(one.__name__ for one in kinds))
     return answer
+
+
+def _total(parts: Sequence[Face | Step]) -> Condensed:
+    offer = np.sum([part.offer_mw for part in parts], axis=0)
+    return Condensed(offer, np.sum([part.slope for part in parts], axis=0).reshape(len(offer), -1))

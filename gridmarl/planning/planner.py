@@ -34,8 +34,8 @@ from gridmarl.units import Float, Float32
 
 SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
-AUDITED = ("admm", "dantzig-wolfe")
-"""Methods all of whose messages pass the channel that an audit listens to."""
+AUDITED = ("admm", "aladin", "dantzig-wolfe")
+"""Methods whose owners and coordinator exchange messages, all through the channel that an audit listens to."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
 
@@ -173,10 +173,10 @@ class Planner:
         Raises
         ------
         ScenarioError
-            For an audit of a method whose messages do not all pass a channel.
+            For an audit of a method without messages.
         """
         if audit is not None and self.settings.method not in AUDITED:
-            remedy = "the others send none, or not all of theirs through the channel"
+            remedy = "the others send none"
             raise ScenarioError("audit of planner method", self.settings.method, ", ".join(AUDITED), remedy)
         self._watch, self._audit = watch, audit
         self._method = self._make_method()
@@ -241,6 +241,7 @@ class Planner:
                         max_rounds=self.settings.max_rounds,
                     ),
                     self._watch,
+                    self._audit,
                 )
             case "dantzig-wolfe":
                 linear = DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds)
