@@ -95,6 +95,8 @@ def acts_within_bounds(case: Case) -> None:
         for seat, action in turn.actions.items():
             if not (np.all(np.isfinite(action)) and spaces[seat].contains(action)):
                 raise _broken("actions", turn, {seat: action}, f"in {spaces[seat]}", "clip prices and quantities")
+    if len(case.episode) < case.scenario.intervals:
+        raise _broken("actions", case.episode[-1], case.episode[-1].actions, "what the market takes")
 
 
 def plans_again_when_due(case: Case) -> None:

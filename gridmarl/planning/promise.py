@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,6 +13,7 @@ from gridmarl.agents.agent import Agent
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import SeatedTeam, Team, load_team
 from gridmarl.environment.core import Core
+from gridmarl.errors import ActionError, OrderError, ScenarioError
 from gridmarl.planning.channel import Audit
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.rounds import Watch
@@ -77,6 +79,11 @@ class Table:
     seats : str
         Role, seat or pattern that the planner plays.
     seed : int
+
+    Raises
+    ------
+    ScenarioError
+        Where no seat is of that name.
     """
 
     def __init__(self, planner: Planning, scenario: Scenario, seats: str, seed: int) -> None:
@@ -87,6 +94,8 @@ class Table:
         self._outcome = self.core.reset(np.array([seed], np.uint64))
         self._seated.begin(self.core)
         self._actions = np.zeros((1, self.core.width))
+        if not self.played:
+            raise ScenarioError("seats for the planner", seats, f"a role, seat or pattern of {scenario.seats}")
 
     @property
     def played(self) -> tuple[str, ...]:
@@ -99,10 +108,11 @@ class Table:
         return self._scribe.turns[-1]
 
     def play(self) -> tuple[Turn, ...]:
-        """Play the episode to its end."""
-        for _ in range(self.core.intervals):
-            self.turn()
-            self._outcome = self.core.step(self._actions)
+        """Play the episode to its end, or until the market refuses what was done."""
+        with suppress(ActionError, OrderError):
+            for _ in range(self.core.intervals):
+                self.turn()
+                self._outcome = self.core.step(self._actions)
         return tuple(self._scribe.turns)
 
 
