@@ -11,6 +11,7 @@ import numpy as np
 from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal, per_step
 from gridmarl.planning.feasible import infeasible_error
+from gridmarl.planning.gap import slack_cost
 from gridmarl.planning.joint import Joint, join
 from gridmarl.planning.local import local_problem, steady_base
 from gridmarl.planning.plan import Plan, Rounds
@@ -60,6 +61,7 @@ class CentralPlanner:
         -------
         Plan
             With ``method`` ``central``; ``converged`` is False where the solver was less accurate than asked.
+            ``lower_bound`` is the solver's dual objective and as accurate as the solver; `certify` proves one.
 
         Raises
         ------
@@ -162,4 +164,6 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum) ->
         converged=optimum.status == "optimal",
         method="central",
         history=Rounds.none(),
+        lower_bound=float(optimum.dual + joint.program.constant) * base.money,
+        upper_bound=float(own.sum()) + slack_cost(coupling, step_h, total),
     )

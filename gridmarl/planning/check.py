@@ -154,12 +154,12 @@ def sees_no_more_of_others(case: Case) -> None:
     if whole.planner.sees == "all":
         return
     playing = Seats(whole.core, 0, whole.played, "forecast", "team").owners
+    replay = Replay()
+    before = case.table(audit=replay).turn()
     for owner, changed in other_secrets(case.scenario):
         if whole.planner.sees == "team" and owner in playing:
             continue
-        replay = Replay(owner)
-        before = case.table(audit=replay).turn()
-        replay.rewind()
+        replay.rewind(owner)
         table = case.table(audit=replay)
         table.core.compiled = replace(table.core.compiled, scenario=changed)
         after = table.turn()

@@ -55,6 +55,7 @@ class Optimum:
     y: Float  # (n,)
     multiplier: Float  # (K,) money for a unit of power
     slack: Float  # (2, K) shortage, surplus
+    dual: float = -np.inf  # money, without the constant: the dual objective, to the solver's accuracy
 
 
 class Program:
@@ -94,7 +95,14 @@ class Program:
             none = np.zeros(0)
             return Optimum(status, none, none, none)
         multiplier = np.asarray(self._short.dual_value) - np.asarray(self._over.dual_value)
-        return Optimum(status, np.asarray(self._y.value), multiplier, np.asarray(self._slack.value))
+        return Optimum(status, np.asarray(self._y.value), multiplier, np.asarray(self._slack.value), self._dual())
+
+    def _dual(self) -> float:
+        """The Lagrangian at primal and dual solution: the dual objective, where the gradient vanishes as it should."""
+        pairs = [(row.dual_value, row.expr.value) for row in self._problem.constraints]
+        if any(dual is None for dual, _ in pairs):
+            return -np.inf
+        return float(self._problem.value) + sum(float(np.sum(dual * missed)) for dual, missed in pairs)
 
     def _run(self) -> str:
         """Solve, with a second solver where the first gives up."""

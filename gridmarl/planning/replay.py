@@ -12,22 +12,19 @@ from gridmarl.planning.channel import Audit, Entry
 
 
 class Replay(Audit):
-    """Records all messages, and after `rewind` holds everybody but one owner to them.
+    """Records all messages, and after `rewind` holds everybody but one owner to them."""
 
-    Parameters
-    ----------
-    owner : str
-        Whose private parameters are not the same the second time.
-    """
-
-    def __init__(self, owner: str) -> None:
+    def __init__(self) -> None:
         super().__init__(keep=True)
-        self._owner, self._again = owner, False
+        self._owner, self._again, self._at = "", False, 0
+        self._script: list[tuple[Entry, bytes]] = []
         self.answered_otherwise = False  # whether the changed owner did
 
-    def rewind(self) -> None:
-        """From here on everything is heard again."""
-        self._script, self._again, self._at = list(zip(self.entries, self.said, strict=True)), True, 0
+    def rewind(self, owner: str) -> None:
+        """From here on everything is heard again, and this owner's private parameters are others."""
+        if not self._again:
+            self._script = list(zip(self.entries, self.said, strict=True))
+        self._owner, self._again, self._at, self.answered_otherwise = owner, True, 0, False
 
     def note(self, sender: str, receiver: str, said: bytes) -> bytes:
         """Write a message down, or pass on what was said in its place the first time."""

@@ -228,11 +228,10 @@ def test_every_contract_has_a_planner_that_breaks_it():
 def test_a_replay_reaches_owners_whose_secrets_did_change(team: str):
     """Otherwise equal bytes would prove nothing."""
     scenario = world("three-homes", 24)
-    case, told = Case(planner_of(team), scenario), 0
+    case, replay, told = Case(planner_of(team), scenario), Replay(), 0
+    case.table(audit=replay).turn()
     for owner, changed in other_secrets(scenario):
-        replay = Replay(owner)
-        case.table(audit=replay).turn()
-        replay.rewind()
+        replay.rewind(owner)
         table = case.table(audit=replay)
         table.core.compiled = replace(table.core.compiled, scenario=changed)
         table.turn()
