@@ -36,6 +36,8 @@ SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dan
 """Method -> whose private parameters it needs to know."""
 AUDITED = ("admm", "aladin", "dantzig-wolfe")
 """Methods whose owners and coordinator exchange messages, all through the channel that an audit listens to."""
+LOOSEST_GAP = 1e-3
+"""ADMM's gap, over the objective, is asked to be as small as its residuals, and never larger than this."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
 
@@ -49,8 +51,9 @@ class PlannerSettings(Model):
     grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
     max_rounds: int = Field(default=500, gt=0)
     tolerance: PositiveFloat = Field(
-        default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
+        default=1e-5, description="of the negotiation's residuals, over the largest rating, and of the gap"
     )
+    memory: int = Field(default=10, ge=0, le=30, description="rounds that ADMM's acceleration mixes; 0 is none")
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
 
@@ -231,7 +234,10 @@ class Planner:
         match self.settings.method:
             case "admm":
                 s = self.settings
-                settings = AdmmSettings(max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure)
+                gap = min(s.tolerance, LOOSEST_GAP)
+                settings = AdmmSettings(
+                    tolerance=s.tolerance, gap_tolerance=gap, max_rounds=s.max_rounds, secure=s.secure, memory=s.memory
+                )
                 return AdmmPlanner(settings, self._audit, self._watch)
             case "aladin":
                 return AladinPlanner(

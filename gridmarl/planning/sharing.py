@@ -13,9 +13,10 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.anderson import PLAIN, Anderson
 from gridmarl.planning.assets import Coupling, per_step
 from gridmarl.planning.totals import Totals
-from gridmarl.planning.worker import Message
+from gridmarl.planning.worker import SHARES, Message
 from gridmarl.units import Float
 
 SHARE_OF_SLACK_PRICE: Final = 0.1
@@ -42,6 +43,9 @@ class AdmmSettings:
         After that the plan is marked as not converged.
     secure : bool
         Whether owners answer under masks that cancel in the sum (`masks`).
+    memory : int
+        Rounds that Anderson acceleration mixes (`anderson`), at most 30; 0 is none. Masked answers are never mixed:
+        what it minimises is no sum that owners say.
     relaxation : float
         Over-relaxation, from 1 (none) to below 2.
     rho : float, optional
@@ -59,6 +63,7 @@ class AdmmSettings:
     gap_tolerance: float | None = 1e-3
     max_rounds: int = 500
     secure: bool = False
+    memory: int = 10
     relaxation: float = 1.6
     rho: float | None = None
     adapt_every: int = 10
@@ -72,6 +77,8 @@ class AdmmSettings:
             raise ScenarioError("admm.relaxation", self.relaxation, "in [1, 2)")
         if self.max_rounds < 1:
             raise ScenarioError("admm.max_rounds", self.max_rounds, "at least 1")
+        if not 0 <= self.memory <= SHARES - 2:
+            raise ScenarioError("admm.memory", self.memory, f"from 0 to {SHARES - 2}")
         positive = (self.tolerance, self.tolerance_mw, self.gap_tolerance, self.rho)
         if any(value is not None and value <= 0 for value in positive):
             raise ScenarioError("admm", positive, "positive tolerances and rho")
@@ -153,6 +160,8 @@ class Sharing:
         self.total_mw = np.zeros(steps)  # Σ x_i
         self._shares_mw, self._unit_mw = np.zeros(steps), rated_mw  # Σ z_i, and of distances in masked answers
         self._mismatch, self._dual, self._target = np.zeros(steps), np.zeros(steps), np.zeros(steps)
+        self._anderson, self._start = Anderson(0 if settings.secure else settings.memory), np.zeros(0)
+        self._led = list[Float]()  # the last points that rounds led to
 
     @property
     def rho(self) -> float:
@@ -189,7 +198,9 @@ class Sharing:
         due = len(trail) % self._settings.adapt_every == 0 and 0 < len(trail) <= self._settings.adapt_rounds
         if due:
             self._adapt(trail[-1].ratio)
-        return Message(self._mismatch, self._dual, self._rho, self._unit_mw)
+        weights = self._mix() if trail else PLAIN
+        self._start = self._point()
+        return Message(self._mismatch, self._dual, self._rho, self._unit_mw, weights)
 
     def conclude(self, answers: Float | Totals) -> Residuals:
         """Take the answers (N, K) or their sums, take the coupling's own step and measure the distance."""
@@ -207,6 +218,21 @@ class Sharing:
         self.total_mw, self._shares_mw = totals.injection_mw, relaxed + count * self._mismatch
         self._unit_mw = max(residuals.dual_mw, self.tolerance_mw)
         return residuals
+
+    def _point(self) -> Float:
+        """Where the rounds stand: the owners' shares and the scaled dual."""
+        return np.concatenate([self.share_mw.ravel(), self._dual])
+
+    def _mix(self) -> Float:
+        """Move to a mix of the last points where that promises more than the last one; its weights."""
+        end = self._point()
+        weights = self._anderson.weights(self._start, end) if len(self._start) else PLAIN
+        self._led = [*self._led[-self._settings.memory - 1 :], end]
+        if len(weights) > 1:
+            point = weights @ np.stack(self._led[-len(weights) :])
+            self.share_mw = point[: self.share_mw.size].reshape(self.share_mw.shape)
+            self._shares_mw, self._dual = self.share_mw.sum(axis=0), point[self.share_mw.size :]
+        return weights
 
     def agrees(self, residuals: Residuals) -> bool:
         """Whether a round's residuals are all below their tolerances."""
@@ -258,3 +284,5 @@ class Sharing:
         wish = self._rho * min(max(np.sqrt(ratio), 1 / settings.factor), settings.factor)
         rho = float(min(max(wish, self._first_rho / settings.span), self._first_rho * settings.span))
         self._dual, self._rho = self._dual * self._rho / rho, rho
+        self._anderson.restart()
+        self._start = np.zeros(0)

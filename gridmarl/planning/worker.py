@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +19,10 @@ from gridmarl.planning.totals import Totals
 from gridmarl.units import Float
 
 
+SHARES: Final = 32
+"""Shares that an owner remembers, to mix them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """All that an owner hears in a round, the same for everyone."""
@@ -25,6 +31,7 @@ class Message:
     dual_mw: Float  # (K,) scaled dual u; -rho u is the multiplier in $/MWh
     rho: float  # $/(MW² h)
     unit_mw: float = 1.0  # of distances in masked answers
+    mix: Float = field(default_factory=lambda: np.ones(1))  # weights of an owner's last shares, the newest last
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +70,7 @@ class Worker:
         self._y = np.zeros(len(self._problem.program.linear))
         self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
         self.share_mw = self._relaxed_mw  # (K,) z before the last answer
+        self._shares_mw = deque[Float](maxlen=SHARES)  # that rounds led to
         self.accurate = True
         self.objectives: list[float] = []  # dollars a round, for the record only
 
@@ -93,6 +101,7 @@ class Worker:
         self.last = None
         self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
         self.share_mw = share_mw
+        self._shares_mw.clear()
 
     def respond(self, message: Message) -> Float:
         """Answer a round's message with the net injection (K,) in MW.
@@ -104,7 +113,8 @@ class Worker:
         SolverError
             Where the local solver stopped without a usable answer.
         """
-        share = self.share_mw = self._relaxed_mw + message.mean_mismatch_mw
+        self._shares_mw.append(self._relaxed_mw + message.mean_mismatch_mw)
+        share = self.share_mw = message.mix @ np.stack([*self._shares_mw][-len(message.mix) :])
         self.last = self.solve_near(share - message.dual_mw, message.rho)
         answer = self.last.answer
         self._y, self.accurate = answer.y, answer.solved

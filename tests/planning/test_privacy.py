@@ -81,7 +81,7 @@ def audited(homes, secure: bool) -> Audit:
 def test_plans_under_masks_equal_open_ones_to_the_resolution_cold_and_warm(quadratic_homes):
     homes = quadratic_homes
     request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
-    planners = [AdmmPlanner(AdmmSettings(tolerance=1e-5, secure=secure)) for secure in (False, True)]
+    planners = [AdmmPlanner(AdmmSettings(tolerance=1e-5, secure=secure, memory=0)) for secure in (False, True)]
     for elapsed_h in (0.0, 1.0):
         plain, masked = (planner.solve(*request, elapsed_h=elapsed_h) for planner in planners)
         assert plain.converged
@@ -315,7 +315,7 @@ def test_the_table_says_what_each_method_reveals():
 def test_a_team_under_masks_plays_as_one_that_answers_openly():
     world = Scenario.load("three-homes")
     plain, masked = (
-        rollout(world, Team({"*": Planner(method="admm", tolerance=1e-3, secure=secure)}), seed=0)
+        rollout(world, Team({"*": Planner(method="admm", tolerance=1e-3, secure=secure, memory=0)}), seed=0)
         for secure in (False, True)
     )
     for battery in ("baker.battery", "school.battery"):
