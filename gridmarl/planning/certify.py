@@ -7,6 +7,8 @@ every scenario's price is higher by λ: what `selfish` solves.
 
 from __future__ import annotations
 
+import numpy as np
+
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
 from gridmarl.planning.plan import Plan
@@ -44,4 +46,5 @@ def certify(
     alone = SelfishPlanner().solve(owners, plan.step_h, coupling, raised, terminal)
     paid = slack_cost(coupling, plan.step_h, plan.injection_mw.sum(axis=0))
     cost = float(plan.owner_objective.sum()) + paid
-    return Certificate(alone.objective + coupling_value(coupling, plan.step_h, multiplier), cost, cost)
+    least = alone.objective if alone.converged else -np.inf  # what no solver vouches for bounds nothing
+    return Certificate(least + coupling_value(coupling, plan.step_h, multiplier), cost, cost)

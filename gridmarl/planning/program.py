@@ -16,15 +16,18 @@ import numpy as np
 from gridmarl.planning.joint import Joint
 from gridmarl.units import Bool, Float
 
+Options = dict[str, str | float]
+
 TIGHT: Final = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
 ACCEPTABLE: Final = {"reduced_tol_gap_abs": 1e-7, "reduced_tol_gap_rel": 1e-7, "reduced_tol_feas": 1e-7}
 """What Clarabel must reach to call an answer almost solved; the scaled problem's numbers are near 1."""
+CLARABEL: Final[Options] = {"solver": cp.CLARABEL, **TIGHT, **ACCEPTABLE}
+PIQP: Final[Options] = {"solver": cp.PIQP}
+HIGHS: Final[Options] = {"solver": cp.HIGHS}
 COMPILE_LIMIT: Final = 12_000_000
 """CVXPY 1.9 compiles a parametrised quadratic objective through a dense array of variables x parameters. Above this
 many entries each solve compiles the numbers in as constants instead: a few ms slower, and never out of memory."""
 ANSWERS: Final = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.INFEASIBLE, cp.UNBOUNDED, "infeasible_or_unbounded")
-
-Options = dict[str, str | float]
 
 Expression = Any
 """CVXPY's operators are not annotated; nothing of this type leaves the file."""
@@ -106,9 +109,7 @@ class Program:
 
     def _run(self) -> str:
         """Solve, with a second solver where the first gives up."""
-        clarabel: Options = {"solver": cp.CLARABEL, **TIGHT, **ACCEPTABLE}
-        first: Options = clarabel if self._quadratic else {"solver": cp.HIGHS}
-        second: Options = {"solver": cp.PIQP} if self._quadratic else clarabel
+        first, second = (CLARABEL, PIQP) if self._quadratic else (HIGHS, CLARABEL)
         status = self._attempt(first)
         return status if status in ANSWERS else self._attempt(second)
 
