@@ -32,7 +32,6 @@ from gridmarl.planning.replay import Replay
 from gridmarl.planning.secrets import other_secrets
 from gridmarl.scenario.scenario import Scenario
 
-
 HOURS = 1e-9
 """Lengths of time that differ by less are equal."""
 FAR = 10.0
@@ -145,7 +144,9 @@ def knows_no_more_of_the_future(case: Case) -> None:
         table = case.table()
         table.core.rows.key[0] += np.uint64(shift)  # all randomness from here on; what was forecast stays
         acted.append(table.turn())
-    _compare("information", acted[:1], acted[1:], "the same whatever is still to come", "declare 'perfect', or forecast")
+    _compare(
+        "information", acted[:1], acted[1:], "the same whatever is still to come", "declare 'perfect', or forecast"
+    )
 
 
 def sees_no_more_of_others(case: Case) -> None:
@@ -241,7 +242,11 @@ def _broken(contract: str, turn: Turn, value: object, allowed: str, remedy: str 
 
 
 def _compare(
-    contract: str, turns: tuple[Turn, ...] | list[Turn], others: tuple[Turn, ...] | list[Turn], rule: str, remedy: str = ""
+    contract: str,
+    turns: tuple[Turn, ...] | list[Turn],
+    others: tuple[Turn, ...] | list[Turn],
+    rule: str,
+    remedy: str = "",
 ) -> None:
     for one, other in zip(turns, others, strict=True):
         if not same(one.actions, other.actions):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from gridmarl.agents.agent import Agent
+from gridmarl.agents.agent import Agent, Information, Sees
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import SeatedTeam, Team, load_team
 from gridmarl.environment.core import Core
@@ -89,7 +90,8 @@ class Table:
     def __init__(self, planner: Planning, scenario: Scenario, seats: str, seed: int) -> None:
         self.planner, self._scribe = planner, _Scribe(planner)
         others = load_team("truthful").agents
-        self._seated = SeatedTeam(Team({seats: self._scribe, **others} | {seats: self._scribe}), scenario)
+        agents: dict[str, Agent] = {seats: self._scribe, **others} | {seats: self._scribe}
+        self._seated = SeatedTeam(Team(agents), scenario)
         self.core = Core(scenario, 1, self._seated.codecs)
         self._outcome = self.core.reset(np.array([seed], np.uint64))
         self._seated.begin(self.core)
@@ -121,7 +123,9 @@ class _Scribe:
 
     def __init__(self, planner: Planning) -> None:
         self._planner = planner
-        self.information, self.sees, self.codecs = planner.information, planner.sees, planner.codecs
+        self.information: Information = planner.information
+        self.sees: Sees = planner.sees
+        self.codecs: Mapping[str, str] = planner.codecs
         self.played: tuple[str, ...] = ()
         self.turns: list[Turn] = []
 
@@ -147,8 +151,8 @@ class _Scribe:
         )
         return actions
 
-    def save(self, folder: object) -> None:
-        raise NotImplementedError
+    def save(self, folder: Path) -> None:
+        self._planner.save(folder)
 
 
 def same(one: Mapping[str, Float | Float32], other: Mapping[str, Float | Float32]) -> bool:

@@ -21,6 +21,8 @@ from gridmarl.units import Bool, Float
 USABLE: Final = 1e-6
 """Largest residual (numbers are near 1) of an unfinished solve that is still worth marking instead of refusing."""
 
+NONE_EXISTS: Final = ("PrimalInfeasible", "AlmostPrimalInfeasible")
+"""What Clarabel says of a program without a feasible point."""
 ITERATIONS: Final = 250
 """PIQP gives up after so many; a solve takes ten to forty."""
 AFRESH: Final[dict[str, float | bool]] = {"verbose": False, "max_iter": 200}
@@ -136,12 +138,13 @@ def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answ
     curved = csc_matrix(diags_array(program.quadratic + extra, format="csc"))
     solution = solver.DefaultSolver(curved, linear, csc_matrix(rows), right, cones, settings).solve()
     status = str(solution.status)
-    solved = status == "Solved"
+    y, solved = np.array(solution.x), status == "Solved"
+    close = bool(np.all(np.isfinite(y)) and max(solution.r_prim, solution.r_dual) < USABLE)
     return Answer(
-        y=np.array(solution.x),
+        y=y,
         solved=solved,
-        usable=solved or status == "AlmostSolved",
-        infeasible=status == "PrimalInfeasible",
+        usable=solved or status == "AlmostSolved" or (close and status not in NONE_EXISTS),
+        infeasible=status in NONE_EXISTS,
         status=status,
         pressure=_pressure(np.array(solution.z), bounded, capped, equalities),
     )

@@ -26,7 +26,7 @@ def other_secrets(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
         yield owner, scenario.model_copy(update=changed)
     for home in scenario.prosumers:
         parts = {"solar": home.solar, "battery": home.battery, "ev": home.ev, "load": home.load}
-        changed = {key: _dearer((part,), home.name)[0] for key, part in parts.items() if part is not None}
+        changed = {key: part.model_copy(update=_secrets(part)) for key, part in parts.items() if part is not None}
         others = tuple(h.model_copy(update=changed) if h is home else h for h in scenario.prosumers)
         yield home.name, scenario.model_copy(update={"prosumers": others})
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from gridmarl.errors import PrivacyError
-from gridmarl.planning.pricing import Proposal
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.delegate import PriceMessage
+from gridmarl.planning.pricing import Proposal
 from gridmarl.planning.worker import Message
 from gridmarl.units import Float, UInt
 
@@ -94,7 +94,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """ALADIN's steps begin: where does an owner stand?"""
+    """ALADIN's steps begin: an owner is to say where it stands."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

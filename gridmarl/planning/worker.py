@@ -18,7 +18,6 @@ from gridmarl.planning.risk import Prices
 from gridmarl.planning.totals import Totals
 from gridmarl.units import Float
 
-
 SHARES: Final = 32
 """Shares that an owner remembers, to mix them."""
 
@@ -148,8 +147,8 @@ class Worker:
 
         Raises
         ------
-        SolverError
-            Where the local solver stopped without a usable answer.
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
         """
         program, problem = self._problem.program, self._problem
         none = np.zeros(len(program.linear))
@@ -159,7 +158,7 @@ class Worker:
         answer = self._bare.solve(linear)
         if not answer.solved and not answer.infeasible:
             self._bare, answer = None, solve_afresh(program, none, linear)
-        if not answer.solved and not answer.usable:
+        if answer.infeasible:
             raise self._refusal(answer)
         if not answer.solved:
             return -np.inf

@@ -18,7 +18,7 @@ from gridmarl.errors import GridmarlError, InfeasiblePlanError, ScenarioError, S
 from gridmarl.planning import lp, program, qp
 from gridmarl.planning.admm import solve_admm
 from gridmarl.planning.aladin import AladinSettings, solve_aladin
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.certify import certify
 from gridmarl.planning.coordinator import DantzigWolfeSettings
@@ -31,6 +31,7 @@ from gridmarl.planning.promise import Planning, Table
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.sharing import AdmmSettings
+from gridmarl.planning.worker import Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 
@@ -154,7 +155,7 @@ def test_a_forecast_that_is_not_a_number_stops_a_planner_by_name(team: str):
     planner = cast(Planning, next(iter(load_team(team).agents.values())))
     table = Table(planner, Scenario.load("auction").but(intervals=12), "*", seed=0)
     table.core.rows.deviation[:] = np.nan
-    with pytest.raises(GridmarlError, match="finite|NaN|nan"):
+    with pytest.raises(GridmarlError, match=r"finite|NaN|nan"):
         table.turn()
 
 
@@ -195,11 +196,23 @@ def almost_solved(monkeypatch):
     monkeypatch.setitem(qp.AFRESH, "reduced_tol_ktratio", 1.0)
 
 
-@pytest.mark.parametrize("method", ["admm", "selfish"])
-def test_almost_solved_local_problems_mark_the_plan(method: str, almost_solved):
-    plan = METHODS[method](CURVED, STEPS, BALANCE, PRICES)
+def test_almost_solved_local_problems_mark_the_plan(almost_solved):
+    plan = solve_selfish(CURVED, STEPS, BALANCE, PRICES)
     assert not plan.converged
     assert np.all(np.isfinite(plan.injection_mw))
+
+
+def test_a_solver_without_progress_is_no_answer_to_a_round(almost_solved):
+    with pytest.raises(SolverError, match=r"plant's local problem.*InsufficientProgress"):
+        solve_admm(CURVED, STEPS, BALANCE, PRICES)
+
+
+def test_an_owner_that_no_solver_vouches_for_gives_no_bound_and_marks_the_plan(almost_solved):
+    worker = Worker(CURVED[0], STEPS, PRICES, Terminal(), 1.6)
+    assert worker.least_cost(np.zeros(4)) == -np.inf
+    plan = solve_admm(CURVED[:1], STEPS, Coupling(-9.0, 9.0, 10.0, 10.0), PRICES, settings=AdmmSettings(max_rounds=2))
+    assert not plan.converged
+    assert plan.lower_bound == -np.inf
 
 
 def test_an_almost_solved_certificate_bounds_nothing(almost_solved):

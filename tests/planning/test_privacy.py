@@ -343,9 +343,7 @@ def test_another_owners_secrets_do_not_change_an_aladin_desks_bytes_to_replayed_
     answered = [said for entry, said in crossed if entry.sender == "plant"]
     assert "Step" in {entry.kind for entry in audit.entries}
     team = {
-        o.name: DelegateDesk(
-            Worker(o, STEPS, PRICES, Terminal(), 1.6), partial(Proposer, o, STEPS, PRICES, Terminal())
-        )
+        o.name: DelegateDesk(Worker(o, STEPS, PRICES, Terminal(), 1.6), partial(Proposer, o, STEPS, PRICES, Terminal()))
         for o in owners(replace(CELL, energy_now_mwh=0.3))
     }
     for said, answer in zip(heard, answered, strict=True):
