@@ -27,7 +27,7 @@ MEANINGS: Final = {
     "Roster": "everybody's public keys",
     "Begin": "the largest declared rating and the price scale",
     "Share": "the owner's own schedule at the start",
-    "Message": "the mean mismatch and the multiplier, the same for everyone",
+    "Message": "the mean mismatch, the multiplier and what past shares weigh, the same for everyone",
     "Answer": "the owner's own injection and cost in a round",
     "Offer": "a multiplier, the same for everyone",
     "Least": "the owner's own least cost at a multiplier",
