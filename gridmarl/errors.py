@@ -10,7 +10,8 @@ GridmarlError
 ├── PlanError            an optimisation that has no usable answer
 │   ├── InfeasiblePlanError
 │   └── SolverError
-└── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
+├── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
+└── ContractError        a player that breaks what every player promises
 """
 
 from __future__ import annotations
@@ -85,6 +86,10 @@ class SolverError(PlanError):
 
 class PolicyError(GridmarlError, ValueError):
     """Stored weights that are missing, foreign, corrupted or do not fit."""
+
+
+class ContractError(GridmarlError, AssertionError):
+    """A player that breaks what every player promises; ``thing`` names the contract."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -229,7 +229,7 @@ def play(
     chosen = load_team(team)
     planners = tuple(agent for agent in chosen.agents.values() if isinstance(agent, Planner))
     if audit is not None and not planners:
-        raise ScenarioError("audit of team", chosen.name, "a team that negotiates", "try admm or dantzig-wolfe")
+        raise ScenarioError("audit of team", chosen.name, "a team that negotiates", "try admm, aladin or dantzig-wolfe")
     follower = _Follower(stage, chosen.name, planners)
     for planner in planners:
         planner.listen(follower.round, audit)

@@ -49,7 +49,8 @@ def certify(
         members = tuple(owner for owner, own in zip(owners, of.tolist(), strict=True) if own == c)
         if members:
             raised = Prices(prices.per_mwh + added, prices.probability, prices.alpha)
-            least += SelfishPlanner().solve(members, plan.step_h, coupling, raised, terminal).objective
+            alone = SelfishPlanner().solve(members, plan.step_h, coupling, raised, terminal)
+            least += alone.objective if alone.converged else -np.inf  # what no solver vouches for bounds nothing
     paid = slack_cost(coupling, plan.step_h, totals(by_class(plan.injection_mw, of, len(multiplier))))
     cost = float(plan.owner_objective.sum()) + paid
     return Certificate(least, cost, cost)

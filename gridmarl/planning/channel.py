@@ -56,13 +56,14 @@ class Audit:
         """A round begins."""
         self.round += 1
 
-    def note(self, sender: str, receiver: str, said: bytes) -> None:
-        """Write a message down."""
+    def note(self, sender: str, receiver: str, said: bytes) -> bytes:
+        """Write a message down and pass it on."""
         message = decode(said)
         kind = type(message).__name__
         self.entries.append(Entry(self.plan, self.round, sender, receiver, kind, len(said), described(message)))
         if self.keep:
             self.said.append(said)
+        return said
 
     def table(self) -> str:
         """All entries as CSV, with a header."""
@@ -115,8 +116,8 @@ class Channel:
             self._sent[id(message)] = message, encode(message)
         said = self._sent[id(message)][1]
         if self._audit:
-            self._audit.note(COORDINATOR, name, said)
+            said = self._audit.note(COORDINATOR, name, said)
         answered = self._desks[name](said)
         if self._audit:
-            self._audit.note(name, COORDINATOR, answered)
+            answered = self._audit.note(name, COORDINATOR, answered)
         return decode(answered)

@@ -6,9 +6,10 @@ import numpy as np
 
 from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.local import LocalProblem, local_problem, steady_base
 from gridmarl.planning.plan import Plan, Rounds
-from gridmarl.planning.qp import QuadraticSolver, solve_afresh
+from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
 from gridmarl.units import Float
@@ -33,12 +34,15 @@ class SelfishPlanner:
 
         Raises
         ------
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
         SolverError
             Where a local solver stopped without a usable answer.
         """
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         problems = [self._problem(owner, steps, prices, end) for owner in owners]
-        answers = [_solve(problem) for problem in problems]
+        solved = [_solve(problem, end) for problem in problems]
+        answers = [answer.y for answer in solved]
         objectives = np.array([problem.objective(y) for problem, y in zip(problems, answers, strict=True)])
         injections = np.stack([problem.injection_mw(y) for problem, y in zip(problems, answers, strict=True)])
         nothing = np.zeros(len(steps))
@@ -56,7 +60,7 @@ class SelfishPlanner:
             rounds=0,
             primal_residual_mw=float(np.linalg.norm(injections.sum(axis=0))),
             dual_residual_mw=0.0,
-            converged=True,
+            converged=all(answer.solved for answer in solved),
             method="selfish",
             history=Rounds.none(),
         )
@@ -69,11 +73,13 @@ class SelfishPlanner:
         return problem
 
 
-def _solve(problem: LocalProblem) -> Float:
+def _solve(problem: LocalProblem, terminal: Terminal) -> Answer:
     program = problem.program
     answer = QuadraticSolver(program, np.zeros(len(program.linear))).solve(program.linear)
     if not answer.solved and not answer.infeasible:
         answer = solve_afresh(program, np.zeros(len(program.linear)), program.linear)
-    if not answer.usable:
-        raise SolverError(f"plan of {problem.owner.name!r} alone", answer.status, "solved", "check its limits")
-    return answer.y
+    if answer.solved or answer.usable:
+        return answer
+    raise infeasible_error((problem.owner,), problem.step_h, terminal) or SolverError(
+        f"plan of {problem.owner.name!r} alone", answer.status, "solved", "check its limits"
+    )
