@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import yaml
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
@@ -26,6 +26,7 @@ from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
+from gridmarl.planning.problem import Problem
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import Watch
 from gridmarl.planning.selfish import SelfishPlanner
@@ -52,6 +53,12 @@ class PlannerSettings(Model):
         default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
     )
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
+
+    @model_validator(mode="after")
+    def _check(self) -> PlannerSettings:
+        if self.information != "perfect" and self.replan_every_h > self.horizon_h:
+            raise ValueError(f"replan_every_h {self.replan_every_h:g} must not exceed horizon_h {self.horizon_h:g}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,11 @@ class Planned:
     outlook: Outlook
     terminal: Terminal
     plan: Plan
+
+    @property
+    def problem(self) -> Problem:
+        """What was planned, for another method: ``CentralPlanner().solve(*planned.problem)``."""
+        return Problem.of(self.outlook, self.terminal)
 
 
 class Method(Protocol):

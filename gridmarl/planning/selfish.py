@@ -6,6 +6,7 @@ import numpy as np
 
 from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.local import LocalProblem, local_problem, steady_base
 from gridmarl.planning.plan import Plan, Rounds
 from gridmarl.planning.qp import QuadraticSolver, solve_afresh
@@ -29,7 +30,13 @@ class SelfishPlanner:
         terminal: Terminal | None = None,
         elapsed_h: float = 0.0,
     ) -> Plan:
-        """Plan each owner alone; ``coupling`` and ``elapsed_h`` are ignored.
+        """Plan each owner alone: ``elapsed_h`` is ignored, and ``coupling`` only measures what came of it.
+
+        Returns
+        -------
+        Plan
+            With ``method`` ``selfish``. Its primal residual is by how much the coupling's bounds are missed; the
+            ``objective`` is the owners' alone, as none of them pays for that.
 
         Raises
         ------
@@ -42,6 +49,7 @@ class SelfishPlanner:
         objectives = np.array([problem.objective(y) for problem, y in zip(problems, answers, strict=True)])
         injections = np.stack([problem.injection_mw(y) for problem, y in zip(problems, answers, strict=True)])
         nothing = np.zeros(len(steps))
+        short, over = slack_mw(coupling, injections.sum(axis=0))
         return Plan(
             owners=tuple(owner.name for owner in owners),
             step_h=steps,
@@ -51,10 +59,10 @@ class SelfishPlanner:
             price_per_mwh=prices.expected_per_mwh,
             objective=float(objectives.sum()),
             owner_objective=objectives,
-            shortage_mwh=nothing,
-            surplus_mwh=nothing,
+            shortage_mwh=short * steps,
+            surplus_mwh=over * steps,
             rounds=0,
-            primal_residual_mw=float(np.linalg.norm(injections.sum(axis=0))),
+            primal_residual_mw=float(np.linalg.norm(short + over)),
             dual_residual_mw=0.0,
             converged=True,
             method="selfish",
