@@ -7,13 +7,15 @@ import io
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gridmarl.errors import PrivacyError
 from gridmarl.files import write_atomically
 from gridmarl.planning.wire import Said, decode, described, encode
 
 COORDINATOR: Final = "coordinator"
+
+Kind = TypeVar("Kind", bound=Said)
 
 Desk = Callable[[bytes], bytes]
 """An owner's side: hears a message, answers with one."""
@@ -64,6 +66,20 @@ class Audit:
         if self.keep:
             self.said.append(said)
         return said
+
+    def heard(self, kind: type[Kind], sender: str) -> list[Kind]:
+        """Messages of a kind that one sender sent, in order, as their receiver reads them.
+
+        Raises
+        ------
+        PrivacyError
+            Where the bytes were not kept.
+        """
+        if self.entries and not self.keep:
+            raise PrivacyError("audit", "without bytes", "one with keep=True", "Audit(keep=True) writes them down too")
+        pairs = zip(self.entries, self.said, strict=True)
+        messages = [decode(said) for entry, said in pairs if (entry.sender, entry.kind) == (sender, kind.__name__)]
+        return [message for message in messages if isinstance(message, kind)]
 
     def table(self) -> str:
         """All entries as CSV, with a header."""

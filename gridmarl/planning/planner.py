@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
@@ -25,6 +25,7 @@ from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
+from gridmarl.planning.problem import Problem
 from gridmarl.planning.recourse import Method, RecoursePlanner
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import Watch
@@ -64,6 +65,12 @@ class PlannerSettings(Model):
     memory: int = Field(default=10, ge=0, le=30, description="rounds that ADMM's acceleration mixes; 0 is none")
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
 
+    @model_validator(mode="after")
+    def _check(self) -> PlannerSettings:
+        if self.information != "perfect" and self.replan_every_h > self.horizon_h:
+            raise ValueError(f"replan_every_h {self.replan_every_h:g} must not exceed horizon_h {self.horizon_h:g}")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class NegotiationRecord:
@@ -94,6 +101,11 @@ class Planned:
     outlook: Outlook
     terminal: Terminal
     plan: Plan
+
+    @property
+    def problem(self) -> Problem:
+        """What was planned, for another method: ``CentralPlanner().solve(*planned.problem)``."""
+        return Problem.of(self.outlook, self.terminal)
 
 
 class CentralByShape:

@@ -205,6 +205,24 @@ def test_the_audit_is_complete_and_can_be_written(tmp_path):
     assert int(proposal["bytes"]) == 1 + len("Proposal") + 5 + 4 * 8 + 5 + 8
 
 
+def test_an_audit_that_kept_the_bytes_reads_them_as_their_receiver_did(quadratic_homes):
+    audit = audited(quadratic_homes, secure=False)
+    plan = AdmmPlanner().solve(
+        quadratic_homes.owners, quadratic_homes.step_h, quadratic_homes.coupling, quadratic_homes.prices
+    )
+    answers = audit.heard(Answer, sender="family")
+    assert len(answers) == plan.rounds
+    assert np.array_equal(answers[-1].injection_mw, plan.injection_mw[1])
+    assert audit.heard(Masked, sender="family") == []
+
+
+def test_an_audit_without_the_bytes_cannot_be_read():
+    audit = Audit()
+    solve_dantzig_wolfe(linear_owners(), STEPS, BALANCE, PRICES, audit=audit)
+    with pytest.raises(PrivacyError, match="keep"):
+        audit.heard(Answer, sender=COORDINATOR)
+
+
 @dataclass(frozen=True)
 class Gossip:
     secret: float
