@@ -137,7 +137,7 @@ def solve_central(
 def _without_overlap(
     program: Program, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum, proved: float
 ) -> tuple[Optimum, float]:
-    """The optimum with exclusive modes where it overlaps, and a bound in dollars (the convex plan's where none does)."""
+    """The optimum with exclusive modes where it overlaps, and a bound in dollars (the convex one's if none do)."""
     pairs, base = pairs_of(joint), joint.problems[0].base
     chosen = np.zeros(len(pairs.charge), np.bool_)
     while len(optimum.y) and np.any(overlapping := pairs.overlapping(optimum.y)):

@@ -20,7 +20,7 @@ from gridmarl.planning.certify import certify
 from gridmarl.planning.channel import COORDINATOR, Audit
 from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
 from gridmarl.planning.gap import admissible, coupling_value
-from gridmarl.planning.groups import Rows, classes, heard, multipliers, rows_of, totals
+from gridmarl.planning.groups import Rows, by_class, classes, heard, multipliers, rows_of, totals
 from gridmarl.planning.horizon import make_horizon
 from gridmarl.planning.optimum import optimum_cost, perfect_plan
 from gridmarl.planning.outlook import Outlook, look_ahead
