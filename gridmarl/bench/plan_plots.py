@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -47,7 +47,7 @@ class Picture:
     """One to be drawn."""
 
     title: str
-    draw: Callable[[Figure], None]
+    draw: Callable[[Figure], None] = field(repr=False)
     height: float  # inches
 
     def _repr_png_(self) -> bytes:

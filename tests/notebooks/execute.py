@@ -1,8 +1,8 @@
 """Run notebooks from top to bottom and store them with their results: ``make notebooks``.
 
 ``python -m tests.notebooks.execute [NAME ...]`` takes paths, by default all of ``notebooks/``. A notebook whose cell
-fails is left as it is. What would differ from run to run or from machine to machine (times, the patch version of
-Python) is not stored, so that a second run changes a file only where its results have changed.
+fails is left as it is. When each cell ran and Python's patch version are not stored, so that a second run changes a
+file only where its results have changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import nbclient
 import nbformat
@@ -32,19 +32,9 @@ def execute(path: Path) -> float:
             notebook, timeout=SECONDS, coalesce_streams=True, record_timing=False, resources=resources
         )
         client.execute()
-    for cell in notebook.cells:
-        _settle(cell)
     notebook.metadata.language_info.version = f"{sys.version_info.major}.{sys.version_info.minor}"
     nbformat.write(notebook, path)
     return time.monotonic() - start
-
-
-def _settle(cell: Any) -> None:
-    """Forget what tools add to a cell and its outputs."""
-    cell.metadata = {}
-    for output in cell.get("outputs", ()):
-        if "metadata" in output:
-            output.metadata = {}
 
 
 def main(names: Sequence[str]) -> None:
