@@ -1,6 +1,6 @@
 # One command each; the first sets up an environment in $(VENV). Needs only Python >= 3.11 with venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint bench clean
+.PHONY: help demo test slow lint bench notebooks clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.gridmarl-ready
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Made anew when a dependency or a constraint changes; otherwise a second run starts at once.
 $(READY): pyproject.toml constraints.txt
@@ -42,6 +42,9 @@ lint: $(READY)  ## style, types and the layers
 
 bench: $(READY)  ## speed, memory and where the time goes, beside their targets
 	$(BIN)/python -m pytest tests/bench/test_speed.py tests/bench/test_planners.py --benchmark-only --benchmark-quiet -q -s
+
+notebooks: $(READY)  ## run all notebooks and store them with their results
+	$(BIN)/python -m tests.notebooks.execute
 
 clean:  ## remove caches, builds and results (not the environment)
 	rm -rf build dist results .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -11,7 +11,8 @@ GridmarlError
 │   ├── InfeasiblePlanError
 │   └── SolverError
 ├── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
-└── TrainingError        a training that cannot begin, go on, or be taken up again
+├── TrainingError        a training that cannot begin, go on, or be taken up again
+└── ContractError        a player that breaks what every player promises
 """
 
 from __future__ import annotations
@@ -90,6 +91,10 @@ class PolicyError(GridmarlError, ValueError):
 
 class TrainingError(GridmarlError, RuntimeError):
     """A training that cannot begin, go on, or be taken up again."""
+
+
+class ContractError(GridmarlError, AssertionError):
+    """A player that breaks what every player promises; ``thing`` names the contract."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

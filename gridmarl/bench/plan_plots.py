@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from gridmarl.bench.numbers import number
 from gridmarl.bench.plan_tables import edges_h, price_quantile, total_mw
 from gridmarl.bench.planned_run import PlannedRun
-from gridmarl.bench.plots import BAND_ABOVE, INK, PRICE_INK, clock, compress, held
+from gridmarl.bench.plots import BAND_ABOVE, INK, NOTEBOOK_DPI, PRICE_INK, clock, compress, held, png
 from gridmarl.environment.render import colour_of, power_unit, stacked
 from gridmarl.planning.assets import Battery, Coupling, per_step
 from gridmarl.planning.gap import slack_mw
@@ -47,8 +47,12 @@ class Picture:
     """One to be drawn."""
 
     title: str
-    draw: Callable[[Figure], None]
+    draw: Callable[[Figure], None] = field(repr=False)
     height: float  # inches
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it."""
+        return png(self.draw, self.height, self.title, dpi=NOTEBOOK_DPI)
 
 
 def pictures(run: PlannedRun) -> dict[str, Picture]:
@@ -241,6 +245,10 @@ def _shadow_prices(run: PlannedRun, planned: Planned) -> Callable[[Figure], None
 
 
 def _net_load(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
+    return lambda figure: plot_net_load(figure.subplots(), run, planned)
+
+
+def plot_net_load(axes: Axes, run: PlannedRun, planned: Planned) -> None:
     """Net load of everybody without batteries, with selfish ones, and as agreed."""
     plan, before, edges, coupling = planned.plan, run.before, edges_h(planned), planned.outlook.coupling
     assert before is not None
@@ -252,23 +260,18 @@ def _net_load(run: PlannedRun, planned: Planned) -> Callable[[Figure], None]:
     ]
     if plan.method != before.method:
         lines.append((f"after: {plan.method}", total_mw(plan), PRICE_INK, "-", 1.8))
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        for name, load_mw, ink, style, width in lines:
-            missed = np.linalg.norm(_missed_mw(coupling, load_mw)) * factor
-            said = f"{name}\nmismatch {number(float(missed)) if missed > LEAST_KW else 0} {unit}"
-            axes.step(edges, held(load_mw * factor), ls=style, where="post", color=ink, lw=width, label=said)
-        for bound in (coupling.lower_mw, coupling.upper_mw):
-            allowed = -per_step(bound, len(bare)) * factor
-            if np.all(np.isfinite(allowed)):
-                axes.step(edges, held(allowed), where="post", color=INK, lw=0.6)
-        axes.set_ylabel(f"net load ({unit})")
-        axes.set_title("mismatch: norm over the horizon of what is beyond the thin lines", loc="left", fontsize=8)
-        _horizontal(axes, edges)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelspacing=1.0)
-
-    return draw
+    for name, load_mw, ink, style, width in lines:
+        missed = np.linalg.norm(_missed_mw(coupling, load_mw)) * factor
+        said = f"{name}\nmismatch {number(float(missed)) if missed > LEAST_KW else 0} {unit}"
+        axes.step(edges, held(load_mw * factor), ls=style, where="post", color=ink, lw=width, label=said)
+    for bound in (coupling.lower_mw, coupling.upper_mw):
+        allowed = -per_step(bound, len(bare)) * factor
+        if np.all(np.isfinite(allowed)):
+            axes.step(edges, held(allowed), where="post", color=INK, lw=0.6)
+    axes.set_ylabel(f"net load ({unit})")
+    axes.set_title("mismatch: norm over the horizon of what is beyond the thin lines", loc="left", fontsize=8)
+    _horizontal(axes, edges)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelspacing=1.0)
 
 
 def _missed_mw(coupling: Coupling, net_load_mw: Float) -> Float:

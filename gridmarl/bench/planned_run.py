@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.progress import Stage
+from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.errors import ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory
@@ -117,8 +117,7 @@ class PlannedRun:
         """What every owner would do alone against the same prices, without the coupling."""
         if self.planned is None:
             return None
-        p, o = self.planned, self.planned.outlook
-        return SelfishPlanner().solve(o.owners, o.horizon.step_h, o.coupling, o.prices, p.terminal)
+        return SelfishPlanner().solve(*self.planned.problem)
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -200,9 +199,9 @@ def _finite(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def play(
-    scenario: Scenario,
+    scenario: str | Path | Scenario,
     team: str | Path | Team,
-    stage: Stage,
+    stage: Stage = SILENT,
     *,
     seed: int = 0,
     split: Split = "test",
@@ -212,10 +211,10 @@ def play(
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : str, Path or Scenario
     team : str, Path or Team
     stage : Stage
-        Told of intervals, and of rounds as they end.
+        Told of intervals, and of rounds as they end; by default nobody is.
     seed : int
     split : {"train", "select", "test"}
     audit : Audit, optional
@@ -226,13 +225,13 @@ def play(
     ScenarioError
         For an audit where nobody negotiates by messages.
     """
-    chosen = load_team(team)
+    world, chosen = Scenario.load(scenario), load_team(team)
     planners = tuple(agent for agent in chosen.agents.values() if isinstance(agent, Planner))
     if audit is not None and not planners:
-        raise ScenarioError("audit of team", chosen.name, "a team that negotiates", "try admm or dantzig-wolfe")
+        raise ScenarioError("audit of team", chosen.name, "a team that negotiates", "try admm, aladin or dantzig-wolfe")
     follower = _Follower(stage, chosen.name, planners)
     for planner in planners:
         planner.listen(follower.round, audit)
-    played = rollout(scenario, chosen, seed=seed, split=split, progress=stage.advance)
+    played = rollout(world, chosen, seed=seed, split=split, progress=stage.advance)
     made = next((planner for planner in planners if planner.first), None)
-    return PlannedRun(scenario, played, made.first if made else None, made.settings.tolerance if made else 0.0)
+    return PlannedRun(world, played, made.first if made else None, made.settings.tolerance if made else 0.0)

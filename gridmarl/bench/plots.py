@@ -45,9 +45,11 @@ STYLE: Final[dict[Any, Any]] = {
     "axes.spines.right": False,
 }
 DPI: Final = 150
+NOTEBOOK_DPI: Final = 96
+"""A notebook keeps its pictures within itself."""
 
 
-def png(draw: Callable[[Figure], None], height: float, title: str) -> bytes:
+def png(draw: Callable[[Figure], None], height: float, title: str, dpi: int = DPI) -> bytes:
     """Draw on a fresh figure under a title, which the file also carries, and return it as PNG."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -59,7 +61,7 @@ def png(draw: Callable[[Figure], None], height: float, title: str) -> bytes:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
         draw(figure)
         pixels = io.BytesIO()
-        figure.savefig(pixels, format="png", dpi=DPI, metadata={"Title": title})
+        figure.savefig(pixels, format="png", dpi=dpi, metadata={"Title": title})
     return pixels.getvalue()
 
 

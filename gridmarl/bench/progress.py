@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,10 @@ class Stage:
 
     say: Callable[[str], None]  # what is being done
     advance: Callable[[int], None]  # so many intervals are done
+
+
+SILENT: Final = Stage(lambda _: None, lambda _: None)
+"""A line that nobody sees."""
 
 
 @contextmanager

@@ -11,7 +11,12 @@ Faulwasser 2020)
 A step counts only if those local solves confirm it: they move schedules less than the step before, and the dual
 function does not fall. Otherwise a line search on the dual function shortens it, and where that does not help ADMM goes
 on from where it stood. From a cold start full steps diverge; near the agreement, where active limits stay what they
-are, a few are exact. Where costs are linear the active limits seldom settle, and most of the rounds are ADMM's.
+are, a few are exact.
+
+Where every owner's costs are linear there is no curvature for a step to use: schedules jump from one limit to another
+and no price alone tells how much of the tied ones is wanted, so that residuals stay open though the price is right.
+Owners are therefore asked first to propose a schedule; if nobody's costs are curved the plan is mixed from proposals,
+exactly and in a finite number of rounds, by Dantzig & Wolfe (1960) as in `dantzig_wolfe`.
 """
 
 from __future__ import annotations
@@ -19,19 +24,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.admm import AdmmPlanner
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.channel import Audit, Desk
+from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
+from gridmarl.planning.dantzig_wolfe import base_of, moved, settled, tell
+from gridmarl.planning.delegate import Delegate
+from gridmarl.planning.delegate_desk import DelegateDesk
 from gridmarl.planning.finisher import Finisher, Trial
 from gridmarl.planning.gap import slack_mw
-from gridmarl.planning.groups import by_class, totals
+from gridmarl.planning.groups import by_class, heard, totals
 from gridmarl.planning.plan import Plan, group_plans
+from gridmarl.planning.pricing import Proposer
+from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import AdmmRounds, Watch, recorded
 from gridmarl.planning.sharing import AdmmSettings, Agreement
+from gridmarl.planning.worker import Worker
 from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
@@ -94,11 +108,16 @@ class AladinPlanner:
         Tolerances and numbers of rounds.
     watch : Watch, optional
         Told of every round, ADMM's and ALADIN's, as it ends.
+    audit : Audit, optional
+        Writes down every message between the owners and the coordinator.
     """
 
-    def __init__(self, settings: AladinSettings | None = None, watch: Watch | None = None) -> None:
-        self._settings = settings or AladinSettings()
-        self._admm = AdmmPlanner(self._settings.admm, watch=watch)
+    def __init__(
+        self, settings: AladinSettings | None = None, watch: Watch | None = None, audit: Audit | None = None
+    ) -> None:
+        self._settings, self._watch = settings or AladinSettings(), watch
+        self._admm = AdmmPlanner(self._settings.admm, audit, watch)
+        self._mixed: Plan | None = None  # the last plan, where costs were linear
 
     def solve(
         self,
@@ -117,9 +136,21 @@ class AladinPlanner:
             With ``method`` ``aladin``. Where steps ended it, schedules obey the owners' limits and meet the coupling,
             ``objective`` is what they cost, slack included, and no plan costs less than ``lower_bound``.
         """
+        desks: list[DelegateDesk] = []
+
+        def seat(worker: Worker) -> Desk:
+            propose = partial(Proposer, worker.problem.owner, steps, prices, terminal or Terminal())
+            desks.append(DelegateDesk(worker, propose))
+            return desks[-1]
+
+        steps = check_request(owners, step_h, prices)
+        rounds = self._admm.open(owners, steps, coupling, prices, terminal, elapsed_h, seat)
+        return self._mix(rounds, desks, elapsed_h) or self._negotiate(rounds, desks)
+
+    def _negotiate(self, rounds: AdmmRounds, desks: list[DelegateDesk]) -> Plan:
+        """Rounds of ADMM, and steps where they are due."""
         settings, patience = self._settings, self._settings.every
         due = settings.warm if self._admm.experienced else settings.first
-        rounds = self._admm.open(owners, step_h, coupling, prices, terminal, elapsed_h)
         while len(rounds.history) < settings.max_rounds and not rounds.settled():
             rounds.once()
             if len(rounds.trail) < due or len(rounds.history) >= settings.max_rounds:
@@ -127,14 +158,33 @@ class AladinPlanner:
             finisher = Finisher(rounds, rounds.sharing.tolerance_mw, settings.gap_tolerance)
             trial = finisher.finish(min(settings.steps, settings.max_rounds - len(rounds.history)))
             if trial is not None:
-                return self._agreed(rounds, finisher, trial)
+                return self._agreed(rounds, finisher, trial, [desk.delegate for desk in desks])
             due, patience = len(rounds.trail) + patience, 2 * patience
             logger.debug("ALADIN's steps are not confirmed after %d rounds: ADMM goes on", len(rounds.history))
         self._admm.remember(rounds.agreement())
         return replace(rounds.plan(), method="aladin")
 
-    def _agreed(self, rounds: AdmmRounds, finisher: Finisher, trial: Trial) -> Plan:
-        sharing, delegates = rounds.sharing, finisher.delegates
+    def _mix(self, rounds: AdmmRounds, desks: list[DelegateDesk], elapsed_h: float) -> Plan | None:
+        """The exact plan from proposals; None where somebody's costs are not linear."""
+        sharing, settings, panel = rounds.sharing, self._settings, rounds.panel
+        guess = moved(self._mixed, elapsed_h, sharing.step_h, rounds.coupling)
+        base = base_of(panel.rated_mw, rounds.coupling, rounds.prices)
+        asked = DantzigWolfeSettings(settings.gap_tolerance, settings.max_rounds)
+        coordinator = Coordinator(sharing.of, sharing.step_h, rounds.coupling, base, asked, guess)
+        while not coordinator.finished:
+            proposals = panel.invite(heard(coordinator.multiplier_per_mwh))
+            if proposals is None:
+                return None
+            coordinator.conclude(proposals)
+            tell(self._watch, coordinator)
+        panel.settle(coordinator.master.weights())
+        proposers = [desk.proposer for desk in desks]
+        plan = settled(sharing.owners, sharing.step_h, rounds.coupling, rounds.prices, coordinator, proposers)
+        self._mixed = replace(plan, method="aladin")
+        return self._mixed
+
+    def _agreed(self, rounds: AdmmRounds, finisher: Finisher, trial: Trial, delegates: Sequence[Delegate]) -> Plan:
+        sharing = rounds.sharing
         injection = np.stack([delegate.injection_mw() for delegate in delegates])
         price, step_h = trial.multiplier_per_mwh, sharing.step_h
         self._admm.remember(Agreement(sharing.owners, step_h, injection, price, sharing.rho))
@@ -170,6 +220,7 @@ def solve_aladin(
     prices: Prices,
     terminal: Terminal | None = None,
     settings: AladinSettings | None = None,
+    audit: Audit | None = None,
 ) -> Plan:
     """Plan once by ALADIN from a cold start; see `AladinPlanner.solve`."""
-    return AladinPlanner(settings).solve(owners, step_h, coupling, prices, terminal)
+    return AladinPlanner(settings, audit=audit).solve(owners, step_h, coupling, prices, terminal)

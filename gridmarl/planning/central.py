@@ -12,7 +12,7 @@ from gridmarl.errors import ScenarioError, SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.exclusive import best_modes, pairs_of, with_modes
 from gridmarl.planning.feasible import infeasible_error
-from gridmarl.planning.gap import slack_mw
+from gridmarl.planning.gap import slack_cost, slack_mw
 from gridmarl.planning.groups import by_class, classes, rows_of, totals
 from gridmarl.planning.joint import Joint, join
 from gridmarl.planning.local import local_problem, steady_base
@@ -72,6 +72,7 @@ class CentralPlanner:
         -------
         Plan
             With ``method`` ``central``; ``converged`` is False where the solver was less accurate than asked.
+            ``lower_bound`` is the solver's dual objective and as accurate as the solver; `certify` proves one.
 
         Raises
         ------
@@ -88,9 +89,10 @@ class CentralPlanner:
         joint = self._stack(owners, steps, coupling, prices, end)
         program = self._compiled(joint, prices)
         bounds, risk = _coupling_numbers(joint, coupling), _risk_numbers(joint, prices)
-        optimum, proved = program.solve(joint, bounds, risk), -np.inf
+        optimum = program.solve(joint, bounds, risk)
+        proved = float(optimum.dual + joint.program.constant) * joint.problems[0].base.money
         if self._exclusive and len(optimum.y):
-            optimum, proved = _without_overlap(program, joint, bounds, risk, optimum)
+            optimum, proved = _without_overlap(program, joint, bounds, risk, optimum, proved)
         if not len(optimum.y):
             raise infeasible_error(owners, steps, end) or SolverError(
                 "central plan", optimum.status, "optimal", "look for limits or costs of very different size"
@@ -133,10 +135,10 @@ def solve_central(
 
 
 def _without_overlap(
-    program: Program, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum
+    program: Program, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum, proved: float
 ) -> tuple[Optimum, float]:
-    """The optimum with exclusive modes where it overlaps, and a bound in dollars (-inf where nothing overlaps)."""
-    pairs, base, proved = pairs_of(joint), joint.problems[0].base, -np.inf
+    """The optimum with exclusive modes where it overlaps, and a bound in dollars (the convex one's if none do)."""
+    pairs, base = pairs_of(joint), joint.problems[0].base
     chosen = np.zeros(len(pairs.charge), np.bool_)
     while len(optimum.y) and np.any(overlapping := pairs.overlapping(optimum.y)):
         if np.any(joint.program.quadratic):
@@ -206,5 +208,6 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum, lo
         method="central",
         history=Rounds.none(),
         lower_bound=lower_bound,
+        upper_bound=float(own.sum()) + slack_cost(coupling, step_h, total),
         groups=group_plans(coupling, multiplier, *slack_mwh),
     )

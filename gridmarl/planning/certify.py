@@ -7,6 +7,8 @@ every scenario's price is higher by λ: what `selfish` solves. With groups λ is
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gridmarl.planning.assets import Coupling, Owner, Terminal
@@ -44,12 +46,14 @@ def certify(
         Where a local solver stopped without a usable answer.
     """
     multiplier, of = admissible(coupling, _multipliers(plan, coupling)), classes(coupling, plan.owners)
+    everybody = replace(coupling, groups=())  # what it binds is nothing to owners alone
     least = coupling_value(coupling, plan.step_h, multiplier)
     for c, added in enumerate(heard(multiplier)):
         members = tuple(owner for owner, own in zip(owners, of.tolist(), strict=True) if own == c)
         if members:
             raised = Prices(prices.per_mwh + added, prices.probability, prices.alpha)
-            least += SelfishPlanner().solve(members, plan.step_h, coupling, raised, terminal).objective
+            alone = SelfishPlanner().solve(members, plan.step_h, everybody, raised, terminal)
+            least += alone.objective if alone.converged else -np.inf  # what no solver vouches for bounds nothing
     paid = slack_cost(coupling, plan.step_h, totals(by_class(plan.injection_mw, of, len(multiplier))))
     cost = float(plan.owner_objective.sum()) + paid
     return Certificate(least, cost, cost)

@@ -7,13 +7,15 @@ import io
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gridmarl.errors import PrivacyError
 from gridmarl.files import write_atomically
 from gridmarl.planning.wire import Said, decode, described, encode
 
 COORDINATOR: Final = "coordinator"
+
+Kind = TypeVar("Kind", bound=Said)
 
 Desk = Callable[[bytes], bytes]
 """An owner's side: hears a message, answers with one."""
@@ -56,13 +58,28 @@ class Audit:
         """A round begins."""
         self.round += 1
 
-    def note(self, sender: str, receiver: str, said: bytes) -> None:
-        """Write a message down."""
+    def note(self, sender: str, receiver: str, said: bytes) -> bytes:
+        """Write a message down and pass it on."""
         message = decode(said)
         kind = type(message).__name__
         self.entries.append(Entry(self.plan, self.round, sender, receiver, kind, len(said), described(message)))
         if self.keep:
             self.said.append(said)
+        return said
+
+    def heard(self, kind: type[Kind], sender: str) -> list[Kind]:
+        """Messages of a kind that one sender sent, in order, as their receiver reads them.
+
+        Raises
+        ------
+        PrivacyError
+            Where the bytes were not kept.
+        """
+        if self.entries and not self.keep:
+            raise PrivacyError("audit", "without bytes", "one with keep=True", "Audit(keep=True) writes them down too")
+        pairs = zip(self.entries, self.said, strict=True)
+        messages = [decode(said) for entry, said in pairs if (entry.sender, entry.kind) == (sender, kind.__name__)]
+        return [message for message in messages if isinstance(message, kind)]
 
     def table(self) -> str:
         """All entries as CSV, with a header."""
@@ -115,8 +132,8 @@ class Channel:
             self._sent[id(message)] = message, encode(message)
         said = self._sent[id(message)][1]
         if self._audit:
-            self._audit.note(COORDINATOR, name, said)
+            said = self._audit.note(COORDINATOR, name, said)
         answered = self._desks[name](said)
         if self._audit:
-            self._audit.note(name, COORDINATOR, answered)
+            answered = self._audit.note(name, COORDINATOR, answered)
         return decode(answered)

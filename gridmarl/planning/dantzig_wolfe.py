@@ -95,16 +95,13 @@ class DantzigWolfePlanner:
         desks: dict[str, Desk] = {o.name: ProposerDesk(p) for o, p in zip(owners, proposers, strict=True)}
         of = classes(coupling, list(desks))
         panel = Panel(Channel(desks, self._audit), False, of, 1 + len(coupling.groups))
-        base = _base(panel.rated_mw, coupling, prices)
-        last = self._last if self._last and len(self._last.groups) == len(coupling.groups) else None
-        guess = _moved(last, elapsed_h, steps) if last else None
+        base, guess = base_of(panel.rated_mw, coupling, prices), moved(self._last, elapsed_h, steps, coupling)
         coordinator = Coordinator(of, steps, coupling, base, self._settings, guess)
         while not coordinator.finished:
             coordinator.conclude(panel.propose(heard(coordinator.multiplier_per_mwh)))
-            if self._watch:  # what the master mixes meets the coupling by itself
-                self._watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
+            tell(self._watch, coordinator)
         panel.settle(coordinator.master.weights())
-        self._last = _plan(tuple(desks), steps, coupling, prices, coordinator, proposers)
+        self._last = settled(tuple(desks), steps, coupling, prices, coordinator, proposers)
         return self._last
 
 
@@ -121,26 +118,34 @@ def solve_dantzig_wolfe(
     return DantzigWolfePlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)
 
 
-def _base(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
+def tell(watch: Watch | None, coordinator: Coordinator) -> None:
+    """Tell of the round that ended; what the master mixes meets the coupling by itself."""
+    if watch:
+        watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
+
+
+def base_of(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
     """Units in which public numbers are near 1."""
     cheaper = float(np.minimum(coupling.shortage_per_mwh, coupling.surplus_per_mwh).min())
     return Base(rated_mw, (float(np.abs(prices.per_mwh).max()) or cheaper) * rated_mw)
 
 
-def _moved(last: Plan, elapsed_h: float, step_h: Float) -> Float:
-    """The last multipliers (1 + G, K) at the middle of steps that begin ``elapsed_h`` later."""
+def moved(last: Plan | None, elapsed_h: float, step_h: Float, coupling: Coupling) -> Float | None:
+    """The last multipliers (1 + G, K) at the middle of steps that begin ``elapsed_h`` later; None of other groups."""
+    if last is None or len(last.groups) != len(coupling.groups):
+        return None
     middle = elapsed_h + np.cumsum(step_h) - step_h / 2
     at = np.searchsorted(np.cumsum(last.step_h), middle)
     return last.multipliers_per_mwh[:, np.minimum(at, len(last.step_h) - 1)]
 
 
-def _plan(
+def settled(
     names: tuple[str, ...],
     step_h: Float,
     coupling: Coupling,
     prices: Prices,
     coordinator: Coordinator,
-    proposers: list[Proposer],
+    proposers: Sequence[Proposer],
 ) -> Plan:
     """What owners settled on; each knows its own part."""
     master, bounds, converged = coordinator.master, coordinator.bounds(), coordinator.certified

@@ -18,7 +18,7 @@ class PriceMessage:
 
     multiplier_per_mwh: Float  # (K,)
     rho: float  # $/(MW² h)
-    follow: bool  # whether to move along the face to this price, or to stay and only look around
+    follow: float  # 1 to move along the face to this price, 0 to stay and only look around
 
 
 @dataclass(frozen=True, slots=True)

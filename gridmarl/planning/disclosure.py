@@ -12,6 +12,7 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.aladin import AladinPlanner
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import COORDINATOR, Audit
 from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
@@ -26,13 +27,19 @@ MEANINGS: Final = {
     "Roster": "everybody's public keys",
     "Begin": "the largest declared rating and the price scale",
     "Share": "the owner's own schedule at the start",
-    "Message": "the mean mismatch and the multiplier, the same for everyone in its group",
+    "Message": "the mean mismatch, the multiplier and what past shares weigh, the same for everyone in its group",
     "Answer": "the owner's own injection and cost in a round",
     "Offer": "a multiplier, the same for everyone in its group",
     "Least": "the owner's own least cost at a multiplier",
     "Masked": "one part of a sum over all owners, unreadable alone",
     "Proposal": "the owner's own best schedule and its cost at a multiplier",
     "Settlement": "what its own proposals weigh",
+    "Look": NOTHING,
+    "Face": "how the owner's injection answers prices near its schedule: offer and slope of its condensed problem",
+    "PriceMessage": "a multiplier and a penalty, the same for everyone in its group",
+    "Step": "offer and slope after a step, the schedule's cost and least cost there, and how far it moved",
+    "Adopt": NOTHING,
+    "Invitation": "a multiplier, the same for everyone in its group",
     "Heard": NOTHING,
 }
 """What whoever receives a message of a kind can read in it."""
@@ -76,6 +83,9 @@ def what_methods_reveal(
         audit = Audit()
         AdmmPlanner(AdmmSettings(secure=secure), audit).solve(owners, step_h, coupling, prices, terminal)
         rows += disclosed(method, audit)
+    audit = Audit()
+    AladinPlanner(audit=audit).solve(owners, step_h, coupling, prices, terminal)
+    rows += disclosed("aladin", audit)
     audit = Audit()
     try:
         DantzigWolfePlanner(audit=audit).solve(owners, step_h, coupling, prices, terminal)

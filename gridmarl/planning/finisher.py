@@ -16,9 +16,9 @@ from threadpoolctl import ThreadpoolController
 
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.coupling_step import coupling_price
-from gridmarl.planning.delegate import Delegate, PriceMessage
+from gridmarl.planning.delegate import PriceMessage
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
-from gridmarl.planning.groups import by_class, heard, totals
+from gridmarl.planning.groups import heard
 from gridmarl.planning.rounds import AdmmRounds, Round
 from gridmarl.units import Float
 
@@ -64,7 +64,6 @@ class Finisher:
 
     def __init__(self, rounds: AdmmRounds, tolerance_mw: float, gap_tolerance: float) -> None:
         self._rounds, self._tolerance_mw, self._gap_tolerance = rounds, tolerance_mw, gap_tolerance
-        self.delegates = [Delegate(worker) for worker in rounds.workers]
         self.trial: Trial | None = None
 
     def finish(self, steps: int) -> Trial | None:
@@ -83,8 +82,7 @@ class Finisher:
             found = trial if confirmed else self._search(here, aim, last)
             if found is None:
                 return None
-            for delegate in self.delegates:
-                delegate.adopt()
+            self._rounds.panel.adopt()
             here = found
         return None
 
@@ -107,8 +105,7 @@ class Finisher:
         sharing, last = self._rounds.sharing, self._rounds.trail[-1]
         multiplier = admissible(self._rounds.coupling, sharing.multiplier_per_mwh)
         lower = self._rounds.certificate().lower
-        total = self._sum([delegate.condensed() for delegate in self.delegates])
-        return Standing(multiplier, total, lower, FIRST * (last.primal_mw + last.dual_mw))
+        return Standing(multiplier, self._rounds.panel.look(), lower, FIRST * (last.primal_mw + last.dual_mw))
 
     def _next_price(self, here: Standing) -> Float:
         sharing = self._rounds.sharing
@@ -118,10 +115,8 @@ class Finisher:
     def _try(self, here: Standing, multiplier_per_mwh: Float, follow: bool) -> Trial:
         """One exchange: everybody solves near the schedule that the price means to them."""
         sharing, coupling = self._rounds.sharing, self._rounds.coupling
-        said = [PriceMessage(price, sharing.rho, follow) for price in heard(multiplier_per_mwh)]
-        asked = [(delegate, said[c]) for delegate, c in zip(self.delegates, sharing.of.tolist(), strict=True)]
-        total = self._sum([delegate.answer(message) for delegate, message in asked])
-        stakes = [delegate.stake(message.multiplier_per_mwh) for delegate, message in asked]
+        said = [PriceMessage(price, sharing.rho, 1.0 if follow else 0.0) for price in heard(multiplier_per_mwh)]
+        total, stakes = self._rounds.panel.step(said)
         there = multiplier_per_mwh if follow else here.multiplier_per_mwh
         answered = here.total.offer_mw + here.total.slope @ (sharing.step_h * there).ravel()
         planned = answered.reshape(there.shape)
@@ -146,16 +141,6 @@ class Finisher:
     def _rises(self, here: Standing, trial: Trial) -> bool:
         level = LEVEL * self._gap_tolerance * max(abs(here.lower), self._rounds.floor)
         return trial.lower >= here.lower - level
-
-    def _sum(self, parts: list[Condensed]) -> Condensed:
-        """Sums over the owners as the coupling's rows see them, one after the other."""
-        of, count = self._rounds.sharing.of, 1 + len(self._rounds.coupling.groups)
-        offer = totals(by_class(np.stack([part.offer_mw for part in parts]), of, count))
-        slopes = totals(by_class(np.stack([part.slope for part in parts]), of, count))
-        joined = np.zeros((count, offer.shape[1], count, offer.shape[1]))
-        for row, slope in enumerate(slopes):  # an owner's answer counts in its group's row and in everybody's
-            joined[row, :, row] = joined[row, :, 0] = joined[0, :, row] = slope
-        return Condensed(offer.ravel(), joined.reshape(offer.size, offer.size))
 
 
 @cache

@@ -13,15 +13,22 @@ import numpy as np
 
 from gridmarl.errors import PrivacyError
 from gridmarl.planning.channel import Channel
+from gridmarl.planning.condensation import Condensed
+from gridmarl.planning.delegate import PriceMessage, Stake
+from gridmarl.planning.groups import by_class, totals
 from gridmarl.planning.masks import summed
 from gridmarl.planning.pricing import Proposal
 from gridmarl.planning.totals import Totals, Units
 from gridmarl.planning.wire import (
+    Adopt,
     Answer,
     Begin,
+    Face,
     Heard,
     Hello,
+    Invitation,
     Least,
+    Look,
     Masked,
     Offer,
     Presence,
@@ -29,6 +36,7 @@ from gridmarl.planning.wire import (
     Said,
     Settlement,
     Share,
+    Step,
 )
 from gridmarl.planning.worker import Message
 from gridmarl.units import Float, Int
@@ -113,6 +121,40 @@ class Panel:
         for name, weight in zip(self._channel.names, weights, strict=True):
             _expect(self._channel.ask(name, Settlement(weight)), Heard)
 
+    def invite(self, heard_per_mwh: Float) -> list[Proposal] | None:
+        """A round of Dantzig-Wolfe among ALADIN's owners; None where somebody's costs are not linear."""
+        said = self._ask([Invitation(multiplier) for multiplier in np.atleast_2d(heard_per_mwh)], (Proposal, Heard))
+        proposals = [answer for answer in said if isinstance(answer, Proposal)]
+        if len(proposals) < len(said):
+            return None
+        self._channel.open_round()
+        return proposals
+
+    def look(self) -> Condensed:
+        """ALADIN's steps begin: where all owners together stand, as the coupling's rows see it."""
+        return self._total(self._ask([Look()], Face))
+
+    def step(self, messages: Sequence[PriceMessage]) -> tuple[Condensed, list[Stake]]:
+        """A step, with a message for each class: where all stand after it, and each one's part of the certificate."""
+        self._channel.open_round()
+        steps = self._ask(messages, Step)
+        return self._total(steps), [Stake(step.cost, step.least, step.moved_mw2) for step in steps]
+
+    def adopt(self) -> None:
+        """The last step is confirmed."""
+        self._ask([Adopt()], Heard)
+
+    def _total(self, parts: Sequence[Face | Step]) -> Condensed:
+        """Sums over the owners as the coupling's rows see them, one after the other."""
+        of, count = np.array(self._of), len(self._members)
+        offer = totals(by_class(np.stack([part.offer_mw for part in parts]), of, count))
+        slopes = totals(by_class(np.stack([part.slope for part in parts]), of, count))
+        steps = offer.shape[1]
+        joined = np.zeros((count, steps, count, steps))
+        for row, slope in enumerate(slopes):  # an owner's answer counts in its group's row and in everybody's
+            joined[row, :, row] = joined[row, :, 0] = joined[0, :, row] = slope.reshape(steps, steps)
+        return Condensed(offer.ravel(), joined.reshape(offer.size, offer.size))
+
     def _introduce(self, public_keys: Mapping[str, bytes]) -> None:
         """Let the owners of each class agree on masks."""
         for members in self._members:
@@ -125,7 +167,7 @@ class Panel:
         said = dict(zip(self._channel.names, self._ask(messages, Masked), strict=True))
         return [summed([said[name].words for name in members]) if members else None for members in self._members]
 
-    def _ask(self, messages: Sequence[Said], kind: type[Kind]) -> list[Kind]:
+    def _ask(self, messages: Sequence[Said], kind: type[Kind] | tuple[type[Kind], ...]) -> list[Kind]:
         """Everybody's answer to the message for its class, or to the only one."""
         chosen = self._of if len(messages) > 1 else [0] * len(self._of)
         asked = zip(self._channel.names, chosen, strict=True)
@@ -138,7 +180,8 @@ def _stacked(sums: Sequence[Float | None]) -> Float:
     return np.stack([np.zeros(size) if row is None else row for row in sums])
 
 
-def _expect(answer: Said, kind: type[Kind]) -> Kind:
+def _expect(answer: Said, kind: type[Kind] | tuple[type[Kind], ...]) -> Kind:
     if not isinstance(answer, kind):
-        raise PrivacyError("an answer", type(answer).__name__, kind.__name__)
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise PrivacyError("an answer", type(answer).__name__, " or ".join(one.__name__ for one in kinds))
     return answer

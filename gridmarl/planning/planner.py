@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
@@ -25,6 +25,7 @@ from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
+from gridmarl.planning.problem import Problem
 from gridmarl.planning.recourse import Method, RecoursePlanner
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import Watch
@@ -34,8 +35,10 @@ from gridmarl.units import Float, Float32
 
 SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
-AUDITED = ("admm", "dantzig-wolfe")
-"""Methods all of whose messages pass the channel that an audit listens to."""
+AUDITED = ("admm", "aladin", "dantzig-wolfe")
+"""Methods whose owners and coordinator exchange messages, all through the channel that an audit listens to."""
+LOOSEST_GAP = 1e-3
+"""ADMM's gap, over the objective, is asked to be as small as its residuals, and never larger than this."""
 DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
 
@@ -49,7 +52,7 @@ class PlannerSettings(Model):
     grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
     max_rounds: int = Field(default=500, gt=0)
     tolerance: PositiveFloat = Field(
-        default=1e-5, description="of the negotiation's residuals, over the largest rating; of Dantzig-Wolfe's gap"
+        default=1e-5, description="of the negotiation's residuals, over the largest rating, and of the gap"
     )
     recourse: bool = Field(
         default=False,
@@ -59,7 +62,14 @@ class PlannerSettings(Model):
         default=False, description="whether binaries keep batteries from charging and discharging at once (central)"
     )
     workers: int = Field(default=1, gt=0, description="threads for the local solves of ADMM's owners; same plan")
+    memory: int = Field(default=10, ge=0, le=30, description="rounds that ADMM's acceleration mixes; 0 is none")
     secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
+
+    @model_validator(mode="after")
+    def _check(self) -> PlannerSettings:
+        if self.information != "perfect" and self.replan_every_h > self.horizon_h:
+            raise ValueError(f"replan_every_h {self.replan_every_h:g} must not exceed horizon_h {self.horizon_h:g}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,11 @@ class Planned:
     outlook: Outlook
     terminal: Terminal
     plan: Plan
+
+    @property
+    def problem(self) -> Problem:
+        """What was planned, for another method: ``CentralPlanner().solve(*planned.problem)``."""
+        return Problem.of(self.outlook, self.terminal)
 
 
 class CentralByShape:
@@ -144,7 +159,18 @@ class Planner:
         self._watch: Watch | None = None
         self._method = self._make_method()
         self._seats: Seats | None = None
+        self.plans_made = 0
         self.first: Planned | None = None
+
+    @property
+    def replan_every_h(self) -> float:
+        """Hours from one plan to the next; with perfect information there is one."""
+        return np.inf if self.information == "perfect" else self.settings.replan_every_h
+
+    @property
+    def negotiates(self) -> bool:
+        """Whether owners and a coordinator exchange messages through a channel that an audit can listen to."""
+        return self.settings.method in AUDITED
 
     def listen(self, watch: Watch | None = None, audit: Audit | None = None) -> None:
         """Follow the negotiations from here on; what was agreed before is forgotten.
@@ -159,17 +185,17 @@ class Planner:
         Raises
         ------
         ScenarioError
-            For an audit of a method whose messages do not all pass a channel.
+            For an audit of a method without messages.
         """
         if audit is not None and self.settings.method not in AUDITED:
-            remedy = "the others send none, or not all of theirs through the channel"
+            remedy = "the others send none"
             raise ScenarioError("audit of planner method", self.settings.method, ", ".join(AUDITED), remedy)
         self._watch, self._audit = watch, audit
         self._method = self._make_method()
 
     def begin(self, seats: Seats, seed: int) -> None:
-        """An episode begins."""
-        self._seats = seats
+        """An episode begins; what was agreed in an earlier one is forgotten."""
+        self._seats, self._method = seats, self._make_method()
         self._planned_at = -1
         self.negotiations: list[NegotiationRecord] = []
         self.plans_made = 0
@@ -221,8 +247,14 @@ class Planner:
         match self.settings.method:
             case "admm":
                 s = self.settings
+                gap = min(s.tolerance, LOOSEST_GAP)
                 settings = AdmmSettings(
-                    max_rounds=s.max_rounds, tolerance=s.tolerance, secure=s.secure, workers=s.workers
+                    tolerance=s.tolerance,
+                    gap_tolerance=gap,
+                    max_rounds=s.max_rounds,
+                    secure=s.secure,
+                    workers=s.workers,
+                    memory=s.memory,
                 )
                 return AdmmPlanner(settings, self._audit, self._watch)
             case "aladin":
@@ -233,6 +265,7 @@ class Planner:
                         max_rounds=self.settings.max_rounds,
                     ),
                     self._watch,
+                    self._audit,
                 )
             case "dantzig-wolfe":
                 linear = DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds)

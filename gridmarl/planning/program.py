@@ -16,15 +16,18 @@ import numpy as np
 from gridmarl.planning.joint import Joint
 from gridmarl.units import Bool, Float
 
+Options = dict[str, str | float]
+
 TIGHT: Final = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
 ACCEPTABLE: Final = {"reduced_tol_gap_abs": 1e-7, "reduced_tol_gap_rel": 1e-7, "reduced_tol_feas": 1e-7}
 """What Clarabel must reach to call an answer almost solved; the scaled problem's numbers are near 1."""
+CLARABEL: Final[Options] = {"solver": cp.CLARABEL, **TIGHT, **ACCEPTABLE}
+PIQP: Final[Options] = {"solver": cp.PIQP}
+HIGHS: Final[Options] = {"solver": cp.HIGHS}
 COMPILE_LIMIT: Final = 12_000_000
 """CVXPY 1.9 compiles a parametrised quadratic objective through a dense array of variables x parameters. Above this
 many entries each solve compiles the numbers in as constants instead: a few ms slower, and never out of memory."""
 ANSWERS: Final = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.INFEASIBLE, cp.UNBOUNDED, "infeasible_or_unbounded")
-
-Options = dict[str, str | float]
 
 Expression = Any
 """CVXPY's operators are not annotated; nothing of this type leaves the file."""
@@ -55,6 +58,7 @@ class Optimum:
     y: Float  # (n,)
     multiplier: Float  # (R K,) money for a unit of power
     slack: Float  # (2, R K) shortage, surplus
+    dual: float = -np.inf  # money, without the constant: the dual objective, to the solver's accuracy
 
 
 class Program:
@@ -95,13 +99,18 @@ class Program:
             none = np.zeros(0)
             return Optimum(status, none, none, none)
         multiplier = np.asarray(self._short.dual_value) - np.asarray(self._over.dual_value)
-        return Optimum(status, np.asarray(self._y.value), multiplier, np.asarray(self._slack.value))
+        return Optimum(status, np.asarray(self._y.value), multiplier, np.asarray(self._slack.value), self._dual())
+
+    def _dual(self) -> float:
+        """The Lagrangian at primal and dual solution: the dual objective, where the gradient vanishes as it should."""
+        pairs = [(row.dual_value, row.expr.value) for row in self._problem.constraints]
+        if any(dual is None for dual, _ in pairs):
+            return -np.inf
+        return float(self._problem.value) + sum(float(np.sum(dual * missed)) for dual, missed in pairs)
 
     def _run(self) -> str:
         """Solve, with a second solver where the first gives up."""
-        clarabel: Options = {"solver": cp.CLARABEL, **TIGHT, **ACCEPTABLE}
-        first: Options = clarabel if self._quadratic else {"solver": cp.HIGHS}
-        second: Options = {"solver": cp.PIQP} if self._quadratic else clarabel
+        first, second = (CLARABEL, PIQP) if self._quadratic else (HIGHS, CLARABEL)
         status = self._attempt(first)
         return status if status in ANSWERS else self._attempt(second)
 

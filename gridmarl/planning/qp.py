@@ -21,6 +21,13 @@ from gridmarl.units import Bool, Float
 USABLE: Final = 1e-6
 """Largest residual (numbers are near 1) of an unfinished solve that is still worth marking instead of refusing."""
 
+NONE_EXISTS: Final = ("PrimalInfeasible", "AlmostPrimalInfeasible")
+"""What Clarabel says of a program without a feasible point."""
+ITERATIONS: Final = 250
+"""PIQP gives up after so many; a solve takes ten to forty."""
+AFRESH: Final[dict[str, float | bool]] = {"verbose": False, "max_iter": 200}
+"""Clarabel's settings."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pressure:
@@ -126,16 +133,18 @@ def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answ
     solver: Any = clarabel  # compiled, without types
     cones = [solver.ZeroConeT(equalities), solver.NonnegativeConeT(len(right) - equalities)]
     settings = solver.DefaultSettings()
-    settings.verbose = False
+    for name, value in AFRESH.items():
+        setattr(settings, name, value)
     curved = csc_matrix(diags_array(program.quadratic + extra, format="csc"))
     solution = solver.DefaultSolver(curved, linear, csc_matrix(rows), right, cones, settings).solve()
     status = str(solution.status)
-    solved = status == "Solved"
+    y, solved = np.array(solution.x), status == "Solved"
+    close = bool(np.all(np.isfinite(y)) and max(solution.r_prim, solution.r_dual) < USABLE)
     return Answer(
-        y=np.array(solution.x),
+        y=y,
         solved=solved,
-        usable=solved or status == "AlmostSolved",
-        infeasible=status == "PrimalInfeasible",
+        usable=solved or status == "AlmostSolved" or (close and status not in NONE_EXISTS),
+        infeasible=status in NONE_EXISTS,
         status=status,
         pressure=_pressure(np.array(solution.z), bounded, capped, equalities),
     )
@@ -151,6 +160,7 @@ def _pressure(dual: Float, bounded: Bool, capped: Bool, equalities: int) -> Pres
 
 def _tune(settings: piqp.Settings) -> None:
     """Accuracy for a method that feeds answers back: where costs are flat, an objective within ε leaves √ε in y."""
+    settings.max_iter = ITERATIONS
     settings.eps_abs = settings.eps_rel = 1e-10
     settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = 1e-12
     # PIQP 0.6 rescales the already scaled matrices at every update: after some hundred updates solves stall.

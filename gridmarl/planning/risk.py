@@ -50,7 +50,8 @@ class Prices:
             raise ScenarioError("prices.per_mwh", self.per_mwh.shape, "finite numbers of shape (scenarios, steps)")
         if self.probability.shape != self.per_mwh.shape[:1]:
             raise ScenarioError("prices.probability", self.probability.shape, f"shape {self.per_mwh.shape[:1]}")
-        if np.any(self.probability < 0) or abs(self.probability.sum() - 1.0) > PROBABILITY_TOLERANCE:
+        one = abs(self.probability.sum() - 1.0) <= PROBABILITY_TOLERANCE  # False for NaN
+        if not (one and np.all(self.probability >= 0)):
             raise ScenarioError("prices.probability", self.probability, "not negative, adding up to 1")
         if not 0.0 <= self.alpha < 1.0:
             raise ScenarioError("prices.alpha", self.alpha, "in [0, 1); the worst 5 % is 0.95")

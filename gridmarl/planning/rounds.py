@@ -73,7 +73,7 @@ class AdmmRounds:
         watch: Watch | None = None,
     ) -> None:
         self.sharing, self.workers, self.coupling, self.prices = sharing, workers, coupling, prices
-        self._panel, self._watch = panel, watch
+        self.panel, self._watch = panel, watch
         self.trail: list[Residuals] = []
         self.history: list[Round] = []
         self._settings = settings
@@ -87,12 +87,12 @@ class AdmmRounds:
     @property
     def value(self) -> float:
         """Dollars the last round costs, its mismatch priced at the multiplier."""
-        return self._panel.cost + self.trail[-1].coupling_cost
+        return self.panel.cost + self.trail[-1].coupling_cost
 
     def once(self) -> None:
         """Take one round."""
         messages = self.sharing.messages(self.trail)
-        residuals = self.sharing.conclude(self._panel.respond(messages))
+        residuals = self.sharing.conclude(self.panel.respond(messages))
         self.trail.append(residuals)
         self.note(Round(residuals.primal_mw, residuals.dual_mw, residuals.rho, self.value))
 
@@ -118,7 +118,7 @@ class AdmmRounds:
         if self._certificate is None or self._certificate[0] != len(self.trail):
             sharing = self.sharing
             multiplier = admissible(self.coupling, sharing.multiplier_per_mwh)
-            least, own = self._panel.least_cost(heard(multiplier)), self._panel.cost
+            least, own = self.panel.least_cost(heard(multiplier)), self.panel.cost
             made = Certificate(
                 lower=least + coupling_value(self.coupling, sharing.step_h, multiplier),
                 value=self.value,

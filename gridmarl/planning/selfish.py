@@ -6,9 +6,12 @@ import numpy as np
 
 from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.feasible import infeasible_error
+from gridmarl.planning.gap import slack_mw
+from gridmarl.planning.groups import by_class, classes, totals
 from gridmarl.planning.local import LocalProblem, local_problem, steady_base
-from gridmarl.planning.plan import Plan, Rounds
-from gridmarl.planning.qp import QuadraticSolver, solve_afresh
+from gridmarl.planning.plan import Plan, Rounds, group_plans
+from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
 from gridmarl.units import Float
@@ -29,36 +32,48 @@ class SelfishPlanner:
         terminal: Terminal | None = None,
         elapsed_h: float = 0.0,
     ) -> Plan:
-        """Plan each owner alone; ``coupling`` and ``elapsed_h`` are ignored.
+        """Plan each owner alone: ``elapsed_h`` is ignored, and ``coupling`` only measures what came of it.
+
+        Returns
+        -------
+        Plan
+            With ``method`` ``selfish``. Its primal residual is by how much the coupling's bounds are missed; the
+            ``objective`` is the owners' alone, as none of them pays for that.
 
         Raises
         ------
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
         SolverError
             Where a local solver stopped without a usable answer.
         """
         steps, end = check_request(owners, step_h, prices), terminal or Terminal()
         problems = [self._problem(owner, steps, prices, end) for owner in owners]
-        answers = [_solve(problem) for problem in problems]
+        solved = [_solve(problem, end) for problem in problems]
+        answers = [answer.y for answer in solved]
         objectives = np.array([problem.objective(y) for problem, y in zip(problems, answers, strict=True)])
         injections = np.stack([problem.injection_mw(y) for problem, y in zip(problems, answers, strict=True)])
-        nothing = np.zeros(len(steps))
+        of = classes(coupling, [owner.name for owner in owners])
+        short, over = slack_mw(coupling, totals(by_class(injections, of, 1 + len(coupling.groups))))
+        nothing = np.zeros_like(short)  # nobody pays for what the rows of the coupling miss, (1 + G, K)
         return Plan(
             owners=tuple(owner.name for owner in owners),
             step_h=steps,
             injection_mw=injections,
             assets=tuple(problem.read(y) for problem, y in zip(problems, answers, strict=True)),
-            multiplier_per_mwh=nothing,
+            multiplier_per_mwh=nothing[0],
             price_per_mwh=prices.expected_per_mwh,
             objective=float(objectives.sum()),
             owner_objective=objectives,
-            shortage_mwh=nothing,
-            surplus_mwh=nothing,
+            shortage_mwh=short[0] * steps,
+            surplus_mwh=over[0] * steps,
             rounds=0,
-            primal_residual_mw=float(np.linalg.norm(injections.sum(axis=0))),
+            primal_residual_mw=float(np.linalg.norm(short + over)),
             dual_residual_mw=0.0,
-            converged=True,
+            converged=all(answer.solved for answer in solved),
             method="selfish",
             history=Rounds.none(),
+            groups=group_plans(coupling, nothing, short * steps, over * steps),
         )
 
     def _problem(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> LocalProblem:
@@ -69,11 +84,13 @@ class SelfishPlanner:
         return problem
 
 
-def _solve(problem: LocalProblem) -> Float:
+def _solve(problem: LocalProblem, terminal: Terminal) -> Answer:
     program = problem.program
     answer = QuadraticSolver(program, np.zeros(len(program.linear))).solve(program.linear)
     if not answer.solved and not answer.infeasible:
         answer = solve_afresh(program, np.zeros(len(program.linear)), program.linear)
-    if not answer.usable:
-        raise SolverError(f"plan of {problem.owner.name!r} alone", answer.status, "solved", "check its limits")
-    return answer.y
+    if answer.solved or answer.usable:
+        return answer
+    raise infeasible_error((problem.owner,), problem.step_h, terminal) or SolverError(
+        f"plan of {problem.owner.name!r} alone", answer.status, "solved", "check its limits"
+    )

@@ -14,11 +14,12 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.planning.anderson import PLAIN, Anderson
 from gridmarl.planning.assets import Coupling
 from gridmarl.planning.groups import by_class, classes, heard, multipliers, rows_of, totals
 from gridmarl.planning.totals import Totals
 from gridmarl.planning.totals_step import nearest_totals
-from gridmarl.planning.worker import Message
+from gridmarl.planning.worker import SHARES, Message
 from gridmarl.units import Float
 
 SHARE_OF_SLACK_PRICE: Final = 0.1
@@ -47,6 +48,9 @@ class AdmmSettings:
         Whether owners answer under masks that cancel in the sum (`masks`).
     workers : int
         Threads among which the owners of this process share their local solves (`crew`); the plan is the same.
+    memory : int
+        Rounds that Anderson acceleration mixes (`anderson`), at most 30; 0 is none. Masked answers are never mixed:
+        what it minimises is no sum that owners say.
     relaxation : float
         Over-relaxation, from 1 (none) to below 2.
     rho : float, optional
@@ -65,6 +69,7 @@ class AdmmSettings:
     max_rounds: int = 500
     secure: bool = False
     workers: int = 1
+    memory: int = 10
     relaxation: float = 1.6
     rho: float | None = None
     adapt_every: int = 10
@@ -80,6 +85,8 @@ class AdmmSettings:
             raise ScenarioError("admm.max_rounds", self.max_rounds, "at least 1")
         if self.workers < 1:
             raise ScenarioError("admm.workers", self.workers, "at least 1")
+        if not 0 <= self.memory <= SHARES - 2:
+            raise ScenarioError("admm.memory", self.memory, f"from 0 to {SHARES - 2}")
         positive = (self.tolerance, self.tolerance_mw, self.gap_tolerance, self.rho)
         if any(value is not None and value <= 0 for value in positive):
             raise ScenarioError("admm", positive, "positive tolerances and rho")
@@ -160,6 +167,8 @@ class Sharing:
         nothing = np.zeros((len(self._count), steps))  # everything below is by class, (C, K)
         self._injection, self._shares_mw, self._unit_mw = nothing, nothing, rated_mw  # Σ x_i, Σ z_i; of distances
         self._mismatch, self._dual, self._target = nothing, nothing, nothing
+        self._anderson, self._start = Anderson(0 if settings.secure else settings.memory), np.zeros(0)
+        self._led = list[Float]()  # the last points that rounds led to
 
     @property
     def rho(self) -> float:
@@ -202,8 +211,10 @@ class Sharing:
         due = len(trail) % self._settings.adapt_every == 0 and 0 < len(trail) <= self._settings.adapt_rounds
         if due:
             self._adapt(trail[-1].ratio)
+        weights = self._mix() if trail else PLAIN
+        self._start = self._point()
         said = zip(self._mismatch, self._dual, strict=True)
-        return tuple(Message(mismatch, dual, self._rho, self._unit_mw) for mismatch, dual in said)
+        return tuple(Message(mismatch, dual, self._rho, self._unit_mw, weights) for mismatch, dual in said)
 
     def conclude(self, answers: Float | tuple[Totals, ...]) -> Residuals:
         """Take the answers (N, K) or each class's sums, take the coupling's own step and measure the distance."""
@@ -222,6 +233,23 @@ class Sharing:
         self._injection, self._shares_mw = sums.injection_mw, relaxed + count * self._mismatch
         self._unit_mw = max(residuals.dual_mw, self.tolerance_mw)
         return residuals
+
+    def _point(self) -> Float:
+        """Where the rounds stand: the owners' shares and what each class with an owner hears as scaled dual."""
+        return np.concatenate([self.share_mw.ravel(), self._dual[self._count > 0].ravel()])
+
+    def _mix(self) -> Float:
+        """Move to a mix of the last points where that promises more than the last one; its weights."""
+        end = self._point()
+        weights = self._anderson.weights(self._start, end) if len(self._start) else PLAIN
+        self._led = [*self._led[-self._settings.memory - 1 :], end]
+        if len(weights) > 1:
+            point = weights @ np.stack(self._led[-len(weights) :])
+            shares, duals = np.split(point, [self.share_mw.size])
+            self.share_mw = shares.reshape(self.share_mw.shape)
+            self._shares_mw, self._dual = by_class(self.share_mw, self.of, len(self._count)), self._dual.copy()
+            self._dual[self._count > 0] = duals.reshape(-1, len(self.step_h))
+        return weights
 
     def agrees(self, residuals: Residuals) -> bool:
         """Whether a round's residuals are all below their tolerances."""
@@ -275,3 +303,5 @@ class Sharing:
         wish = self._rho * min(max(np.sqrt(ratio), 1 / settings.factor), settings.factor)
         rho = float(min(max(wish, self._first_rho / settings.span), self._first_rho * settings.span))
         self._dual, self._rho = self._dual * self._rho / rho, rho
+        self._anderson.restart()
+        self._start = np.zeros(0)

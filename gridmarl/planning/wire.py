@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from gridmarl.errors import PrivacyError
+from gridmarl.planning.condensation import Condensed
+from gridmarl.planning.delegate import PriceMessage
 from gridmarl.planning.pricing import Proposal
 from gridmarl.planning.worker import Message
 from gridmarl.units import Float, UInt
@@ -92,6 +94,47 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """ALADIN's steps begin: an owner is to say where it stands."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """Where an owner stands, condensed: its answer to a price is ``offer + slope price``."""
+
+    offer_mw: Float  # (K,)
+    slope: Float  # (K²,) MW²/$, row by row
+
+    @classmethod
+    def of(cls, condensed: Condensed) -> Face:
+        """The message that says it."""
+        return cls(condensed.offer_mw, condensed.slope.ravel())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """Where an owner stands after a step, and its part of the certificate."""
+
+    offer_mw: Float  # (K,)
+    slope: Float  # (K²,) MW²/$, row by row
+    cost: float  # $
+    least: float  # $
+    moved_mw2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """A step is confirmed: everybody stands where it led."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Invitation:
+    """A multiplier at which an owner is to propose a schedule if its costs are linear."""
+
+    multiplier_per_mwh: Float  # (K,)
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """An owner has understood and has nothing to say."""
 
@@ -109,6 +152,12 @@ Said = (
     | Masked
     | Proposal
     | Settlement
+    | Look
+    | Face
+    | PriceMessage
+    | Step
+    | Adopt
+    | Invitation
     | Heard
 )
 KINDS: Final[dict[str, type[Said]]] = {
@@ -126,6 +175,12 @@ KINDS: Final[dict[str, type[Said]]] = {
         Masked,
         Proposal,
         Settlement,
+        Look,
+        Face,
+        PriceMessage,
+        Step,
+        Adopt,
+        Invitation,
         Heard,
     )
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from gridmarl.planning.risk import Prices
 from gridmarl.planning.totals import Totals
 from gridmarl.units import Float
 
+SHARES: Final = 32
+"""Shares that an owner remembers, to mix them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
@@ -26,6 +30,7 @@ class Message:
     dual_mw: Float  # (K,) scaled dual u; -rho u is the multiplier in $/MWh
     rho: float  # $/(MW² h)
     unit_mw: float = 1.0  # of distances in masked answers
+    mix: Float = field(default_factory=lambda: np.ones(1))  # weights of an owner's last shares, the newest last
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +84,7 @@ class Worker:
         self._y = np.zeros(len(self._problem.program.linear))
         self._relaxed_mw = np.zeros(len(step_h))  # x over-relaxed towards the share
         self.share_mw = self._relaxed_mw  # (K,) z before the last answer
+        self._shares_mw = deque[Float](maxlen=SHARES)  # that rounds led to
         self.accurate = True
         self.objectives: list[float] = []  # dollars a round, for the record only
 
@@ -110,6 +116,7 @@ class Worker:
         self.last = None
         self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
         self.share_mw = share_mw
+        self._shares_mw.clear()
 
     def respond(self, message: Message) -> Float:
         """Answer a round's message with the net injection (K,) in MW.
@@ -121,8 +128,9 @@ class Worker:
         SolverError
             Where the local solver stopped without a usable answer.
         """
-        share = self.share_mw = self._relaxed_mw + message.mean_mismatch_mw
         self.last = self._helped(message) or self.solve_near(self.aim_mw(message), message.rho)
+        share = self.share_mw = self._mixed_mw(message)
+        self._shares_mw.append(self.next_share_mw(message.mean_mismatch_mw))
         answer = self.last.answer
         self._y, self.accurate = answer.y, answer.solved
         self.objectives.append(self._problem.objective(answer.y))
@@ -132,7 +140,12 @@ class Worker:
 
     def aim_mw(self, message: Message) -> Float:
         """What a message draws the net injection (K,) to."""
-        return self._relaxed_mw + message.mean_mismatch_mw - message.dual_mw
+        return self._mixed_mw(message) - message.dual_mw
+
+    def _mixed_mw(self, message: Message) -> Float:
+        """Its share (K,) of the target: that of the last answer and earlier ones, as the message weighs them."""
+        shares = [*self._shares_mw, self.next_share_mw(message.mean_mismatch_mw)][-len(message.mix) :]
+        return message.mix @ np.stack(shares)
 
     def prepare(self, message: Message, solved: Solved | None) -> None:
         """Take what the crew found for this message; nothing where it must be found alone."""
@@ -179,8 +192,8 @@ class Worker:
 
         Raises
         ------
-        SolverError
-            Where the local solver stopped without a usable answer.
+        InfeasiblePlanError
+            Where an asset cannot obey its limits, by name.
         """
         problem = self._problem
         answer = self._helped_least(multiplier_per_mwh) or self._solve_bare(multiplier_per_mwh)
@@ -199,7 +212,7 @@ class Worker:
         answer = self._bare.solve(linear)
         if not answer.solved and not answer.infeasible:
             self._bare, answer = None, solve_afresh(program, none, linear)
-        if not answer.solved and not answer.usable:
+        if answer.infeasible:
             raise self._refusal(answer)
         return answer
 

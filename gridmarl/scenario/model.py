@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -50,6 +50,14 @@ class Model(BaseModel):
                 raise ValueError(f"{key!r} and its twin {name!r} are both given; keep one")
             converted[name] = value if factor == 1.0 else _in_megawatts(value, factor)
         return converted
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy as pydantic does, without the properties cached so far: they were those of the old values."""
+        copy = super().model_copy(update=update, deep=deep)
+        kept = cast("dict[str, Any]", copy.__dict__)
+        for name in kept.keys() - type(self).model_fields.keys():
+            del kept[name]
+        return copy
 
     @classmethod
     def parse(cls, data: Mapping[str, object], source: str) -> Self:

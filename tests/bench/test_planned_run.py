@@ -266,7 +266,7 @@ def test_a_team_without_planners_has_no_certificate_and_no_pictures(tmp_path):
     assert [path.name for path in write_run(run, tmp_path)] == ["intervals.parquet"]
 
 
-@pytest.mark.parametrize("team", ["self-consumption", "central", "aladin"])
+@pytest.mark.parametrize("team", ["self-consumption", "central", "selfish"])
 def test_an_audit_of_what_passes_no_channel_is_refused(homes, team):
     with pytest.raises(ScenarioError, match="audit"):
         play(homes, team, Stage(silent, silent), audit=Audit())

@@ -10,9 +10,20 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 
 
 def printed(notebook) -> list[str]:
-    """Text that the cells print."""
-    outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
-    return [o.text for o in outputs if o.output_type == "stream" and o.name == "stdout"]
+    """Text that each cell prints, in however many pieces it came."""
+    cells = [cell.get("outputs", ()) for cell in notebook.cells]
+    streams = [[o for o in outputs if o.output_type == "stream" and o.name == "stdout"] for outputs in cells]
+    return [text for some in streams if (text := "".join(o.text for o in some))]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_notebook_is_stored_as_run_from_top_to_bottom_with_pictures(path):
+    nbformat = pytest.importorskip("nbformat")
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert all(output.output_type != "error" for output in outputs)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)

@@ -16,6 +16,7 @@ from gridmarl.planning import finisher
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings, solve_aladin
 from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.central import solve_central
+from gridmarl.planning.channel import Audit
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.coupling_step import coupling_price
 from gridmarl.planning.delegate import Delegate, PriceMessage, Stake
@@ -23,6 +24,7 @@ from gridmarl.planning.plan import Plan
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import GAP_FLOOR
 from gridmarl.planning.worker import Message, Worker
+from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import KW_PER_MW, Float
 from tests.planning.test_random_fleets import Fleet, direct_cost, fleets, state_residual, turnover
 
@@ -180,16 +182,45 @@ def test_a_step_that_is_too_long_is_shortened_by_the_dual_function(quadratic_hom
     assert -plan.objective == pytest.approx(WELFARE, abs=WELFARE_TOLERANCE)
 
 
-def test_linear_wear_is_marked_where_steps_do_not_end_it(linear_homes, caplog):
+def test_linear_wear_is_planned_exactly_from_proposals(linear_homes):
+    homes = linear_homes
+    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    assert plan.method == "aladin"
+    assert plan.converged
+    assert plan.rounds == len(plan.history.rho) <= 150
+    assert plan.objective == pytest.approx(0.608019112, abs=5e-10)
+    assert plan.relative_gap <= RELATIVE_GAP
+    assert plan.primal_residual_mw * KW_PER_MW <= RESIDUAL_KW
+
+
+def test_too_few_rounds_for_linear_wear_are_marked(linear_homes, caplog):
     homes = linear_homes
     with caplog.at_level(logging.INFO):
         plan = solve_aladin(
-            homes.owners, homes.step_h, homes.coupling, homes.prices, settings=AladinSettings(max_rounds=90)
+            homes.owners, homes.step_h, homes.coupling, homes.prices, settings=AladinSettings(max_rounds=20)
         )
     assert not plan.converged
-    assert plan.rounds == len(plan.history.rho) == 90
-    assert plan.lower_bound <= 0.608019112 + 5e-10
+    assert plan.rounds == len(plan.history.rho) == 20
+    assert plan.lower_bound <= 0.608019112 + 5e-10 <= plan.upper_bound
     assert "stopped after" in caplog.text
+
+
+def test_one_curved_cost_keeps_all_owners_with_steps(linear_homes):
+    homes, audit = linear_homes, Audit()
+    curved = Owner("plant", (replace(GAS, available_mw=0.01, cost_per_mw2h=3000.0),))
+    AladinPlanner(AladinSettings(max_rounds=70), audit=audit).solve(
+        (*homes.owners, curved), homes.step_h, homes.coupling, homes.prices
+    )
+    assert "Answer" in {entry.kind for entry in audit.entries}
+    assert "Settlement" not in {entry.kind for entry in audit.entries}
+
+
+def test_every_plan_of_a_linear_world_is_finished():
+    """Linear costs leave residuals open however right the price is; proposals close them."""
+    played = rollout(Scenario.load("auction").but(intervals=96), "aladin", seed=0)
+    assert len(played.negotiations) == 8
+    assert all(record.converged for record in played.negotiations)
+    assert max(record.primal_mw[-1] for record in played.negotiations) <= DUST
 
 
 def delegate_of(owner: Owner, replay: list[Message]) -> Delegate:
@@ -214,7 +245,7 @@ def test_offers_and_slopes_are_all_that_leaves_an_owner(monkeypatch):
     for name in withheld:
         monkeypatch.setattr(Delegate, name, lambda self: pytest.fail("asked for a schedule before there was a plan"))
     agreed = AladinPlanner(AladinSettings(first=10))
-    monkeypatch.setattr(agreed, "_agreed", lambda rounds, finisher, trial: trial)
+    monkeypatch.setattr(agreed, "_agreed", lambda rounds, finisher, trial, delegates: trial)
     trial = agreed.solve(owners(), STEPS, BALANCE, PRICES)
     assert isinstance(trial, finisher.Trial)
     assert {type(answer) for answer in said} == {Condensed, Stake}
@@ -229,7 +260,7 @@ def test_offers_and_slopes_are_all_that_leaves_an_owner(monkeypatch):
 def test_another_owners_secrets_do_not_change_an_answer_to_the_same_prices():
     rng = np.random.default_rng(3)
     replay = [Message(rng.normal(size=4), rng.normal(size=4), 20.0) for _ in range(5)]
-    prices = [PriceMessage(rng.normal(size=4), 20.0, follow) for follow in (True, False, True)]
+    prices = [PriceMessage(rng.normal(size=4), 20.0, follow) for follow in (1.0, 0.0, 1.0)]
     answers = []
     for cell in (CELL, replace(CELL, energy_now_mwh=0.3, charge_limit_mw=9.0)):
         team = [delegate_of(owner, replay) for owner in owners(cell)]
@@ -242,7 +273,7 @@ def test_an_offer_and_a_slope_foretell_the_answer_to_a_small_change_of_price():
     calm = [Message(np.zeros(4), np.zeros(4), 20.0)] * 3
     delegate = delegate_of(Owner("plant", (GAS,)), calm)
     near = np.array([10.0, -2.0, 20.0, -5.0])
-    delegate.answer(PriceMessage(near, 20.0, follow=True))
+    delegate.answer(PriceMessage(near, 20.0, follow=1.0))
     delegate.adopt()
     condensed, price = delegate.condensed(), near + 0.01
     best = np.clip((PRICES.expected_per_mwh + price - GAS.cost_per_mwh) / (2 * GAS.cost_per_mw2h), 0.0, 3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,16 +14,19 @@ from scipy.sparse import csc_matrix
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.planning import crew
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings, solve_admm
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.aladin import AladinSettings, solve_aladin
+from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
 from gridmarl.planning.batched.batch import Batch
 from gridmarl.planning.batched.elimination import structure_of
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.channel import Audit
+from gridmarl.planning.crew import WORTH_IT
 from gridmarl.planning.local import LocalProblem, local_problem, steady_base
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.qp import QuadraticSolver
 from gridmarl.planning.risk import Prices
-from gridmarl.planning.worker import Worker
+from gridmarl.planning.selfish import SelfishPlanner
+from gridmarl.planning.worker import Message, Worker
 from gridmarl.units import Float
 from tests.bench.fleets import CERTIFIED, Fleet, fleet
 
@@ -32,6 +36,10 @@ LIMIT = Coupling(-0.1, 0.1, 500.0, 100.0)
 SAME_COST = 1e-9
 """Of units near 1: both solvers are asked for 1e-10."""
 HOMES = 24
+GROUPED = [
+    (solve_admm, AdmmSettings(tolerance=1e-5, gap_tolerance=1e-5)),
+    (solve_aladin, AladinSettings(tolerance=1e-6, gap_tolerance=1e-6)),
+]
 
 
 def home(number: int, rng: np.random.Generator) -> Owner:
@@ -121,6 +129,60 @@ def test_a_crew_negotiates_what_owners_negotiate_one_by_one(monkeypatch: pytest.
     assert together.rounds == one_by_one.rounds
     assert together.objective == pytest.approx(one_by_one.objective, rel=1e-7)
     np.testing.assert_allclose(together.price_per_mwh, one_by_one.price_per_mwh, atol=1e-3)
+
+
+def in_groups(owners: tuple[Owner, ...], *sizes: int) -> Coupling:
+    """The first owners behind transformers for two thirds of what so many would peak at, the rest behind none."""
+    alone, at, groups = SelfishPlanner().solve(owners, STEPS, LIMIT, PRICES).injection_mw, 0, list[Group]()
+    for size in sizes:
+        most = 2 / 3 * float(np.abs(alone[at : at + size].sum(axis=0)).max())
+        members = tuple(owner.name for owner in owners[at : at + size])
+        groups.append(Group(f"street_{len(groups)}", members, -most, most, 500.0, 100.0))
+        at += size
+    return replace(LIMIT, groups=tuple(groups))
+
+
+@pytest.mark.parametrize("solve, settings_", GROUPED)
+def test_crews_of_two_groups_agree_as_their_owners_do_one_by_one_and_on_the_central_plan(
+    monkeypatch: pytest.MonkeyPatch, solve: Callable[..., Plan], settings_: AdmmSettings | AladinSettings
+) -> None:
+    owners, crews = homes(7), list[int]()
+    coupling, made = in_groups(owners, WORTH_IT, WORTH_IT + 2), crew.Crew
+
+    def counted(workers: Sequence[Worker], threads: int = 1) -> crew.Crew:
+        crews.append(len(workers))
+        return made(workers, threads)
+
+    monkeypatch.setattr("gridmarl.planning.admm.Crew", counted)
+    together = solve(owners, STEPS, coupling, PRICES, settings=settings_)
+    assert crews == [WORTH_IT, WORTH_IT + 2]
+    monkeypatch.setattr("gridmarl.planning.admm.WORTH_IT", HOMES + 1)
+    one_by_one = solve(owners, STEPS, coupling, PRICES, settings=settings_)
+    assert len(crews) == 2
+    central = solve_central(owners, STEPS, coupling, PRICES)
+    assert any(np.abs(group.multiplier_per_mwh).max() > 1.0 for group in central.groups), "some limit binds"
+    for plan in (together, one_by_one):
+        assert plan.converged
+        assert abs(plan.objective - central.objective) <= max(plan.gap, SAME_COST * abs(plan.objective))
+        assert plan.gap <= (settings_.gap_tolerance or settings_.tolerance) * abs(plan.objective) + SAME_COST
+    np.testing.assert_allclose(together.injection_mw, one_by_one.injection_mw, atol=1e-5)
+    np.testing.assert_allclose(together.multipliers_per_mwh, one_by_one.multipliers_per_mwh, atol=0.05)
+
+
+def test_a_crew_prepares_the_very_aim_that_a_member_mixes_by_itself() -> None:
+    rng, owners = np.random.default_rng(8), homes(8, 10)
+    apart, members = ([Worker(owner, STEPS, PRICES, Terminal(), 1.6) for owner in owners] for _ in range(2))
+    crew.Crew(members)
+    assert any(worker.crew is not None for worker in members)
+    for mix in ([1.0], [1.0], [-0.5, 1.5], [0.3, -0.2, 0.9], [1.0, 0.0]):
+        message = Message(0.001 * rng.normal(size=6), 0.001 * rng.normal(size=6), 1e5, mix=np.array(mix))
+        for alone, member in zip(apart, members, strict=True):
+            alone.respond(message)
+            member.respond(message)
+            assert alone.last is not None
+            assert member.last is not None
+            np.testing.assert_allclose(member.last.aim_mw, alone.last.aim_mw, atol=1e-8)
+            assert np.array_equal(member.last.aim_mw, member.share_mw - message.dual_mw)
 
 
 def test_plans_are_equal_bit_by_bit_with_any_number_of_workers() -> None:

@@ -20,7 +20,7 @@ from gridmarl.planning.certify import certify
 from gridmarl.planning.channel import COORDINATOR, Audit
 from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
 from gridmarl.planning.gap import admissible, coupling_value
-from gridmarl.planning.groups import Rows, classes, heard, multipliers, rows_of, totals
+from gridmarl.planning.groups import Rows, by_class, classes, heard, multipliers, rows_of, totals
 from gridmarl.planning.horizon import make_horizon
 from gridmarl.planning.optimum import optimum_cost, perfect_plan
 from gridmarl.planning.outlook import Outlook, look_ahead
@@ -150,7 +150,12 @@ def test_dantzig_wolfe_is_exact_with_linear_costs(fleet: Fleet):
 def test_selfish_plans_ignore_limits_and_never_cost_more_than_plans_within_them(fleet: Fleet):
     alone, within = SelfishPlanner().solve(*fleet), solve_central(*fleet)
     assert alone.objective <= within.objective + OBJECTIVE * turnover(fleet)
-    assert alone.groups == ()
+    assert not np.any(alone.multipliers_per_mwh)
+    missed = [group.shortage_mwh + group.surplus_mwh for group in alone.groups]
+    rows = totals(by_class(alone.injection_mw, classes(fleet[2], alone.owners), 1 + len(missed)))[1:]
+    for group, total, said in zip(fleet[2].groups, rows, missed, strict=True):
+        beyond = np.maximum(group.lower_mw - total, 0.0) + np.maximum(total - group.upper_mw, 0.0)
+        assert said == pytest.approx(beyond * fleet[1], abs=DUST_MW)
     found = certify(alone, *(fleet[0], fleet[2], fleet[3]))
     assert found.lower <= within.objective + OBJECTIVE * turnover(fleet)
     assert found.upper >= within.objective - OBJECTIVE * turnover(fleet)

@@ -152,3 +152,9 @@ def test_unknown_methods_and_settings_are_refused_by_name():
         Planner(method="adm")
     with pytest.raises(ScenarioError, match="replan_every_h"):
         Planner(replan_every=1)
+
+
+def test_a_plan_that_ends_before_the_next_is_made_is_refused():
+    with pytest.raises(ScenarioError, match="replan_every_h 30 must not exceed horizon_h 24"):
+        Planner(replan_every_h=30.0)
+    assert Planner(replan_every_h=30.0, information="perfect").settings.replan_every_h == 30.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -16,9 +17,12 @@ from gridmarl.agents.team import Team
 from gridmarl.errors import PrivacyError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.channel import COORDINATOR, Audit, Channel
 from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
+from gridmarl.planning.delegate import PriceMessage
+from gridmarl.planning.delegate_desk import DelegateDesk
 from gridmarl.planning.desk import ProposerDesk, WorkerDesk
 from gridmarl.planning.disclosure import MEANINGS, disclosure_table, what_methods_reveal
 from gridmarl.planning.masks import NEIGHBOURS, RESOLUTION, Masker, fixed_point, neighbours, summed
@@ -28,7 +32,7 @@ from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.planning.totals import Totals, Units
-from gridmarl.planning.wire import KINDS, Answer, Heard, Hello, Masked, Offer, Settlement, decode, encode
+from gridmarl.planning.wire import KINDS, Adopt, Answer, Heard, Hello, Masked, Offer, Settlement, decode, encode
 from gridmarl.planning.worker import Message, Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
@@ -77,7 +81,7 @@ def audited(homes, secure: bool) -> Audit:
 def test_plans_under_masks_equal_open_ones_to_the_resolution_cold_and_warm(quadratic_homes):
     homes = quadratic_homes
     request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
-    planners = [AdmmPlanner(AdmmSettings(tolerance=1e-5, secure=secure)) for secure in (False, True)]
+    planners = [AdmmPlanner(AdmmSettings(tolerance=1e-5, secure=secure, memory=0)) for secure in (False, True)]
     for elapsed_h in (0.0, 1.0):
         plain, masked = (planner.solve(*request, elapsed_h=elapsed_h) for planner in planners)
         assert plain.converged
@@ -201,6 +205,24 @@ def test_the_audit_is_complete_and_can_be_written(tmp_path):
     assert int(proposal["bytes"]) == 1 + len("Proposal") + 5 + 4 * 8 + 5 + 8
 
 
+def test_an_audit_that_kept_the_bytes_reads_them_as_their_receiver_did(quadratic_homes):
+    audit = audited(quadratic_homes, secure=False)
+    plan = AdmmPlanner().solve(
+        quadratic_homes.owners, quadratic_homes.step_h, quadratic_homes.coupling, quadratic_homes.prices
+    )
+    answers = audit.heard(Answer, sender="family")
+    assert len(answers) == plan.rounds
+    assert np.array_equal(answers[-1].injection_mw, plan.injection_mw[1])
+    assert audit.heard(Masked, sender="family") == []
+
+
+def test_an_audit_without_the_bytes_cannot_be_read():
+    audit = Audit()
+    solve_dantzig_wolfe(linear_owners(), STEPS, BALANCE, PRICES, audit=audit)
+    with pytest.raises(PrivacyError, match="keep"):
+        audit.heard(Answer, sender=COORDINATOR)
+
+
 @dataclass(frozen=True)
 class Gossip:
     secret: float
@@ -315,6 +337,7 @@ def test_the_table_says_what_each_method_reveals():
         "central": {"parameters"},
         "selfish": {""},
         "admm": {"Presence", "Share", "Answer", "Least"},
+        "aladin": {"Presence", "Share", "Proposal", "Heard"},
         "admm, secure": {"Presence", "Heard", "Masked"},
         "dantzig-wolfe": {"Presence", "Proposal", "Heard"},
     }
@@ -328,11 +351,50 @@ def test_the_table_says_what_each_method_reveals():
 def test_a_team_under_masks_plays_as_one_that_answers_openly():
     world = Scenario.load("three-homes")
     plain, masked = (
-        rollout(world, Team({"*": Planner(method="admm", tolerance=1e-3, secure=secure)}), seed=0)
+        rollout(world, Team({"*": Planner(method="admm", tolerance=1e-3, secure=secure, memory=0)}), seed=0)
         for secure in (False, True)
     )
     for battery in ("baker.battery", "school.battery"):
         assert masked.power(battery) == pytest.approx(plain.power(battery), abs=1e-6)
+
+
+def test_everything_aladin_says_passes_the_channel_and_curved_owners_say_offers_and_slopes(quadratic_homes):
+    homes, audit = quadratic_homes, Audit(keep=True)
+    plan = AladinPlanner(audit=audit).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    upward = {entry.kind for entry in audit.entries if entry.receiver == COORDINATOR}
+    assert upward == {"Presence", "Share", "Answer", "Least", "Face", "Step", "Heard"}
+    assert audit.round == plan.rounds
+    steps = [entry for entry in audit.entries if entry.kind == "Step"]
+    assert steps[0].numbers == "offer_mw[24] slope[576] cost least moved_mw2"
+    private = {0.95, 2000.0, 0.0045, *(owner.beta for owner in homes.owners)}  # efficiency, wear, energy, risk
+    everything = b"|".join(audit.said)
+    assert [v for v in private if np.float64(v).tobytes() in everything] == []
+
+
+def test_another_owners_secrets_do_not_change_an_aladin_desks_bytes_to_replayed_ones():
+    audit = Audit(keep=True)
+    AladinPlanner(AladinSettings(first=10), audit=audit).solve(owners(), STEPS, BALANCE, PRICES)
+    crossed = list(zip(audit.entries, audit.said, strict=True))
+    heard = [said for entry, said in crossed if entry.receiver == "plant"]
+    answered = [said for entry, said in crossed if entry.sender == "plant"]
+    assert "Step" in {entry.kind for entry in audit.entries}
+    team = {
+        o.name: DelegateDesk(Worker(o, STEPS, PRICES, Terminal(), 1.6), partial(Proposer, o, STEPS, PRICES, Terminal()))
+        for o in owners(replace(CELL, energy_now_mwh=0.3))
+    }
+    for said, answer in zip(heard, answered, strict=True):
+        team["store"](said)
+        assert team["plant"](said) == answer
+
+
+@pytest.mark.parametrize("early", [PriceMessage(np.zeros(4), 1.0, 1.0), Adopt(), Settlement(np.ones(1))])
+def test_an_aladin_desk_answers_nothing_before_its_turn(early):
+    owner = owners()[0]
+    desk = DelegateDesk(
+        Worker(owner, STEPS, PRICES, Terminal(), 1.6), partial(Proposer, owner, STEPS, PRICES, Terminal())
+    )
+    with pytest.raises(PrivacyError, match="before its turn"):
+        desk(encode(early))
 
 
 def test_only_admm_can_be_masked():

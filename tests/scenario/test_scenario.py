@@ -90,6 +90,13 @@ def test_a_file_gives_its_scenario_its_name_and_the_folder_of_its_data(tmp_path:
     assert scenario.generators[0].capacity_mw == 0.005
 
 
+def test_a_copy_with_other_values_forgets_what_followed_from_the_old_ones() -> None:
+    scenario = Scenario.load("auction")
+    dearer = tuple(unit.model_copy(update={"cost_per_mwh": unit.cost_per_mwh + 1.0}) for unit in scenario.generators)
+    assert scenario.all_generators == scenario.generators
+    assert scenario.model_copy(update={"generators": dearer}).all_generators == dearer
+
+
 def test_nothing_in_a_scenario_can_be_changed() -> None:
     scenario = world()
     for thing, name in (

@@ -1,0 +1,287 @@
+"""Bad input and solvers that stop early: a named error, or a marked plan, and never a wrong one that looks right.
+
+Solvers are stopped by their own limits on iterations and tolerances.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import pytest
+
+from gridmarl.agents.team import load_team
+from gridmarl.errors import GridmarlError, InfeasiblePlanError, ScenarioError, SolverError
+from gridmarl.planning import lp, program, qp
+from gridmarl.planning.admm import solve_admm
+from gridmarl.planning.aladin import AladinSettings, solve_aladin
+from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.central import solve_central
+from gridmarl.planning.certify import certify
+from gridmarl.planning.coordinator import DantzigWolfeSettings
+from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
+from gridmarl.planning.local import Base
+from gridmarl.planning.master import Master
+from gridmarl.planning.plan import Plan
+from gridmarl.planning.pricing import Proposal
+from gridmarl.planning.promise import Planning, Table
+from gridmarl.planning.risk import Prices
+from gridmarl.planning.selfish import SelfishPlanner
+from gridmarl.planning.sharing import AdmmSettings
+from gridmarl.planning.worker import Worker
+from gridmarl.scenario.scenario import Scenario
+from gridmarl.units import Float
+
+STEPS = np.ones(4)
+PRICES = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
+BALANCE = Coupling(0.0, 0.0, 1000.0, 400.0)
+CELL = Battery("cell", 1.0, 1.0, 0.9, 0.9, 0.0, 4.0, 2.0, wear_per_mwh=1.0)
+GAS = Generator("gas", 3.0, 0.0, 40.0)
+CITY = FlexibleLoad("city", np.array([1.0, 2.0, 2.5, 1.5]), 0.2, 70.0)
+CURVED_GAS, CURVED_CELL = replace(GAS, cost_per_mw2h=3.0), replace(CELL, wear_per_mw2h=2.0)
+UNREACHABLE = 1e-30
+SAME = 1e-6
+
+Solve = Callable[..., Plan]
+
+
+def solve_selfish(owners: Sequence[Owner], step_h: Float, coupling: Coupling, prices: Prices) -> Plan:
+    return SelfishPlanner().solve(tuple(owners), step_h, coupling, prices)
+
+
+METHODS: dict[str, Solve] = {
+    "central": solve_central,
+    "admm": solve_admm,
+    "aladin": solve_aladin,
+    "dantzig-wolfe": solve_dantzig_wolfe,
+    "selfish": solve_selfish,
+}
+CURVED_METHODS = ("admm", "selfish")
+every_method = pytest.mark.parametrize("solve", METHODS.values(), ids=METHODS)
+
+
+def owners(cell: Battery = CELL, gas: Generator = GAS, city: Asset = CITY) -> tuple[Owner, ...]:
+    return Owner("store", (cell,)), Owner("plant", (gas,)), Owner("town", (city,))
+
+
+CURVED = owners(CURVED_CELL, CURVED_GAS)
+
+
+@every_method
+@pytest.mark.parametrize(
+    "parts, named",
+    [
+        ({"cell": replace(CELL, energy_now_mwh=12.0)}, r"store\.cell.*12 MWh.*\[0, 4\] MWh"),
+        ({"cell": replace(CELL, energy_now_mwh=-5.0)}, r"store\.cell.*-5 MWh"),
+        ({"cell": replace(CELL, ramp_mw_per_h=0.1, power_now_mw=-2.0)}, r"store\.cell.*ramp \[0, 0\.1\] MW/h"),
+        ({"gas": replace(GAS, minimum_mw=2.0, ramp_up_mw_per_h=0.5)}, r"plant\.gas.*output \[2, 3\] MW"),
+    ],
+)
+def test_an_asset_that_no_schedule_fits_is_named_with_its_limits(solve: Solve, parts, named: str):
+    with pytest.raises(InfeasiblePlanError, match=named):
+        solve(owners(**parts), STEPS, BALANCE, PRICES)
+
+
+@pytest.mark.parametrize(
+    "wrong, named",
+    [
+        ({"charge_efficiency": 0.0}, r"cell\.charge_efficiency.*\(0, 1\]"),
+        ({"discharge_efficiency": 1.1}, r"cell\.discharge_efficiency"),
+        ({"energy_min_mwh": 5.0}, r"cell\.energy_min_mwh.*at most energy_max_mwh = 4"),
+        ({"charge_limit_mw": -1.0}, r"cell\.charge_limit_mw.*not negative"),
+        ({"energy_now_mwh": np.nan}, r"cell\.energy_now_mwh.*finite"),
+        ({"wear_per_mw2h": -1.0}, r"cell\.wear_per_mw2h.*not negative"),
+    ],
+)
+def test_batteries_that_cannot_exist_are_refused(wrong, named: str):
+    with pytest.raises(ScenarioError, match=named):
+        replace(CELL, **wrong)
+
+
+@pytest.mark.parametrize(
+    "price, probability, named",
+    [
+        ([[20.0, np.nan]], [1.0], r"prices\.per_mwh"),
+        ([[20.0, np.inf]], [1.0], r"prices\.per_mwh"),
+        ([[20.0, 30.0], [10.0, 5.0]], [0.5, 0.4], r"prices\.probability.*adding up to 1"),
+        ([[20.0, 30.0], [10.0, 5.0]], [1.5, -0.5], r"prices\.probability.*not negative"),
+        ([[20.0, 30.0], [10.0, 5.0]], [np.nan, 1.0], r"prices\.probability"),
+        ([[20.0, 30.0], [10.0, 5.0]], [1.0], r"prices\.probability"),
+    ],
+)
+def test_prices_and_scenarios_that_are_none_are_refused(price, probability, named: str):
+    with pytest.raises(ScenarioError, match=named):
+        Prices(np.array(price), np.array(probability), 0.0)
+
+
+@pytest.mark.parametrize(
+    "limits, named",
+    [
+        ((1.0, -1.0, 10.0, 10.0), r"coupling\.lower_mw.*at most upper_mw"),
+        ((np.nan, 1.0, 10.0, 10.0), r"coupling\.lower_mw"),
+        ((-1.0, 1.0, 0.0, 10.0), r"coupling\.shortage_per_mwh.*positive"),
+        ((-1.0, 1.0, 10.0, np.inf), r"coupling\.surplus_per_mwh.*finite"),
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused(limits, named: str):
+    with pytest.raises(ScenarioError, match=named):
+        Coupling(*limits)
+
+
+@every_method
+@pytest.mark.parametrize("steps", [np.array([1.0, np.nan, 1.0, 1.0]), np.zeros(4), np.ones((2, 2)), np.ones(3)])
+def test_steps_that_are_no_hours_or_do_not_fit_the_prices_are_refused(solve: Solve, steps: Float):
+    with pytest.raises(ScenarioError, match=r"step_h|prices\.per_mwh"):
+        solve(owners(), steps, BALANCE, PRICES)
+
+
+@pytest.mark.parametrize("method", ["central", "admm", "aladin", "dantzig-wolfe"])
+def test_limits_that_nobody_can_meet_are_reported_as_shortage_and_surplus(method: str):
+    coupling = Coupling(np.array([0.0, 9.0, 0.0, -9.0]), np.array([0.0, 9.0, 0.0, -9.0]), 1000.0, 400.0)
+    plan = METHODS[method](owners(), STEPS, coupling, PRICES)
+    total = plan.injection_mw.sum(axis=0) + (plan.shortage_mwh - plan.surplus_mwh) / STEPS
+    assert plan.converged
+    assert plan.shortage_mwh[1] > 5.0
+    assert plan.surplus_mwh[3] > 5.0
+    assert total == pytest.approx(np.asarray(coupling.lower_mw), abs=1e-3)
+    assert plan.objective == pytest.approx(solve_central(owners(), STEPS, coupling, PRICES).objective, rel=1e-3)
+
+
+@pytest.mark.parametrize("team", ["central", "admm", "aladin", "dantzig-wolfe", "selfish"])
+def test_a_forecast_that_is_not_a_number_stops_a_planner_by_name(team: str):
+    planner = cast(Planning, next(iter(load_team(team).agents.values())))
+    table = Table(planner, Scenario.load("auction").but(intervals=12), "*", seed=0)
+    table.core.rows.deviation[:] = np.nan
+    with pytest.raises(GridmarlError, match=r"finite|NaN|nan"):
+        table.turn()
+
+
+def test_owners_go_to_a_second_solver_where_piqp_stops_early(monkeypatch):
+    """PIQP_MAX_ITER_REACHED in every local problem: Clarabel takes over, and the plan is the same."""
+    before = {name: solve(CURVED, STEPS, BALANCE, PRICES) for name, solve in METHODS.items() if name in CURVED_METHODS}
+    monkeypatch.setattr(qp, "ITERATIONS", 2)
+    for name, plan in before.items():
+        again = METHODS[name](CURVED, STEPS, BALANCE, PRICES)
+        assert again.converged
+        assert again.objective == pytest.approx(plan.objective, rel=1e-4)
+
+
+def test_a_plan_without_its_steps_is_still_right_where_piqp_stops_early(monkeypatch):
+    """Steps read multipliers of the last digits, which the second solver does not have: ADMM's rounds go on."""
+    exact = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    monkeypatch.setattr(qp, "ITERATIONS", 2)
+    plan = solve_aladin(CURVED, STEPS, BALANCE, PRICES)
+    assert plan.objective == pytest.approx(exact.objective, rel=1e-4)
+    assert not plan.converged or plan.relative_gap <= SAME
+
+
+@pytest.mark.parametrize("method", ["admm", "aladin", "selfish"])
+def test_an_owner_whose_solvers_all_stop_early_is_named_with_the_status(method: str, monkeypatch):
+    monkeypatch.setattr(qp, "ITERATIONS", 2)
+    monkeypatch.setitem(qp.AFRESH, "max_iter", 2)
+    with pytest.raises(SolverError, match=r"store.*MaxIterations.*solved"):
+        METHODS[method](CURVED, STEPS, BALANCE, PRICES)
+
+
+@pytest.fixture
+def almost_solved(monkeypatch):
+    """Clarabel alone, asked for more digits than there are: it stops at what it calls almost solved."""
+    monkeypatch.setattr(qp, "ITERATIONS", 2)
+    for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas"):
+        monkeypatch.setitem(qp.AFRESH, name, UNREACHABLE)
+        monkeypatch.setitem(program.CLARABEL, name, UNREACHABLE)
+    monkeypatch.setitem(qp.AFRESH, "reduced_tol_ktratio", 1.0)
+
+
+def test_almost_solved_local_problems_mark_the_plan(almost_solved):
+    plan = solve_selfish(CURVED, STEPS, BALANCE, PRICES)
+    assert not plan.converged
+    assert np.all(np.isfinite(plan.injection_mw))
+
+
+def test_a_solver_without_progress_is_no_answer_to_a_round(almost_solved):
+    with pytest.raises(SolverError, match=r"plant's local problem.*InsufficientProgress"):
+        solve_admm(CURVED, STEPS, BALANCE, PRICES)
+
+
+def test_an_owner_that_no_solver_vouches_for_gives_no_bound_and_marks_the_plan(almost_solved):
+    worker = Worker(CURVED[0], STEPS, PRICES, Terminal(), 1.6)
+    assert worker.least_cost(np.zeros(4)) == -np.inf
+    plan = solve_admm(CURVED[:1], STEPS, Coupling(-9.0, 9.0, 10.0, 10.0), PRICES, settings=AdmmSettings(max_rounds=2))
+    assert not plan.converged
+    assert plan.lower_bound == -np.inf
+
+
+def test_an_almost_solved_certificate_bounds_nothing(almost_solved):
+    plan = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    assert certify(plan, CURVED, BALANCE, PRICES).lower == -np.inf
+
+
+def test_an_almost_solved_central_plan_is_marked_and_near_the_optimum(caplog, monkeypatch):
+    exact = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas"):
+        monkeypatch.setitem(program.CLARABEL, name, UNREACHABLE)
+    with caplog.at_level(logging.WARNING):
+        plan = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    assert exact.converged
+    assert not plan.converged
+    assert "less accurate than asked" in caplog.text
+    assert plan.objective == pytest.approx(exact.objective, rel=SAME)
+
+
+@pytest.mark.parametrize("parties, first", [(CURVED, program.CLARABEL), (owners(), program.HIGHS)])
+def test_the_central_plan_goes_to_a_second_solver_where_the_first_stops_early(parties, first, monkeypatch):
+    exact = solve_central(parties, STEPS, BALANCE, PRICES)
+    _stop(monkeypatch, first)
+    again = solve_central(parties, STEPS, BALANCE, PRICES)
+    assert again.converged
+    assert again.objective == pytest.approx(exact.objective, rel=SAME)
+
+
+@pytest.mark.parametrize("parties", [CURVED, owners()])
+def test_a_central_plan_whose_solvers_all_stop_early_is_no_plan(parties, monkeypatch):
+    for options in (program.CLARABEL, program.HIGHS, program.PIQP):
+        _stop(monkeypatch, options)
+    with pytest.raises(SolverError, match="central plan"):
+        solve_central(parties, STEPS, BALANCE, PRICES)
+
+
+def _stop(monkeypatch: pytest.MonkeyPatch, options: program.Options) -> None:
+    """After an iteration or none."""
+    if options is program.HIGHS:
+        monkeypatch.setitem(options, "simplex_iteration_limit", 0)
+        monkeypatch.setitem(options, "presolve", "off")
+    else:
+        monkeypatch.setitem(options, "max_iter", 1)
+
+
+def test_highs_stopped_early_names_the_owner(monkeypatch):
+    monkeypatch.setitem(lp.OPTIONS, "simplex_iteration_limit", 0)
+    with pytest.raises(SolverError, match=r"store's pricing problem.*[Ii]teration limit.*Optimal"):
+        solve_dantzig_wolfe(owners(), STEPS, BALANCE, PRICES)
+
+
+def test_highs_stopped_early_names_the_master_problem(monkeypatch):
+    monkeypatch.setitem(lp.OPTIONS, "simplex_iteration_limit", 0)
+    master = Master(np.zeros(1, np.int64), np.ones(2), BALANCE, Base(1.0, 50.0))
+    master.take([Proposal(np.array([1.0, -1.0]), 3.0)])
+    with pytest.raises(SolverError, match=r"master problem.*[Ii]teration limit"):
+        master.solve()
+
+
+def test_an_agreement_cut_short_says_so_and_its_bound_still_holds():
+    exact = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    for plan in (
+        solve_admm(CURVED, STEPS, BALANCE, PRICES, settings=AdmmSettings(max_rounds=4)),
+        solve_aladin(CURVED, STEPS, BALANCE, PRICES, settings=AladinSettings(max_rounds=4)),
+    ):
+        assert not plan.converged
+        assert plan.rounds == 4
+        assert plan.lower_bound <= exact.objective + SAME * abs(exact.objective)
+    plan = solve_dantzig_wolfe(owners(), STEPS, BALANCE, PRICES, settings=DantzigWolfeSettings(max_rounds=2))
+    assert not plan.converged
+    straight = solve_central(owners(), STEPS, BALANCE, PRICES)
+    assert plan.lower_bound - SAME <= straight.objective <= plan.upper_bound + SAME
