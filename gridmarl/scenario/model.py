@@ -54,8 +54,9 @@ class Model(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy as pydantic does, without the properties cached so far: they were those of the old values."""
         copy = super().model_copy(update=update, deep=deep)
-        for name in copy.__dict__.keys() - type(self).model_fields.keys():
-            del copy.__dict__[name]
+        held = cast("dict[str, object]", copy.__dict__)
+        for name in held.keys() - type(self).model_fields.keys():
+            del held[name]
         return copy
 
     @classmethod
