@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from gridmarl.errors import ScenarioError, SolverError
 from gridmarl.planning.assets import Coupling, Owner, Terminal
+from gridmarl.planning.direct import solve_directly
 from gridmarl.planning.exclusive import best_modes, pairs_of, with_modes
 from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.gap import slack_cost, slack_mw
@@ -23,6 +24,8 @@ from gridmarl.planning.risk import Prices, cvar, revenue, warn_of_thin_tail
 from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
+
+Solve = Callable[[Joint, CouplingNumbers, RiskNumbers], Optimum]
 
 UNBOUNDED: Final = 1e4
 """An infinite bound of the coupling stands at this many units of power."""
@@ -42,7 +45,7 @@ class CentralPlanner:
         self._exclusive = exclusive
         self._joint: Joint | None = None
         self._program: Program | None = None
-        self._scenarios = 0
+        self._structure: tuple[object, ...] = ()
 
     def solve(
         self,
@@ -87,12 +90,11 @@ class CentralPlanner:
         steps, owners = check_request(owners, step_h, prices), tuple(owners)
         end = terminal or Terminal()
         joint = self._stack(owners, steps, coupling, prices, end)
-        program = self._compiled(joint, prices)
         bounds, risk = _coupling_numbers(joint, coupling), _risk_numbers(joint, prices)
-        optimum = program.solve(joint, bounds, risk)
+        optimum = self._optimum(joint, bounds, risk)
         proved = float(optimum.dual + joint.program.constant) * joint.problems[0].base.money
         if self._exclusive and len(optimum.y):
-            optimum, proved = _without_overlap(program, joint, bounds, risk, optimum, proved)
+            optimum, proved = _without_overlap(self._optimum, joint, bounds, risk, optimum, proved)
         if not len(optimum.y):
             raise infeasible_error(owners, steps, end) or SolverError(
                 "central plan", optimum.status, "optimal", "look for limits or costs of very different size"
@@ -111,15 +113,22 @@ class CentralPlanner:
             local_problem(owner, step_h, prices, terminal, base, known.get(owner.name), with_cvar=False)
             for owner in owners
         ]
-        return join(problems, of, len(coupling.groups), old)
+        joint = join(problems, of, len(coupling.groups), old)
+        if old is None or old.key != joint.key:
+            warn_of_thin_tail(prices, joint.averse.shape[0] // joint.steps)
+        self._joint = joint
+        return joint
 
-    def _compiled(self, joint: Joint, prices: Prices) -> Program:
-        scenarios = len(prices.probability)
-        same = self._joint is not None and self._joint.key == joint.key and self._scenarios == scenarios
-        if self._program is None or not same:
-            self._program = Program(joint, scenarios)
-            warn_of_thin_tail(prices, joint.averse.shape[0])
-        self._joint, self._scenarios = joint, scenarios
+    def _optimum(self, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers) -> Optimum:
+        """The optimum: of a quadratic program without a compilation, where that gives an answer."""
+        curved = np.any(joint.program.quadratic)
+        found = solve_directly(joint, coupling, risk) if curved else None
+        return found or self._compiled(joint, risk.price.shape[1]).solve(joint, coupling, risk)
+
+    def _compiled(self, joint: Joint, scenarios: int) -> Program:
+        structure = (scenarios, *joint.key)
+        if self._program is None or self._structure != structure:
+            self._program, self._structure = Program(joint, scenarios), structure
         return self._program
 
 
@@ -135,7 +144,7 @@ def solve_central(
 
 
 def _without_overlap(
-    program: Program, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum, proved: float
+    solve: Solve, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum, proved: float
 ) -> tuple[Optimum, float]:
     """The optimum with exclusive modes where it overlaps, and a bound in dollars (the convex one's if none do)."""
     pairs, base = pairs_of(joint), joint.problems[0].base
@@ -152,7 +161,7 @@ def _without_overlap(
         chosen |= overlapping
         modes = best_modes(joint, coupling, risk, pairs.among(chosen))
         proved = (modes.bound + joint.program.constant) * base.money
-        optimum = program.solve(with_modes(joint, pairs.among(chosen), modes.charging), coupling, risk)
+        optimum = solve(with_modes(joint, pairs.among(chosen), modes.charging), coupling, risk)
     return optimum, proved
 
 

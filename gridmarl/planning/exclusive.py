@@ -14,21 +14,21 @@ from typing import Any, Final
 
 import numpy as np
 import scipy.optimize
-from scipy.sparse import block_array, csc_matrix, diags_array, eye_array, kron
+from scipy.sparse import block_array, csc_matrix, diags_array
 
 from gridmarl.errors import SolverError
 from gridmarl.planning.assets import Battery
 from gridmarl.planning.branches import Branches
 from gridmarl.planning.joint import Joint
 from gridmarl.planning.program import CouplingNumbers, RiskNumbers
+from gridmarl.planning.stacked import Block, costs, coupling_rows, own_rows, risk_rows, wide
 from gridmarl.units import Bool, Float, Int
 
 OVERLAP: Final = 1e-6
 """Charged and discharged at once by more than this, over the largest rating, is an overlap."""
 MIP_GAP: Final = 1e-9
 
-sparse: Any = csc_matrix  # scipy ships no annotations, or wrong ones
-optimize: Any = scipy.optimize
+optimize: Any = scipy.optimize  # scipy ships no annotations, or wrong ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,17 +88,17 @@ def best_modes(joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, pairs
     """
     own, coupled = joint.program, joint.total.shape[0]
     (owners, scenarios), m = risk.weight.shape, len(pairs.charge)
-    cost = [own.linear, coupling.slack_cost.ravel(), -risk.beta, risk.weight.ravel(), np.zeros(m)]
+    cost = [*costs(joint, coupling, risk), np.zeros(m)]
     lower = [own.lower, np.zeros(2 * coupled), np.full(owners, -np.inf), np.zeros(owners * scenarios + m)]
     upper = [own.upper, np.full(2 * coupled + owners + owners * scenarios, np.inf), np.ones(m)]
-    rows = [_own_rows(joint), _coupling_rows(joint, coupling), _risk_rows(joint, risk), _mode_rows(joint, pairs)]
+    rows = [own_rows(joint), coupling_rows(joint, coupling), risk_rows(joint, risk), _mode_rows(joint, pairs)]
     widths = [len(part) for part in cost]
     answer: Any = optimize.milp(
         np.concatenate(cost),
         integrality=np.repeat([0, 0, 0, 0, 1], widths),
         bounds=optimize.Bounds(np.concatenate(lower), np.concatenate(upper)),
         constraints=[
-            optimize.LinearConstraint(_wide(parts, widths), low, high) for parts, low, high in rows if len(low)
+            optimize.LinearConstraint(wide(parts, widths), low, high) for parts, low, high in rows if len(low)
         ],
         options={"mip_rel_gap": MIP_GAP},
     )
@@ -109,38 +109,6 @@ def best_modes(joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, pairs
     return Modes(np.asarray(answer.x[len(answer.x) - m :] > 0.5), float(answer.mip_dual_bound))
 
 
-Block = tuple[dict[int, Any], Float, Float]
-"""Rows: the parts of their matrix by group of variables (own, slack, η, w, z), their lower and upper ends."""
-
-
-def _own_rows(joint: Joint) -> Block:
-    own = joint.program
-    matrix = block_array([[own.equality], [own.inequality]])
-    low = np.concatenate([own.equality_rhs, np.full(len(own.inequality_rhs), -np.inf)])
-    return {0: matrix}, low, np.concatenate([own.equality_rhs, own.inequality_rhs])
-
-
-def _coupling_rows(joint: Joint, coupling: CouplingNumbers) -> Block:
-    """``total + shortage >= lower`` and ``total - surplus <= upper``."""
-    count, free = joint.total.shape[0], np.full(joint.total.shape[0], np.inf)
-    matrix = block_array([[joint.total], [joint.total]])
-    slack = diags_array(np.repeat([1.0, -1.0], count))
-    return (
-        {0: matrix, 1: slack},
-        np.concatenate([coupling.bound[0], -free]),
-        np.concatenate([free, coupling.bound[1]]),
-    )
-
-
-def _risk_rows(joint: Joint, risk: RiskNumbers) -> Block:
-    """``w_is - η_i + R_is >= 0``."""
-    owners, scenarios = risk.weight.shape
-    gains = kron(eye_array(owners), csc_matrix(risk.price.T)) @ sparse(joint.averse)
-    eta = kron(eye_array(owners), np.ones((scenarios, 1)))
-    none = np.zeros(owners * scenarios)
-    return {0: gains, 2: -eta, 3: eye_array(owners * scenarios)}, none, none + np.inf
-
-
 def _mode_rows(joint: Joint, pairs: Pairs) -> Block:
     """``c - P z <= 0`` and ``d + P z <= P``."""
     m, upper = len(pairs.charge), joint.program.upper
@@ -149,9 +117,3 @@ def _mode_rows(joint: Joint, pairs: Pairs) -> Block:
     picked = csc_matrix((np.ones(2 * m), (np.arange(2 * m), at)), (2 * m, len(upper)))
     modes = block_array([[diags_array(-most_in)], [diags_array(most_out)]])
     return {0: picked, 4: modes}, np.full(2 * m, -np.inf), np.concatenate([np.zeros(m), most_out])
-
-
-def _wide(parts: dict[int, Any], widths: list[int]) -> Any:
-    """The rows over all variables."""
-    height = next(iter(parts.values())).shape[0]
-    return block_array([[parts.get(k, csc_matrix((height, width))) for k, width in enumerate(widths)]], format="csc")

@@ -54,9 +54,9 @@ class Model(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy as pydantic does, without the properties cached so far: they were those of the old values."""
         copy = super().model_copy(update=update, deep=deep)
-        kept = cast("dict[str, Any]", copy.__dict__)
-        for name in kept.keys() - type(self).model_fields.keys():
-            del kept[name]
+        held = cast("dict[str, object]", copy.__dict__)
+        for name in held.keys() - type(self).model_fields.keys():
+            del held[name]
         return copy
 
     @classmethod

@@ -26,12 +26,10 @@ from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Float32
 
 SHIPPED = ("central", "central-perfect", "admm", "aladin", "dantzig-wolfe", "selfish")
-WORLDS = (  # name, intervals of two plans or more, seats
-    ("auction", 18, "*"),
-    ("auction", 18, "storage"),
-    ("bess-fleet", 3, "*"),
-)
+WORLD = ("auction", 18, "storage")  # name, intervals of two plans or more, seats
 LONGER = (
+    ("auction", 18, "*"),
+    ("bess-fleet", 3, "*"),
     ("three-homes", 24, "*"),
     ("three-homes", 24, "school.*"),
     ("auction", 18, "gas_1"),
@@ -52,13 +50,16 @@ def world(name: str, intervals: int, straight: bool = False) -> Scenario:
     return scenario
 
 
-@pytest.mark.parametrize("name, intervals, seats", WORLDS)
 @pytest.mark.parametrize("team", SHIPPED)
-def test_shipped_planners_keep_every_contract(team: str, name: str, intervals: int, seats: str):
+def test_shipped_planners_keep_every_contract(team: str):
+    name, intervals, seats = WORLD
     check_planner(planner_of(team), world(name, intervals), seats=seats)
 
 
-@pytest.mark.parametrize("team", ["central", "central-perfect", "admm", "selfish"])
+@pytest.mark.parametrize(
+    "team",
+    ["central", *(pytest.param(team, marks=pytest.mark.slow) for team in ("central-perfect", "admm", "selfish"))],
+)
 def test_shipped_planners_keep_every_contract_where_owners_weigh_risk(team: str):
     check_planner(planner_of(team), "three-homes")
 
