@@ -1,0 +1,21 @@
+"""The command line: names in, readable tables (or JSON) out. No logic of its own."""
+
+from __future__ import annotations
+
+from gridmarl.cli.app import app, main
+from gridmarl.cli.auction import clear
+from gridmarl.cli.catalogue import list_names, show
+from gridmarl.cli.comparison import compare
+from gridmarl.cli.data import inspect_data
+from gridmarl.cli.running import run
+from gridmarl.cli.training import train
+
+__all__ = ["app", "main"]
+
+app.command("list")(list_names)
+app.command()(show)
+app.command()(clear)
+app.command()(run)
+app.command()(train)
+app.command()(compare)
+app.command("data")(inspect_data)

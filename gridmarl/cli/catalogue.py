@@ -1,0 +1,104 @@
+"""``gridmarl list`` and ``gridmarl show``: what there is, and what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gridmarl.cli.options import Data, Json
+from gridmarl.cli.printing import print_json, print_tables, table_of
+from gridmarl.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+COLLECTIONS = {"worlds": "envs", "teams": "baselines", "recipes": "training"}
+
+
+def list_names(
+    what: Annotated[str, typer.Argument(help="worlds, teams, recipes, policies or all.")] = "all", as_json: Json = False
+) -> None:
+    """Name everything that ships.
+
+    Example: gridmarl list teams.
+    """
+    from gridmarl import catalogue
+    from gridmarl.agents.load import policy_names
+
+    found = {
+        kind: {name: _describe(folder, name) for name in catalogue.names(folder)}
+        for kind, folder in COLLECTIONS.items()
+    }
+    found["policies"] = dict.fromkeys(policy_names(), "trained weights; gridmarl show NAME")
+    if what != "all" and what not in found:
+        raise ScenarioError("list", what, ", ".join((*found, "all")), "choose one of them")
+    chosen = found if what == "all" else {what: found[what]}
+    if as_json:
+        print_json(chosen)
+        return
+    head = ("name", "description")
+    print_tables(*(table_of(f"\n[bold]{kind}[/bold]", head, list(names.items())) for kind, names in chosen.items()))
+
+
+def _describe(folder: str, name: str) -> str:
+    from gridmarl import catalogue
+
+    return str(catalogue.read(folder, name).get("description", ""))
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Explain one of them: its settings as they stand in its file.
+
+    Example: gridmarl show auction.
+    """
+    from gridmarl import catalogue
+    from gridmarl.agents.cards import CARD, find_policy, read_card
+    from gridmarl.agents.load import policy_names
+    from gridmarl.errors import CatalogueError, nearest
+
+    if name in policy_names():
+        content: Any = read_card(find_policy(name) / CARD).model_dump(mode="json")
+        print_json(content) if as_json else _show_mapping(name, content)
+        return
+    found = {kind: dict(catalogue.read(f, name)) for kind, f in COLLECTIONS.items() if name in catalogue.names(f)}
+    if not found:
+        every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *policy_names()]
+        raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
+    if as_json:
+        print_json(found)
+        return
+    for kind, content in found.items():
+        _show_mapping(f"{name} ({kind.removesuffix('s')})", content)
+    if "worlds" in found:
+        print_tables(_seats_of(name, data))
+
+
+def _show_mapping(name: str, content: dict[str, object]) -> None:
+    import yaml
+    from rich.syntax import Syntax
+
+    settings = {key: value for key, value in content.items() if key != "description"}
+    text = yaml.safe_dump(settings, sort_keys=False, width=110, default_flow_style=None)
+    said = f"\n[bold]{name}[/bold] {content.get('description', '')}"
+    print_tables(said, Syntax(text, "yaml", background_color="default", word_wrap=True))
+
+
+def _seats_of(name: str, data: list[Path] | None) -> Table:
+    from gridmarl.agents.make import scenario_of
+    from gridmarl.environment.world import compile_world
+
+    layout = compile_world(scenario_of(name, data)).layout
+    rows = [
+        (seat, role, owner, technology, codec.name)
+        for seat, role, owner, technology, codec in zip(
+            layout.seats, layout.roles, layout.owners, layout.technologies, layout.codecs, strict=True
+        )
+    ]
+    return table_of(f"\n[bold]{len(rows)} seats[/bold]", ("seat", "role", "owner", "technology", "codec"), rows)

@@ -1,0 +1,62 @@
+"""``gridmarl train``: learn a policy by a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gridmarl.cli.options import Columns, Data, Json, Out, mapping_of
+from gridmarl.cli.printing import print_json, print_tables
+
+if TYPE_CHECKING:
+    from gridmarl.agents.cards import PolicyCard
+    from gridmarl.learning.results import Report
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe, or the path of your own YAML.")] = "dqn",
+    env: Annotated[str | None, typer.Option(help="Another world than the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = None,
+    data: Data = None,
+    columns: Columns = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Train a policy and write its weights.
+
+    Example: gridmarl train dqn --env auction.
+    """
+    from gridmarl.agents.make import scenario_of
+    from gridmarl.learning.recipe import load_recipe
+    from gridmarl.learning.results import Report
+    from gridmarl.learning.trainer import train as train_policy
+
+    fed = data or columns
+    world = scenario_of(env or load_recipe(recipe).scenario, data, mapping_of(columns)) if fed else env
+    changes: dict[str, Any] = {} if device is None else {"device": device}
+    folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, **changes)
+    found = _trained(folder)
+    if as_json:
+        print_json({"folder": str(folder), **found.model_dump(mode="json")})
+        return
+    print_tables(f"wrote {folder}")
+    for split, standing in found.metrics.items():
+        print_tables(f"{split}: {standing.scaled:.4g} a seat and episode, scaled, mean of {standing.episodes} episodes")
+    if not isinstance(found, Report):
+        print_tables(f"play it: gridmarl.load_agent({str(folder)!r})")
+
+
+def _trained(folder: Path) -> PolicyCard | Report:
+    """What a training wrote about itself: a policy's card (the first group's), or a report."""
+    from gridmarl.agents.cards import CARD, read_card
+    from gridmarl.learning.results import read_report
+
+    cards = [folder / CARD, *sorted(folder.glob(f"*/{CARD}"))]
+    card = next((path for path in cards if path.is_file()), None)
+    return read_card(card) if card else read_report(folder)
