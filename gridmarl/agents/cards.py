@@ -23,15 +23,14 @@ ACTIONS: Final[Mapping[str, int]] = {
 }
 """Codec -> how many actions to choose from, or components of one."""
 
-HEADS: Final = ("values", "dueling", "tanh", "gaussian", "vectors")
+HEADS: Final = ("values", "dueling", "tanh", "gaussian", "vectors", "dueling-vectors")
 """What a network's last layer means, see :class:`gridmarl.agents.networks.SeatNetwork`."""
 
 
 def outputs(head: str, actions: int, objectives: int = 1) -> int:
     """Size of the last layer for this many actions to choose from, or components of one."""
-    if head == "vectors":
-        return actions * objectives
-    return {"values": actions, "dueling": actions + 1, "tanh": actions, "gaussian": 2 * actions}[head]
+    counts = {"dueling": actions + 1, "gaussian": 2 * actions, "dueling-vectors": actions + 1}
+    return counts.get(head, actions) * objectives
 
 
 class Standing(Model):
@@ -189,10 +188,10 @@ def _check(card: PolicyCard, where: str) -> None:
     if card.head not in HEADS:
         raise PolicyError(f"{where}: head of the network", card.head, ", ".join(HEADS), again)
     choices = ACTIONS[card.codec]
-    if (card.head == "vectors") != bool(card.objectives) or len(card.preference) != len(card.objectives):
-        allowed = "objectives and a preference of the same length for the head 'vectors', none for others"
+    if card.head.endswith("vectors") != bool(card.objectives) or len(card.preference) != len(card.objectives):
+        allowed = "objectives and a preference of the same length for heads of vectors, none for others"
         raise PolicyError(f"{where}: preference", card.preference, allowed, again)
-    wanted = fields.SIZES[card.role], outputs(card.head, choices, len(card.objectives))
+    wanted = fields.SIZES[card.role], outputs(card.head, choices, len(card.objectives) or 1)
     if len(card.sizes) < 2 or (card.sizes[0], card.sizes[-1]) != wanted:
         allowed = f"{wanted[0]} fields of a {card.role} first, {wanted[1]} for {choices} actions of {card.codec!r} last"
         raise PolicyError(f"{where}: sizes of the network", card.sizes, allowed, again)

@@ -232,6 +232,8 @@ class PreferenceNetwork(SeatNetwork):
     objectives : int
     seats, shared
         As for :class:`SeatNetwork`.
+    head : {"vectors", "dueling-vectors"}
+        Whether the outputs are the values, or the state's values and the actions' advantages, a vector each.
     slots : Slots, optional
         Where slots of the observation attend to each other.
 
@@ -244,9 +246,15 @@ class PreferenceNetwork(SeatNetwork):
     preference: Tensor
 
     def __init__(
-        self, sizes: Sequence[int], objectives: int, seats: int = 1, shared: bool = True, slots: Slots | None = None
+        self,
+        sizes: Sequence[int],
+        objectives: int,
+        seats: int = 1,
+        shared: bool = True,
+        head: str = "vectors",
+        slots: Slots | None = None,
     ) -> None:
-        super().__init__(sizes, seats, shared, "vectors", objectives)
+        super().__init__(sizes, seats, shared, head, objectives)
         self.objectives = objectives
         self.attention = SlotAttention(slots, objectives) if slots else None
         self.register_buffer("preference", torch.full((objectives,), 1.0 / objectives), persistent=False)
@@ -266,7 +274,11 @@ class PreferenceNetwork(SeatNetwork):
         scores = self.normaliser(x)
         if self.attention is not None:
             scores = self.attention(scores, x, w)
-        return self.through(torch.cat([scores, w], dim=-1), who).unflatten(-1, (-1, self.objectives))
+        y = self.through(torch.cat([scores, w], dim=-1), who).unflatten(-1, (-1, self.objectives))
+        if self.head == "vectors":
+            return y
+        value, advantage = y[..., :1, :], y[..., 1:, :]
+        return value + advantage - advantage.mean(-2, keepdim=True)
 
     def greedy(self, x: Tensor, who: Tensor | None = None, w: Tensor | None = None) -> Tensor:
         """The actions whose values, weighted by the preference, are highest: (row, seat)."""

@@ -94,7 +94,7 @@ def _made(card: PolicyCard) -> SeatNetwork:
     if not card.objectives:
         return SeatNetwork(card.sizes, len(card.seats), card.shared, card.head)
     network = PreferenceNetwork(
-        card.sizes, len(card.objectives), len(card.seats), card.shared, slots_of(card.role)
+        card.sizes, len(card.objectives), len(card.seats), card.shared, card.head, slots_of(card.role)
     )
     network.preference.copy_(torch.tensor(card.preference))
     return network

@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn.functional import huber_loss
 from torch.nn.utils import clip_grad_norm_
 
-from gridmarl.agents.networks import PreferenceNetwork, Slots, weighted
+from gridmarl.agents.cards import outputs
+from gridmarl.agents.networks import PreferenceNetwork, weighted
 from gridmarl.agents.policies import slots_of
 from gridmarl.errors import TrainingError
 from gridmarl.learning.front import Front, fronts_of
@@ -51,6 +52,7 @@ class MultiObjectiveRecipe(Recipe):
     seats: str | tuple[str, ...] = "operator"
     hidden: tuple[PositiveInt, ...] = (128, 96, 64)
     double: bool = Field(True, description="the online network chooses the next action, the target network judges it")
+    dueling: bool = Field(False, description="the network says a state's values and the actions' advantages, vectors")
     envelope: NonNegativeInt = Field(0, description="other preferences whose next actions are tried (Yang et al. 2019)")
     target_every: PositiveInt = Field(500, description="gradient steps between moves of the target network")
     tau: float = Field(1.0, gt=0, le=1, description="how far it moves towards the online network; 1 copies")
@@ -243,12 +245,9 @@ def network(recipe: MultiObjectiveRecipe, group: GroupSpec, number: int) -> Pref
         raise TrainingError(thing, group.actions, "actions to choose from", "actor_critic")
     if not group.objectives:
         raise TrainingError(thing, "one number as reward", "a vector, which the operator has", "dqn")
-    count = len(group.objectives)
-    sizes = (group.fields, *recipe.hidden, group.actions.choices * count)
-    slots: Slots | None = slots_of(group.role)
-    made = seeded(
-        recipe.seed + 1009 * number, PreferenceNetwork, sizes, count, len(group.seats), recipe.share, slots
-    )
-    found = cast(PreferenceNetwork, made)
+    count, head = len(group.objectives), "dueling-vectors" if recipe.dueling else "vectors"
+    sizes = (group.fields, *recipe.hidden, outputs(head, group.actions.choices, count))
+    made = (PreferenceNetwork, sizes, count, len(group.seats), recipe.share, head, slots_of(group.role))
+    found = cast(PreferenceNetwork, seeded(recipe.seed + 1009 * number, *made))
     found.preference.copy_(torch.from_numpy(group.preference))
     return found

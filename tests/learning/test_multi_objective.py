@@ -20,7 +20,7 @@ from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.trainer import Training
 from gridmarl.scenario.scenario import Scenario
-from tests.learning.treasure import CONCAVE, CONVEX, DIVER, SeaTask
+from tests.learning.treasure import CONCAVE, CONVEX, DIVER, SETTINGS, SeaTask
 
 FLOAT32 = 1e-6
 """Relative tolerance of sums in single precision."""
@@ -67,6 +67,11 @@ def constant(values: list[list[float]], by_preference: Tensor | None = None) -> 
     network.state_dict()["layers.weights.0"].copy_(weight)
     network.state_dict()["layers.biases.0"].copy_(torch.tensor(values).reshape(1, 1, -1))
     return network
+
+
+def sea_recipe(**settings: object) -> MultiObjectiveRecipe:
+    """Enough to explore the sea down to its deepest treasure."""
+    return recipe(**{**SETTINGS, **settings})
 
 
 def same(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
@@ -209,7 +214,7 @@ def test_the_trainer_says_when_an_episode_ends(tmp_path: Path) -> None:
     training = Training(sea_recipe(), SeaTask(), tmp_path)
     mo = training.algorithm
     assert isinstance(mo, MultiObjective)
-    down = np.ones((32, 1), np.int64)
+    down = np.ones((training.recipe.num_envs, 1), np.int64)
     mo.act = lambda observations, rng, explore: {DIVER: down}  # pyright: ignore[reportAttributeAccessIssue]
     before = mo.w[DIVER].clone()
     training._advance()  # the first treasure lies one step below

@@ -27,6 +27,27 @@ MOVES: Final = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
 LIMIT: Final = 60
 """Dives are cut off after so many steps."""
 DIVER: Final = "diver"
+SETTINGS: Final[Mapping[str, object]] = {
+    "hidden": [64, 64],
+    "num_envs": 128,
+    "steps": 384_000,
+    "discount": 0.98,
+    "n_step": 3,
+    "batch_size": 128,
+    "replay_size": 100_000,
+    "learn_from": 10_000,
+    "learn_every": 128,
+    "epsilon_steps": 250_000,
+    "target_every": 100,
+    "evaluate_every": 128_000,
+    "checkpoint_every": 384_000,
+    "choose": "last",
+    "select_seeds": 1,
+    "test_seeds": 1,
+    "preference_parts": 20,
+    "reference": [0.0, -25 / 19],
+}
+"""Recipe of a training that finds the front's convex hull; the reference is no treasure after 25 steps."""
 
 
 def front(treasures: Float, discount: float = 1.0) -> Float:
