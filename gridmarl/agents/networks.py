@@ -212,7 +212,7 @@ class SlotAttention(nn.Module):
         w : (row, seat, objective) Tensor
         """
         first, count, width = self.slots
-        there = seen[..., first :: width][..., :count] > 0.5
+        there = seen[..., first::width][..., :count] > 0.5
         slots = x[..., first : first + count * width].unflatten(-1, (count, width)) * there[..., None]
         asked = torch.cat([slots, w[..., None, :].expand(*slots.shape[:-1], -1)], dim=-1)
         scores = self.question(asked) @ self.key(slots).transpose(-1, -2) / math.sqrt(self.size)
@@ -279,6 +279,12 @@ class PreferenceNetwork(SeatNetwork):
             return y
         value, advantage = y[..., :1, :], y[..., 1:, :]
         return value + advantage - advantage.mean(-2, keepdim=True)
+
+    @torch.no_grad()
+    def raise_to(self, values: Tensor) -> None:
+        """Add (objective,) values to those of every state and action."""
+        bias = self.layers.biases[-1].unflatten(-1, (-1, self.objectives))  # a view
+        (bias if self.head == "vectors" else bias[..., :1, :]).add_(values.to(bias))
 
     def greedy(self, x: Tensor, who: Tensor | None = None, w: Tensor | None = None) -> Tensor:
         """The actions whose values, weighted by the preference, are highest: (row, seat)."""

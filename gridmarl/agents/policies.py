@@ -116,7 +116,9 @@ def preferring(stored: Stored, preference: Preference) -> Stored:
     """
     objectives, thing = stored.card.objectives, f"preference of policy {stored.name!r}"
     if not objectives:
-        raise PolicyError(thing, preference, "none: its reward was one number", "train multi_objective, or leave it out")
+        raise PolicyError(
+            thing, preference, "none: its reward was one number", "train multi_objective, or leave it out"
+        )
     known = not isinstance(preference, Mapping) or set(preference) <= set(objectives)
     parts = [preference.get(name, 0.0) for name in objectives] if isinstance(preference, Mapping) else [*preference]
     if not known or len(parts) != len(objectives) or not 0 < sum(parts) < np.inf or min(parts) < 0:

@@ -60,6 +60,10 @@ class MultiObjectiveRecipe(Recipe):
     epsilon_last: float = Field(0.05, ge=0, le=1)
     epsilon_steps: NonNegativeInt = Field(640_000, description="steps of the linear way between them")
     huber: PositiveFloat = Field(1.0, description="errors beyond this count linearly")
+    begin_at_mean: bool = Field(
+        False,
+        description="values begin at what the first batch's mean reward sums to, not at 0: for worlds that never end",
+    )
     preference_parts: PositiveInt = Field(4, description="the front is evaluated at multiples of 1 over this")
     reference: tuple[float, ...] = Field(
         (), description="scaled return of an episode that the front's hypervolume counts from; empty: it is not counted"
@@ -147,6 +151,9 @@ class MultiObjective:
 
     def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
         """One gradient step of every Q."""
+        if self.updates == 0 and self.recipe.begin_at_mean:
+            for name, Q in self.Q.items():
+                Q.raise_to(torch.from_numpy(batch.r[name].mean((0, 1)) / (1.0 - batch.discount.mean())))
         if self.updates % self.recipe.target_every == 0:
             for name, Q in self.Q.items():
                 follow(self.Q_target[name], Q, self.recipe.tau)

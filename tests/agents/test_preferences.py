@@ -88,12 +88,12 @@ def test_a_preference_is_a_mapping_or_a_sequence_of_parts(folder: Path) -> None:
 
 @pytest.mark.parametrize("preference", [{"carbon": 1}, [1, 1], [-1, 1, 1], [0, 0, 0], [float("nan"), 1, 1]])
 def test_a_preference_that_is_none_is_refused_with_the_objectives(folder: Path, preference: Preference) -> None:
-    with pytest.raises(PolicyError, match="preference of policy 'operator'.*stability, cost, emissions"):
+    with pytest.raises(PolicyError, match=r"preference of policy 'operator'.*stability, cost, emissions"):
         StoredPolicy(folder, preference)
 
 
 def test_a_policy_without_objectives_takes_no_preference() -> None:
-    with pytest.raises(PolicyError, match="preference of policy 'dqn-gas_1'.*one number"):
+    with pytest.raises(PolicyError, match=r"preference of policy 'dqn-gas_1'.*one number"):
         StoredPolicy("dqn-gas_1", {"cost": 1})
 
 

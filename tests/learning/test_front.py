@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from gridmarl.agents.networks import PreferenceNetwork
-from gridmarl.learning.front import Front, FrontPoint, hypervolume, on_front, preferring, read_front, simplex_grid, write_front
+from gridmarl.learning.front import (
+    Front,
+    FrontPoint,
+    hypervolume,
+    on_front,
+    preferring,
+    read_front,
+    simplex_grid,
+    write_front,
+)
 
 
 def test_the_grid_holds_every_preference_of_whole_parts_once() -> None:
@@ -58,8 +67,14 @@ def test_what_is_written_is_read_again_and_the_table_has_a_row_for_each_preferen
         FrontPoint(preference=(w, 1 - w), returns=(10 * w, -w), scaled=(w, -w / 10), on_front=w > 0) for w in (1.0, 0.0)
     )
     front = Front(
-        objectives=("gain", "time"), split="select", first_seed=0, episodes=4, reference=(0.0, -1.0), hypervolume=0.9,
-        utility=0.5, points=points,
+        objectives=("gain", "time"),
+        split="select",
+        first_seed=0,
+        episodes=4,
+        reference=(0.0, -1.0),
+        hypervolume=0.9,
+        utility=0.5,
+        points=points,
     )
     write_front(tmp_path, front)
     assert read_front(tmp_path) == front

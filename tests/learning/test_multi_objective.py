@@ -19,8 +19,7 @@ from gridmarl.learning.multi_objective import MultiObjective, MultiObjectiveReci
 from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.trainer import Training
-from gridmarl.scenario.scenario import Scenario
-from tests.learning.treasure import CONCAVE, CONVEX, DIVER, SETTINGS, SeaTask
+from tests.learning.treasure import DIVER, SETTINGS, SeaTask
 
 FLOAT32 = 1e-6
 """Relative tolerance of sums in single precision."""
@@ -37,8 +36,17 @@ def recipe(**settings: object) -> MultiObjectiveRecipe:
 def operator(fields: int = 80, role: str = "operator", choices: int = 25) -> GroupSpec:
     scale = np.array([[500.0, 500.0, 5000.0]])
     weights = (1.0, 1.0, 0.05)
-    return GroupSpec("operator", ("operator",), fields, ActionSpec(choices), scale=scale, objectives=OBJECTIVES,
-                     role=role, codec="levels", weights=weights)
+    return GroupSpec(
+        "operator",
+        ("operator",),
+        fields,
+        ActionSpec(choices),
+        scale=scale,
+        objectives=OBJECTIVES,
+        role=role,
+        codec="levels",
+        weights=weights,
+    )
 
 
 def learner(group: GroupSpec | None = None, **settings: object) -> MultiObjective:
@@ -53,8 +61,9 @@ def random_batch(rows: int = 8, fields: int = 80, choices: int = 25) -> Transiti
     nothing = np.zeros((rows, 0), np.float32)
     discount = np.full(rows, 0.9, np.float32)
     names = "operator"
-    return Transitions({names: s}, {names: a}, {names: r}, {names: s[::-1].copy()}, discount, nothing, nothing,
-                       np.arange(rows))
+    return Transitions(
+        {names: s}, {names: a}, {names: r}, {names: s[::-1].copy()}, discount, nothing, nothing, np.arange(rows)
+    )
 
 
 def constant(values: list[list[float]], by_preference: Tensor | None = None) -> PreferenceNetwork:
@@ -194,6 +203,32 @@ def test_each_replayed_row_gets_a_preference_of_its_own_anew() -> None:
     assert (first >= 0).all()
     assert len(torch.unique(first[:, 0, 0])) == 8
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_values_can_begin_at_the_sum_of_the_first_mean_rewards(dueling: bool) -> None:
+    """A reward of (-1, -2, 0) forever, discounted by 0.9, is (-10, -20, 0)."""
+    mo, batch = (
+        learner(begin_at_mean=True, dueling=dueling, learning_rate=1e-9, learning_rate_last=1e-9),
+        random_batch(),
+    )
+    batch.r["operator"][:] = [-1.0, -2.0, 0.0]
+    s = torch.from_numpy(batch.s["operator"])
+    before = mo.Q["operator"](s)
+    mo.learn(batch, np.random.default_rng(0))
+    raised = torch.tensor([-10.0, -20.0, 0.0])
+    torch.testing.assert_close(mo.Q["operator"](s), before + raised, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mo.Q_target["operator"](s), before + raised, rtol=1e-4, atol=1e-4)
+
+
+def test_dueling_values_average_to_the_states_values() -> None:
+    mo = learner(dueling=True)
+    Q, s = mo.Q["operator"], torch.randn(5, 1, 80, generator=torch.Generator().manual_seed(0))
+    assert Q.sizes[-1] == 26 * 3
+    raw = deepcopy(Q)
+    raw.head = "vectors"
+    torch.testing.assert_close(Q(s).mean(-2), raw(s)[..., 0, :])
+    assert Q(s).shape == (5, 1, 25, 3)
 
 
 def test_exploring_keeps_a_preference_for_an_episode_and_draws_another_for_the_next() -> None:
