@@ -291,6 +291,6 @@ class PreferenceNetwork(SeatNetwork):
         return weighted(self(x, who, w), self.preference if w is None else w).argmax(-1)
 
 
-def weighted(Q: Tensor, w: Tensor) -> Tensor:
-    """w'Q: (row, seat, action) of (row, seat, action, objective) values and (..., objective) preferences."""
-    return (Q * w[..., None, :]).sum(-1)
+def weighted(values: Tensor, w: Tensor) -> Tensor:
+    """w'Q: (row, seat, action) of (row, seat, action, objective) values Q and (..., objective) preferences w."""
+    return (values * w[..., None, :]).sum(-1)
