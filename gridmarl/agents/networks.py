@@ -178,7 +178,7 @@ class Slots(NamedTuple):
     """
 
     first: int
-    count: int
+    number: int
     width: int
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
@@ -89,7 +89,7 @@ def on_front(points: Float) -> Bool:
     no_worse = (points[None] >= points[:, None]).all(-1)  # [i, j]: j is at least as good as i everywhere
     better = no_worse & (points[None] > points[:, None]).any(-1)
     twin_before = np.tril(no_worse & no_worse.T, -1)
-    return ~(better | twin_before).any(1)
+    return np.logical_not((better | twin_before).any(axis=1, keepdims=True))[:, 0]
 
 
 def hypervolume(points: Float, reference: Float) -> float:
@@ -106,7 +106,7 @@ def hypervolume(points: Float, reference: Float) -> float:
 
 
 @contextmanager
-def preferring(network: PreferenceNetwork, preference: Float) -> Iterator[None]:
+def preferring(network: PreferenceNetwork, preference: Float) -> Generator[None]:
     """The network's own preference replaced for a while."""
     before = network.preference.clone()
     network.preference.copy_(torch.from_numpy(preference))

@@ -152,8 +152,8 @@ class MultiObjective:
     def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
         """One gradient step of every Q."""
         if self.updates == 0 and self.recipe.begin_at_mean:
-            for name, Q in self.Q.items():
-                Q.raise_to(torch.from_numpy(batch.r[name].mean((0, 1)) / (1.0 - batch.discount.mean())))
+            for name, policy in self.policies.items():
+                policy.raise_to(torch.from_numpy(batch.r[name].mean((0, 1)) / (1.0 - batch.discount.mean())))
         if self.updates % self.recipe.target_every == 0:
             for name, Q in self.Q.items():
                 follow(self.Q_target[name], Q, self.recipe.tau)

@@ -45,7 +45,7 @@ def test_the_hypervolume_by_hand() -> None:
 def test_the_hypervolume_is_the_share_of_random_points_that_the_front_dominates() -> None:
     rng = np.random.default_rng(0)
     points, thrown = rng.random((7, 3)), rng.random((200_000, 3))
-    share = (points[None] >= thrown[:, None]).all(-1).any(1).mean()
+    share = np.any((points[None] >= thrown[:, None]).all(-1), axis=1).mean()
     assert hypervolume(points, np.zeros(3)) == pytest.approx(share, abs=0.005)
 
 

@@ -100,11 +100,12 @@ def test_the_operators_network_is_80_and_3_to_128_96_64_to_25_times_3() -> None:
 
 def test_its_slots_are_the_twelve_classes_that_the_operator_observes() -> None:
     slots = slots_of("operator")
+    assert slots is not None
     assert slots == (20, 12, 5)
     names = [field.name for field in FIELDS["operator"]]
-    firsts = [names[slots.first + slots.width * k] for k in range(slots.count)]
+    firsts = [names[slots.first + slots.width * k] for k in range(slots.number)]
     assert firsts == [f"class_{number}_present" for number in range(1, 13)]
-    assert slots.first + slots.count * slots.width == len(names)
+    assert slots.first + slots.number * slots.width == len(names)
     assert slots_of("generator") is None
 
 

@@ -44,9 +44,10 @@ def asked(treasures: Float, found: Front, discount: float) -> tuple[Int, Int]:
     return which, weighed(treasures, preferences, discount).argmax(1)[which]
 
 
-def test_weighted_sums_see_the_two_ends_of_the_concave_front_and_all_of_the_convex_one() -> None:
+def test_weighted_sums_see_the_two_ends_of_the_concave_front_and_every_corner_of_the_convex_one() -> None:
+    """In the convex sea 20.3 after 14 steps lies on the edge from 19.6 after 13 to 22.4 after 17: 0.7 a step."""
     assert hull(CONCAVE) == hull(CONCAVE, 0.98) == [0, 9]  # (1, -1) and (124, -19)
-    assert hull(CONVEX) == [*range(10)]
+    assert hull(CONVEX) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
 
 
 def test_nobody_gets_a_treasure_sooner_than_the_front_says() -> None:

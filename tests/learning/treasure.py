@@ -54,7 +54,8 @@ def front(treasures: Float, discount: float = 1.0) -> Float:
     """Returns (treasure, -steps) of the shortest dives, (column, 2)."""
     if discount == 1.0:
         return np.stack([treasures, -DIVES.astype(np.float64)], axis=1)
-    return np.stack([treasures * discount ** (DIVES - 1), -(1 - discount**DIVES) / (1 - discount)], axis=1)
+    shares = np.power(discount, DIVES.astype(np.float64))
+    return np.array([treasures * shares / discount, -(1 - shares) / (1 - discount)], np.float64).T
 
 
 class Sea:
