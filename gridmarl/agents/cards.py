@@ -23,13 +23,14 @@ ACTIONS: Final[Mapping[str, int]] = {
 }
 """Codec -> how many actions to choose from, or components of one."""
 
-HEADS: Final = ("values", "dueling", "tanh", "gaussian")
+HEADS: Final = ("values", "dueling", "tanh", "gaussian", "vectors", "dueling-vectors")
 """What a network's last layer means, see :class:`gridmarl.agents.networks.SeatNetwork`."""
 
 
-def outputs(head: str, actions: int) -> int:
+def outputs(head: str, actions: int, objectives: int = 1) -> int:
     """Size of the last layer for this many actions to choose from, or components of one."""
-    return {"values": actions, "dueling": actions + 1, "tanh": actions, "gaussian": 2 * actions}[head]
+    counts = {"dueling": actions + 1, "gaussian": 2 * actions, "dueling-vectors": actions + 1}
+    return counts.get(head, actions) * objectives
 
 
 class Standing(Model):
@@ -44,7 +45,8 @@ class Standing(Model):
     profit : mapping
         Seat -> mean over the episodes, $ per episode.
     scaled : float
-        Mean over episodes and seats of the profit divided by the seat's reward scale.
+        Mean over episodes and seats of the profit divided by the seat's reward scale. Where the policy takes
+        preferences: the mean over a grid of them of the scaled return that each weighs.
     """
 
     first_seed: int
@@ -89,6 +91,10 @@ class PolicyCard(Model):
         Bounds of the action's components, where it is one of numbers: -1 .. 1 of the network is stretched to them.
     seats : tuple of str
         Who learned, in the network's order.
+    objectives : tuple of str
+        What the values of each action are about, where they are vectors.
+    preference : tuple of float
+        How much each objective, scaled, counts where the player is told nothing else; sums to 1.
     weights_sha256 : str
         Of the file with the weights.
     reward_scale : mapping
@@ -109,6 +115,8 @@ class PolicyCard(Model):
     shared: bool = True
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    objectives: tuple[str, ...] = ()
+    preference: tuple[float, ...] = ()
     weights_sha256: str
     seats: tuple[str, ...]
     others: str
@@ -180,7 +188,10 @@ def _check(card: PolicyCard, where: str) -> None:
     if card.head not in HEADS:
         raise PolicyError(f"{where}: head of the network", card.head, ", ".join(HEADS), again)
     choices = ACTIONS[card.codec]
-    wanted = fields.SIZES[card.role], outputs(card.head, choices)
+    if card.head.endswith("vectors") != bool(card.objectives) or len(card.preference) != len(card.objectives):
+        allowed = "objectives and a preference of the same length for heads of vectors, none for others"
+        raise PolicyError(f"{where}: preference", card.preference, allowed, again)
+    wanted = fields.SIZES[card.role], outputs(card.head, choices, len(card.objectives) or 1)
     if len(card.sizes) < 2 or (card.sizes[0], card.sizes[-1]) != wanted:
         allowed = f"{wanted[0]} fields of a {card.role} first, {wanted[1]} for {choices} actions of {card.codec!r} last"
         raise PolicyError(f"{where}: sizes of the network", card.sizes, allowed, again)

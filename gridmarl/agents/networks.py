@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -120,13 +120,17 @@ class SeatNetwork(nn.Module):
     head : {"values", "dueling", "tanh", "gaussian"}
         What the outputs mean: values (or logits) of the actions; a state's value and the actions' advantages (Wang et
         al. 2016); actions before a tanh; means of such actions and their log standard deviations, half each.
+    beside : int
+        Numbers that the first layer reads beside the observation.
     """
 
-    def __init__(self, sizes: Sequence[int], seats: int = 1, shared: bool = True, head: str = "values") -> None:
+    def __init__(
+        self, sizes: Sequence[int], seats: int = 1, shared: bool = True, head: str = "values", beside: int = 0
+    ) -> None:
         super().__init__()
         self.sizes, self.seats, self.shared, self.head = tuple(sizes), seats, shared, head
         self.normaliser = Normaliser(self.sizes[0])
-        self.layers = Perceptron(self.sizes, 1 if shared else seats)
+        self.layers = Perceptron((self.sizes[0] + beside, *self.sizes[1:]), 1 if shared else seats)
         # the last row is nobody's: it is never learned, and speaks for seats that training did not know
         self.identity = nn.Parameter(torch.zeros(seats + 1, self.sizes[1])) if shared and seats > 1 else None
 
@@ -139,15 +143,18 @@ class SeatNetwork(nn.Module):
         who : Tensor, optional
             (seat,) numbers of the seats, -1 for a stranger; by default all, in order.
         """
-        x = self.normaliser(x)
+        return self._meant(self.through(self.normaliser(x), who))
+
+    def through(self, x: Tensor, who: Tensor | None) -> Tensor:
+        """(row, seat, input) of the first layer to (row, seat, output), each seat by its own or as itself."""
         rows, seats, size = x.shape
         if not self.shared:
-            return self._meant(self.layers(x.transpose(0, 1), chosen=who).transpose(0, 1))
+            return self.layers(x.transpose(0, 1), chosen=who).transpose(0, 1)
         shift = None
         if self.identity is not None:
             own = self.identity[:-1] if who is None else self.identity[who]
             shift = own.expand(rows, -1, -1).reshape(1, rows * seats, -1)
-        return self._meant(self.layers(x.reshape(1, rows * seats, size), shift).view(rows, seats, -1))
+        return self.layers(x.reshape(1, rows * seats, size), shift).view(rows, seats, -1)
 
     def _meant(self, y: Tensor) -> Tensor:
         if self.head != "dueling":
@@ -161,3 +168,129 @@ class SeatNetwork(nn.Module):
         if self.head in ("values", "dueling"):
             return y.argmax(-1)
         return torch.tanh(y if self.head == "tanh" else y[..., : y.shape[-1] // 2])
+
+
+class Slots(NamedTuple):
+    """Where an observation describes things of one kind, one after the other; the first field of each says it is there.
+
+    The operator's 80 fields are 20 globals, then 12 slots of 5: whether a class of participants fills the slot, its
+    capacity, what it offered, what was accepted, and its mean offer price.
+    """
+
+    first: int
+    number: int
+    width: int
+
+
+class SlotAttention(nn.Module):
+    """Each slot that is filled gathers from the others (Vaswani et al. 2017), as the preference asks.
+
+    Parameters
+    ----------
+    slots : Slots
+    objectives : int
+        Length of the preference that the questions depend on.
+    size : int
+        Of questions and keys.
+    """
+
+    def __init__(self, slots: Slots, objectives: int, size: int = 16) -> None:
+        super().__init__()
+        self.slots, self.size = slots, size
+        self.question = nn.Linear(slots.width + objectives, size)
+        self.key = nn.Linear(slots.width, size)
+        self.value = nn.Linear(slots.width, slots.width)
+
+    def forward(self, x: Tensor, seen: Tensor, w: Tensor) -> Tensor:
+        """Normalised observations with what their slots gathered added; empty slots are zeros and give nothing.
+
+        Parameters
+        ----------
+        x : (row, seat, field) Tensor
+        seen : (row, seat, field) Tensor
+            The same as the world says it.
+        w : (row, seat, objective) Tensor
+        """
+        first, count, width = self.slots
+        there = seen[..., first::width][..., :count] > 0.5
+        slots = x[..., first : first + count * width].unflatten(-1, (count, width)) * there[..., None]
+        asked = torch.cat([slots, w[..., None, :].expand(*slots.shape[:-1], -1)], dim=-1)
+        scores = self.question(asked) @ self.key(slots).transpose(-1, -2) / math.sqrt(self.size)
+        shares = scores.masked_fill(~there[..., None, :], -1e9).softmax(-1)  # (..., slot that asks, slot that answers)
+        gathered = (slots + shares @ self.value(slots)) * there[..., None]
+        return torch.cat([x[..., :first], gathered.flatten(-2), x[..., first + count * width :]], dim=-1)
+
+
+class PreferenceNetwork(SeatNetwork):
+    """Values of every action for every objective, given how much each objective counts (Abels et al. 2019).
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Observation fields, hidden layers, actions times objectives; (80, 128, 96, 64, 25 x 3) for the operator. The
+        first layer also reads the preference.
+    objectives : int
+    seats, shared
+        As for :class:`SeatNetwork`.
+    head : {"vectors", "dueling-vectors"}
+        Whether the outputs are the values, or the state's values and the actions' advantages, a vector each.
+    slots : Slots, optional
+        Where slots of the observation attend to each other.
+
+    Attributes
+    ----------
+    preference : (objective,) Tensor
+        What counts where no other is given; whoever stores the weights stores it beside them.
+    """
+
+    preference: Tensor
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        objectives: int,
+        seats: int = 1,
+        shared: bool = True,
+        head: str = "vectors",
+        slots: Slots | None = None,
+    ) -> None:
+        super().__init__(sizes, seats, shared, head, objectives)
+        self.objectives = objectives
+        self.attention = SlotAttention(slots, objectives) if slots else None
+        self.register_buffer("preference", torch.full((objectives,), 1.0 / objectives), persistent=False)
+
+    def forward(self, x: Tensor, who: Tensor | None = None, w: Tensor | None = None) -> Tensor:
+        """(row, seat, field) observations to (row, seat, action, objective) values.
+
+        Parameters
+        ----------
+        x : Tensor
+        who : Tensor, optional
+            As for :class:`SeatNetwork`.
+        w : (row, seat, objective) Tensor, optional
+            Preferences; by default :attr:`preference` everywhere.
+        """
+        w = (self.preference if w is None else w).expand(*x.shape[:2], -1)
+        scores = self.normaliser(x)
+        if self.attention is not None:
+            scores = self.attention(scores, x, w)
+        y = self.through(torch.cat([scores, w], dim=-1), who).unflatten(-1, (-1, self.objectives))
+        if self.head == "vectors":
+            return y
+        value, advantage = y[..., :1, :], y[..., 1:, :]
+        return value + advantage - advantage.mean(-2, keepdim=True)
+
+    @torch.no_grad()
+    def raise_to(self, values: Tensor) -> None:
+        """Add (objective,) values to those of every state and action."""
+        bias = self.layers.biases[-1].unflatten(-1, (-1, self.objectives))  # a view
+        (bias if self.head == "vectors" else bias[..., :1, :]).add_(values.to(bias))
+
+    def greedy(self, x: Tensor, who: Tensor | None = None, w: Tensor | None = None) -> Tensor:
+        """The actions whose values, weighted by the preference, are highest: (row, seat)."""
+        return weighted(self(x, who, w), self.preference if w is None else w).argmax(-1)
+
+
+def weighted(values: Tensor, w: Tensor) -> Tensor:
+    """w'Q: (row, seat, action) of (row, seat, action, objective) values Q and (..., objective) preferences w."""
+    return (values * w[..., None, :]).sum(-1)

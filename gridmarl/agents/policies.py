@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +17,17 @@ from safetensors import SafetensorError
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.cards import CARD, PolicyCard, find_policy, read_card
-from gridmarl.agents.networks import SeatNetwork
+from gridmarl.agents.networks import PreferenceNetwork, SeatNetwork, Slots
 from gridmarl.agents.seats import Seats
+from gridmarl.environment.columns import CLASS_SLOTS
+from gridmarl.environment.fields import OPERATOR_GLOBALS, SIZES
 from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
 from gridmarl.units import Float, Float32
 
 WEIGHTS: Final = "policy.safetensors"
+Preference = Mapping[str, float] | Sequence[float]
+"""How much each objective counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,55 @@ def read_policy(name_or_path: str | Path) -> Stored:
     return Stored(folder.name, card, weights)
 
 
+def slots_of(role: str) -> Slots | None:
+    """The slots of a role's observation; the operator's are its classes of participants."""
+    if role != "operator":
+        return None
+    first = len(OPERATOR_GLOBALS)
+    return Slots(first, CLASS_SLOTS, (SIZES[role] - first) // CLASS_SLOTS)
+
+
+def _made(card: PolicyCard) -> SeatNetwork:
+    if not card.objectives:
+        return SeatNetwork(card.sizes, len(card.seats), card.shared, card.head)
+    network = PreferenceNetwork(
+        card.sizes, len(card.objectives), len(card.seats), card.shared, card.head, slots_of(card.role)
+    )
+    network.preference.copy_(torch.tensor(card.preference))
+    return network
+
+
+def preferring(stored: Stored, preference: Preference) -> Stored:
+    """The same policy with another preference, whose parts count relative to each other.
+
+    Parameters
+    ----------
+    stored : Stored
+    preference : mapping or sequence
+        Objective -> how much it counts, what is left out counting nothing; or a number for each, in the card's order.
+
+    Raises
+    ------
+    PolicyError
+        Where the policy has no objectives, or the preference is not of them.
+    """
+    objectives, thing = stored.card.objectives, f"preference of policy {stored.name!r}"
+    if not objectives:
+        raise PolicyError(
+            thing, preference, "none: its reward was one number", "train multi_objective, or leave it out"
+        )
+    known = not isinstance(preference, Mapping) or set(preference) <= set(objectives)
+    parts = [preference.get(name, 0.0) for name in objectives] if isinstance(preference, Mapping) else [*preference]
+    if not known or len(parts) != len(objectives) or not 0 < sum(parts) < np.inf or min(parts) < 0:
+        allowed = f"numbers of at least 0, not all 0, for {', '.join(objectives)}"
+        raise PolicyError(thing, preference, allowed, "correct it")
+    shares = tuple(float(part) / float(sum(parts)) for part in parts)
+    return replace(stored, card=stored.card.model_copy(update={"preference": shares}))
+
+
 def _network(stored: Stored) -> SeatNetwork:
     card = stored.card
-    network = SeatNetwork(card.sizes, len(card.seats), card.shared, card.head)
+    network = _made(card)
     try:
         network.load_state_dict(safetensors.torch.load(stored.weights))
     except (SafetensorError, RuntimeError) as error:
@@ -100,18 +150,21 @@ class StoredPolicy:
     ----------
     policy : str, Path or Stored
         Name of a shipped policy, a folder, or what :func:`read_policy` returned.
+    preference : mapping or sequence, optional
+        Of a policy that learned objectives, see :func:`preferring`; by default its card's.
 
     Raises
     ------
     PolicyError
-        See :func:`read_policy`.
+        See :func:`read_policy` and :func:`preferring`.
     """
 
     information: Information = "forecast"
     sees: Sees = "own"
 
-    def __init__(self, policy: str | Path | Stored) -> None:
-        self.stored = policy if isinstance(policy, Stored) else read_policy(policy)
+    def __init__(self, policy: str | Path | Stored, preference: Preference | None = None) -> None:
+        stored = policy if isinstance(policy, Stored) else read_policy(policy)
+        self.stored = stored if preference is None else preferring(stored, preference)
         self.card = self.stored.card
         self.network = _network(self.stored)
         self.codecs: Mapping[str, str] = {self.card.role: self.card.codec}

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import GeneratorSeat, Seats
-from gridmarl.environment.codecs import CODECS
+from gridmarl.environment.codecs import CODECS, INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.files import write_atomically
 from gridmarl.scenario.model import Model
@@ -29,6 +29,7 @@ RULE_CODECS: dict[str, dict[str, str]] = {
     "threshold": {"storage": "curve"},
     "peak-shaving": {"consumer": "order"},
     "passive": {"operator": "levels"},
+    "steady": {"operator": "levels"},
     ZERO_INTELLIGENCE: {"generator": "order"},
 }
 """Rule -> role it serves -> codec it speaks."""
@@ -42,6 +43,13 @@ class RuleSettings(Model):
     price_per_mwh: float = Field(default=80.0, description="fixed and peak-shaving: the asked price")
     charge_below_per_mwh: float = Field(default=40.0, description="threshold: bids to charge at this price")
     discharge_above_per_mwh: float = Field(default=55.0, description="threshold: offers to discharge at this price")
+    reserve_level: int = Field(default=0, ge=0, lt=RESERVE_LEVELS, description="steady: 0 is the least")
+    intervention: int = Field(
+        default=0,
+        ge=0,
+        lt=INTERVENTIONS,
+        description="steady: none, carbon adder, no charging, all demand response, offers mitigated",
+    )
     highest_per_mwh: float = Field(default=200.0, description="zero-intelligence: draws between true cost and this")
 
 
@@ -52,7 +60,8 @@ class Rule:
     ----------
     rule : str
         ``truthful``, ``markup``, ``maximum``, ``fixed`` for generators; ``idle``, ``threshold`` for storage;
-        ``idle``, ``truthful``, ``peak-shaving`` for consumers; ``idle`` for prosumers; ``passive`` for the operator.
+        ``idle``, ``truthful``, ``peak-shaving`` for consumers; ``idle`` for prosumers; ``passive`` and
+        ``steady`` for the operator.
     **numbers
         Fields of :class:`RuleSettings`.
     """
@@ -103,6 +112,8 @@ class Rule:
                 return np.array([s.price_per_mwh, _most_mw(seats, seat)])
             case "passive":
                 return np.array(0.0)
+            case "steady":
+                return np.array(float(s.reserve_level * INTERVENTIONS + s.intervention))
             case _:
                 return np.zeros(CODECS[self.codecs[seats.roles[seat]]].width)
 
@@ -168,4 +179,4 @@ class ZeroIntelligence(Rule):
         }
 
 
-RuleName = Literal["truthful", "markup", "maximum", "fixed", "idle", "threshold", "peak-shaving", "passive"]
+RuleName = Literal["truthful", "markup", "maximum", "fixed", "idle", "threshold", "peak-shaving", "passive", "steady"]

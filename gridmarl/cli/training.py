@@ -41,6 +41,11 @@ def train(
     world = scenario_of(env or load_recipe(recipe).scenario, data, mapping_of(columns)) if fed else env
     changes: dict[str, Any] = {} if device is None else {"device": device}
     folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, **changes)
+    for front in (folder / "front.json", *folder.glob("*/front.json")):
+        if front.is_file():
+            from gridmarl.bench.fronts import draw_front
+
+            draw_front(front.parent)
     found = _trained(folder)
     if as_json:
         print_json({"folder": str(folder), **found.model_dump(mode="json")})

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -84,6 +84,9 @@ class GroupSpec:
         What counts as a reward of 1, in the world's own unit.
     objectives : tuple of str
         Names of the components of a vector reward; empty where it is one number.
+    weights : tuple of float
+        What a unit of each objective, in the world's own unit, counts in the seat's own reward; empty: a reward of 1
+        counts alike in all.
     role, codec : str
         In our own markets.
     """
@@ -96,6 +99,13 @@ class GroupSpec:
     objectives: tuple[str, ...] = ()
     role: str = ""
     codec: str = ""
+    weights: tuple[float, ...] = ()
+
+    @property
+    def preference(self) -> Float:
+        """What its own reward says about scaled objectives, (objective,); sums to 1."""
+        counts = self.scale[0] * self.weights if self.weights else np.ones(len(self.objectives))
+        return counts / counts.sum()
 
 
 class Start(NamedTuple):
@@ -204,4 +214,13 @@ class Algorithm(Protocol):
         TrainingError
             Where a tensor is missing or of another shape.
         """
+        ...
+
+
+@runtime_checkable
+class HearsEpisodes(Protocol):
+    """An algorithm that does something new in each episode of training."""
+
+    def begin(self, rows: Bool, rng: np.random.Generator) -> None:
+        """New episodes begin in these environments, (env,)."""
         ...

@@ -42,14 +42,15 @@ def greedy_returns(algorithm: Algorithm, world: VectorWorld, seed: int) -> Retur
 
 
 def standing_of(returns: Returns, groups: Mapping[str, GroupSpec], first_seed: int) -> Standing:
-    """Means over the episodes; the objectives of a vector reward are summed, scaled."""
+    """Means over the episodes; a vector reward counts as the seat's own reward weighs it."""
     profit: dict[str, float] = {}
     scaled: list[float] = []
     for name, group in groups.items():
-        each = returns[name] / group.scale
-        each = each.sum(2) if group.objectives else each
+        each, dollars = returns[name] / group.scale, returns[name]
+        if group.objectives:
+            each = each @ group.preference
+            dollars = dollars @ np.array(group.weights) if group.weights else each
         scaled += each.mean(0).tolist()
-        dollars = each if group.objectives else returns[name]
         profit |= dict(zip(group.seats, dollars.mean(0).tolist(), strict=True))
     count = len(next(iter(returns.values())))
     return Standing(

@@ -20,10 +20,15 @@ from gridmarl.scenario.model import Model
 if TYPE_CHECKING:
     import torch
 
-    from gridmarl.learning.interface import Algorithm, GroupSpec
+    from gridmarl.learning.front import Front
+    from gridmarl.learning.interface import Algorithm, GroupSpec, VectorWorld
+    from gridmarl.scenario.rules import Split
 
 FOLDER: Final = "training"
-ALGORITHMS: Final[Mapping[str, str]] = {"dqn": "gridmarl.learning.dqn:DQNRecipe"}
+ALGORITHMS: Final[Mapping[str, str]] = {
+    "dqn": "gridmarl.learning.dqn:DQNRecipe",
+    "multi_objective": "gridmarl.learning.multi_objective:MultiObjectiveRecipe",
+}
 """Algorithm -> "module:class" of its recipe."""
 
 
@@ -102,6 +107,10 @@ class Recipe(Model):
     def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> Algorithm:
         """The algorithm that these settings describe, for these groups."""
         raise NotImplementedError
+
+    def fronts(self, algorithm: Algorithm, world: VectorWorld, seed: int, split: Split) -> Mapping[str, Front]:
+        """What it earns under many preferences, by group; nothing where it knows no preferences."""
+        return {}
 
 
 def recipe_class(algorithm: object) -> type[Recipe]:

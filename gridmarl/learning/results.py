@@ -11,7 +11,7 @@ import torch
 from pydantic import JsonValue
 
 from gridmarl.agents.cards import CurvePoint, PolicyCard, Standing
-from gridmarl.agents.networks import SeatNetwork
+from gridmarl.agents.networks import PreferenceNetwork, SeatNetwork
 from gridmarl.agents.policies import Stored, digest_of, write_policy
 from gridmarl.environment import fields
 from gridmarl.files import write_atomically
@@ -74,6 +74,7 @@ def write_policies(
     """Write the card and the weights of each group's policy."""
     for name, group in groups.items():
         network, content = networks[name], weights[name]
+        preference = network.preference.tolist() if isinstance(network, PreferenceNetwork) else ()
         scale = group.scale.reshape(len(group.seats), -1)[:, 0]
         card = PolicyCard(
             algorithm=recipe.algorithm,
@@ -85,6 +86,8 @@ def write_policies(
             shared=network.shared,
             low=tuple(group.actions.low.tolist()),
             high=tuple(group.actions.high.tolist()),
+            objectives=group.objectives,
+            preference=tuple(preference),
             weights_sha256=digest_of(content),
             seats=group.seats,
             others=recipe.others,

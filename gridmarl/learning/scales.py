@@ -36,6 +36,12 @@ def objective_scale(scenario: Scenario) -> Float:
     return np.array([[dollars, dollars, load_mwh * REFERENCE_CO2_KG_PER_MWH]])
 
 
+def objective_weights(scenario: Scenario) -> tuple[float, float, float]:
+    """What a dollar, a dollar and a kg CO2 count in the operator's own reward."""
+    settings = scenario.operator
+    return settings.stability_weight, settings.cost_weight, settings.emissions_weight
+
+
 def capacities_mw(scenario: Scenario) -> dict[str, float]:
     """Seat -> what scales its rewards."""
     found = {unit.name: unit.capacity_mw for unit in scenario.all_generators}

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,16 +29,17 @@ from gridmarl.learning.checkpoints import (
     write_checkpoint,
     write_state,
 )
-from gridmarl.learning.interface import Start, VectorWorld
-from gridmarl.learning.judging import Returns, greedy_returns, standing_of
+from gridmarl.learning.front import Front, write_front
+from gridmarl.learning.interface import HearsEpisodes, Start, VectorWorld
+from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.nstep import NStep, column_shapes
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.replay import Replay
-from gridmarl.learning.results import Report, write_policies, write_report
+from gridmarl.learning.results import Report, group_folder, write_policies, write_report
 from gridmarl.learning.scalars import scalar_writer
 from gridmarl.learning.segments import disk_refused, write_arrays
-from gridmarl.learning.tasks import ForeignTask, MarketTask, task_of
+from gridmarl.learning.tasks import MarketTask, Task, task_of
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
@@ -130,12 +131,12 @@ class Training:
     Parameters
     ----------
     recipe : Recipe
-    task : MarketTask or ForeignTask
+    task : Task
     folder : Path
         Where the chosen policy is kept, and the checkpoint in a folder of it.
     """
 
-    def __init__(self, recipe: Recipe, task: MarketTask | ForeignTask, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, task: Task, folder: Path) -> None:
         self.recipe, self.task, self.folder, self.checkpoint = recipe, task, folder, folder / FOLDER
         self.world = task.make(recipe.num_envs, "train")
         self.groups = self.world.groups
@@ -159,6 +160,7 @@ class Training:
         self.chosen_step: int | None = None
         self.standing: Standing | None = None
         self.weights: dict[str, bytes] = {}  # of the best policy so far
+        self.fronts: Mapping[str, Front] = {}  # of the latest evaluation
         self.now: Start = self.world.reset(task.first_seed("train", recipe.seed))
         self._judge: VectorWorld | None = None
         self._metrics: dict[str, tuple[float, int]] = {}
@@ -191,6 +193,9 @@ class Training:
         step = self.world.step(actions)
         self.replay.add(self.window.push(self.now, actions, step))
         self.now = Start(step.observations, step.state)
+        ended = step.terminated | step.truncated
+        if ended.any() and isinstance(self.algorithm, HearsEpisodes):
+            self.algorithm.begin(ended, self.rng)
         self.step += self.recipe.num_envs
         if self.step >= self.recipe.learn_from and self.replay.size and self._crossed(self.recipe.learn_every):
             for _ in range(self.recipe.updates):
@@ -211,18 +216,22 @@ class Training:
             total, count = self._metrics.get(name, (0.0, 0))
             self._metrics[name] = total + value, count + 1
 
-    def _play(self, split: Split, episodes: int) -> tuple[Returns, Standing]:
-        """Greedy episodes of a split."""
+    def _play(self, split: Split, episodes: int) -> Standing:
+        """Greedy episodes of a split; the fronts of algorithms that know preferences are kept."""
         if split == "select":
             self._judge = self._judge or self.task.make(episodes, split)
         world = self._judge if split == "select" and self._judge else self.task.make(episodes, split)
         seed = self.task.first_seed(split, self.recipe.seed)
-        returns = greedy_returns(self.algorithm, world, seed)
-        return returns, standing_of(returns, self.groups, seed)
+        standing = standing_of(greedy_returns(self.algorithm, world, seed), self.groups, seed)
+        self.fronts = self.recipe.fronts(self.algorithm, world, seed, split)
+        if not self.fronts:
+            return standing
+        utility = float(np.mean([front.utility for front in self.fronts.values()]))
+        return standing.model_copy(update={"scaled": utility})
 
     def _evaluate(self) -> None:
         """Greedy on the select split; the policy to be chosen is kept."""
-        _, standing = self._play("select", self.recipe.select_seeds)
+        standing = self._play("select", self.recipe.select_seeds)
         means = {name: total / count for name, (total, count) in self._metrics.items()}
         self._metrics.clear()
         self.curve.append(
@@ -258,6 +267,8 @@ class Training:
                 write_policies(self.folder, self.recipe, self.task, self.groups, networks, report, self.weights)
             else:
                 write_report(self.folder, report, self.weights)
+            for name, front in self.fronts.items():
+                write_front(group_folder(self.folder, name, self.groups), front)
         except OSError as error:
             raise disk_refused(self.folder, error) from error
 
@@ -266,8 +277,10 @@ class Training:
         assert self.standing is not None
         for name, policy in self.algorithm.policies.items():
             policy.load_state_dict(safetensors.torch.load(self.weights[name]))
-        _, test = self._play("test", self.recipe.test_seeds)
+        test = self._play("test", self.recipe.test_seeds)
         report = self._summary({"select": self.standing, "test": test})
+        if self.fronts:
+            self._play("select", self.recipe.select_seeds)  # the front that is kept is the chosen weights'
         self._write(report)
         return report
 
@@ -298,6 +311,8 @@ class Training:
     def _begin_anew(self) -> None:
         self.now = self.world.reset((self.task.first_seed("train", self.recipe.seed) + self.step) % 2**31)
         self.window.clear()
+        if isinstance(self.algorithm, HearsEpisodes):
+            self.algorithm.begin(np.ones(self.world.num_envs, np.bool_), self.rng)
 
     def _progress(self) -> Progress:
         return Progress(
