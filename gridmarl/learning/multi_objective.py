@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -255,6 +255,6 @@ def network(recipe: MultiObjectiveRecipe, group: GroupSpec, number: int) -> Pref
     count, head = len(group.objectives), "dueling-vectors" if recipe.dueling else "vectors"
     sizes = (group.fields, *recipe.hidden, outputs(head, group.actions.choices, count))
     made = (PreferenceNetwork, sizes, count, len(group.seats), recipe.share, head, slots_of(group.role))
-    found = cast(PreferenceNetwork, seeded(recipe.seed + 1009 * number, *made))
+    found = seeded(recipe.seed + 1009 * number, *made)
     found.preference.copy_(torch.from_numpy(group.preference))
     return found
