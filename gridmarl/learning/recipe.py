@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from gridmarl.learning.interface import Algorithm, GroupSpec
 
 FOLDER: Final = "training"
-ALGORITHMS: Final[Mapping[str, str]] = {"dqn": "gridmarl.learning.dqn:DQNRecipe"}
+ALGORITHMS: Final[Mapping[str, str]] = {
+    "dqn": "gridmarl.learning.dqn:DQNRecipe",
+    "actor_critic": "gridmarl.learning.actor_critic:ActorCriticRecipe",
+}
 """Algorithm -> "module:class" of its recipe."""
 
 
