@@ -222,13 +222,13 @@ def test_the_temperature_learns_where_it_is_automatic_and_stays_where_it_is_not(
 
 
 def one_step_task(a: np.ndarray) -> np.ndarray:
-    """A reward that is highest at 0.6, whatever the state."""
-    return -((a[..., 0] - 0.6) ** 2)
+    """A reward that is highest at 0.3, whatever the state."""
+    return -((a[..., 0] - 0.3) ** 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_best_action_of_a_one_step_task_is_found_and_sacs_entropy_is_the_wanted_one(kind: Kind) -> None:
-    actor_critic = learner(kind, 1, learning_rate=3e-3, learning_rate_last=3e-3, entropy_each=-0.7, temperature=0.1)
+    actor_critic = learner(kind, 1, learning_rate=2e-3, learning_rate_last=2e-3, entropy_each=-0.7, temperature=0.03)
     rng, batch = np.random.default_rng(0), random_batch(1, discount=0.0, rows=64)
     batch.s["storage"][:] = 0.1
     found: list[float] = []
@@ -237,8 +237,8 @@ def test_the_best_action_of_a_one_step_task_is_found_and_sacs_entropy_is_the_wan
         batch.r["storage"][:] = one_step_task(batch.a["storage"])
         found.append(actor_critic.learn(batch, rng).get("entropy.storage", 0.0))
     action = actor_critic.act({"storage": batch.s["storage"]}, rng, explore=False)["storage"]
-    assert action.mean() == pytest.approx(0.6, abs=0.1)
-    assert np.mean(found[-100:]) == pytest.approx(-0.7 if kind == "sac" else 0.0, abs=0.2)
+    assert action.mean() == pytest.approx(0.3, abs=0.1)
+    assert np.mean(found[-100:]) == pytest.approx(-0.7 if kind == "sac" else 0.0, abs=0.25)
 
 
 def test_gradients_are_clipped_at_their_norm() -> None:
