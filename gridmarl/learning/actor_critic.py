@@ -154,8 +154,9 @@ class GroupLearner:
 
     def __init__(self, recipe: ActorCriticRecipe, group: GroupSpec, number: int, device: torch.device) -> None:
         self.recipe, self.group, self.device = recipe, group, device
-        self.pi, self.Q = (network.to(device) for network in networks(recipe, group, number))
-        self.pi_target, self.Q_target = (deepcopy(net).requires_grad_(False) for net in (self.pi, self.Q))
+        pi, Q = networks(recipe, group, number)
+        self.pi, self.Q = pi.to(device), Q.to(device)
+        self.pi_target, self.Q_target = deepcopy(pi).requires_grad_(False), deepcopy(Q).requires_grad_(False)
         seats = len(group.seats)
         start = torch.full((1 if recipe.share else seats,), math.log(recipe.temperature), device=device)
         self.log_alpha = nn.Parameter(start)  # of those who share a policy together
@@ -210,7 +211,8 @@ class GroupLearner:
 
     def _samples(self, batch: Transitions, name: str) -> Batch:
         arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount[:, None])
-        return Batch(*(torch.from_numpy(array).to(self.device) for array in arrays))
+        s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        return Batch(s, a, r, s_next, discount)
 
     def _descend(self, name: str, loss: Tensor) -> Metrics:
         """The loss's gradient for the parameters of one optimiser, and of no other, clipped at the recipe's norm."""
@@ -218,8 +220,8 @@ class GroupLearner:
         gradients = torch.autograd.grad(loss, parameters)
         norm = torch.nn.utils.get_total_norm(gradients)
         scale = (self.recipe.gradient_norm / norm).clamp(max=1.0)
-        for parameter, gradient in zip(parameters, torch._foreach_mul(gradients, scale), strict=True):
-            parameter.grad = gradient
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient * scale
         return {f"loss_{name}": float(loss.detach()), f"norm_{name}": float(norm)}
 
     def critic_loss(self, b: Batch, rng: np.random.Generator) -> Tensor:
@@ -319,7 +321,7 @@ class TwinCritics(nn.Module):
         self.identity = nn.Parameter(torch.zeros(2, seats, sizes[1])) if shared and seats > 1 else None
 
     def forward(self, s: Tensor, a: Tensor) -> Tensor:
-        """Values (critic, row, seat) of normalised observations (row, seat, field) and actions (row, seat, component)."""
+        """Values (critic, row, seat) of normalised observations and actions, (row, seat, number) each."""
         x = torch.cat([s, a], -1)
         rows, seats, size = x.shape
         if not self.shared:

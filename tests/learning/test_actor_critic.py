@@ -69,8 +69,8 @@ def random_batch(seats: int = 3, components: int = 1, discount: float = 0.9, row
 
 
 def samples(batch: Transitions) -> Batch:
-    arrays = (batch.s, batch.a, batch.r, batch.s_next)
-    return Batch(*(torch.from_numpy(a["storage"]) for a in arrays), torch.from_numpy(batch.discount)[:, None])
+    s, a, r, s_next = (torch.from_numpy(by["storage"]) for by in (batch.s, batch.a, batch.r, batch.s_next))
+    return Batch(s, a, r, s_next, torch.from_numpy(batch.discount)[:, None])
 
 
 def observations(seats: int = 3) -> dict[str, np.ndarray]:
@@ -169,7 +169,9 @@ def test_each_loss_reaches_its_own_parameters_and_no_target_network(kind: Kind) 
     actor_critic, batch = learner(kind, actor_every=2), random_batch()
     mine, b = only(actor_critic), samples(batch)
     loss = mine.critic_loss(b, np.random.default_rng(0))
-    assert all(g is None for g in torch.autograd.grad(loss, [*mine.pi.parameters()], allow_unused=True, retain_graph=True))
+    assert all(
+        g is None for g in torch.autograd.grad(loss, [*mine.pi.parameters()], allow_unused=True, retain_graph=True)
+    )
     assert all(g is not None for g in torch.autograd.grad(loss, [*mine.Q.parameters()]))
     for _ in range(2):
         actor_critic.learn(batch, np.random.default_rng(0))
@@ -178,7 +180,11 @@ def test_each_loss_reaches_its_own_parameters_and_no_target_network(kind: Kind) 
 
 
 def test_td3s_actor_and_targets_move_only_every_second_update() -> None:
-    actor_critic, batch, rng = learner("td3", actor_every=2, tau=0.25, learning_rate=0.01), random_batch(), np.random.default_rng(0)
+    actor_critic, batch, rng = (
+        learner("td3", actor_every=2, tau=0.25, learning_rate=0.01),
+        random_batch(),
+        np.random.default_rng(0),
+    )
     before = actor_critic.state_dict()
     actor_critic.learn(batch, rng)
     first = actor_critic.state_dict()
@@ -277,7 +283,9 @@ def test_sac_explores_by_drawing_from_its_gaussian_and_plays_its_mean() -> None:
     actor_critic, rng = learner("sac", learning_rate=0.01), np.random.default_rng(0)
     seen, pi = observations(), only(actor_critic).pi
     greedy = actor_critic.act(seen, rng, explore=False)["storage"]
-    torch.testing.assert_close(torch.from_numpy(greedy), torch.tanh(pi(torch.from_numpy(seen["storage"])))[..., :1].detach())
+    torch.testing.assert_close(
+        torch.from_numpy(greedy), torch.tanh(pi(torch.from_numpy(seen["storage"])))[..., :1].detach()
+    )
     drawn = np.array([actor_critic.act(seen, rng, explore=True)["storage"] for _ in range(300)])
     sigma = pi(torch.from_numpy(seen["storage"]))[..., 1:].exp().detach().numpy()
     np.testing.assert_allclose(np.arctanh(drawn.clip(-0.999999, 0.999999)).std(0), sigma, rtol=0.25)
