@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -371,5 +371,4 @@ def networks(recipe: ActorCriticRecipe, group: GroupSpec, number: int) -> tuple[
     sizes = (group.fields, *recipe.hidden, outputs(head, components))
     pi = seeded(seed, SeatNetwork, sizes, seats, recipe.share, head)
     sizes = (group.fields + components, *recipe.hidden, 1)
-    Q = seeded(seed + SEED_OF_CRITICS, TwinCritics, sizes, seats, recipe.share)
-    return cast(SeatNetwork, pi), cast(TwinCritics, Q)
+    return pi, seeded(seed + SEED_OF_CRITICS, TwinCritics, sizes, seats, recipe.share)

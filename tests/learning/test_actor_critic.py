@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +16,8 @@ from gridmarl.learning.actor_critic import ActorCritic, ActorCriticRecipe, Batch
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, Restarting
 from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.tasks import task_of
+from gridmarl.learning.trainer import Training, repeatable
 
 FLOAT32 = 1e-5
 """Relative tolerance of sums in single precision."""
@@ -22,6 +26,24 @@ Kind = Literal["td3", "sac"]
 KINDS: tuple[Kind, ...] = ("td3", "sac")
 ROWS = 6
 """Environments, and rows of a batch."""
+PENDULUM: Mapping[str, object] = {
+    "algorithm": "actor_critic",
+    "gymnasium": "Pendulum-v1",
+    "num_envs": 2,
+    "steps": 800,
+    "n_step": 3,
+    "hidden": [16],
+    "batch_size": 16,
+    "replay_size": 500,
+    "learn_from": 100,
+    "random_steps": 100,
+    "learn_every": 4,
+    "correlation": 0.5,
+    "evaluate_every": 400,
+    "checkpoint_every": 200,
+    "select_seeds": 1,
+    "test_seeds": 1,
+}
 
 
 def group(seats: int = 3, fields: int = 48, components: int = 1) -> GroupSpec:
@@ -409,3 +431,31 @@ def test_actor_critic_is_an_algorithm_that_is_told_where_episodes_begin() -> Non
     algorithm: Algorithm = learner()  # type checkers look, too
     assert set(algorithm.policies) == {"storage"}
     assert isinstance(algorithm, Restarting)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_stopped_between_checkpoints_goes_on_to_equal_tensors(kind: Kind, tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        """Stands for whatever stops a training."""
+
+    recipe = parse_recipe({**PENDULUM, "kind": kind}, "pendulum")
+    with repeatable(recipe):
+        whole, first, second = (
+            Training(recipe, task_of(recipe, None), tmp_path / name) for name in ("whole", "part", "part")
+        )
+        whole.run()
+        advance = first._advance
+
+        def stop() -> None:
+            advance()
+            if first.step > 550:
+                raise StoppedError
+
+        first._advance = stop
+        with pytest.raises(StoppedError):
+            first.run()
+        second.resume()
+        assert second.step == 400
+        second.run()
+    assert same(whole.algorithm.state_dict(), second.algorithm.state_dict())
+    assert whole.updates == second.updates > 100
