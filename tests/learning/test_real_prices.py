@@ -17,15 +17,15 @@ from gridmarl.learning.trainer import train
 from gridmarl.scenario.scenario import Scenario
 
 TABLE = Path(__file__).parents[2] / ".." / "shared" / "data" / "caiso_dam_lmp_dlap_2023-06_2024-10.csv"
-WEEKS = range(12)
 SEED = 0
 
 
 def revenues(world: Scenario, agent: Agent, name: str) -> list[float]:
     """Profit of each test week, with the change in stored energy at the world's price, $."""
     found: list[float] = []
-    for week in WEEKS:
-        played = rollout(world, Team({"storage": agent}, name), seed=week)
+    for start in world.windows["test"]:
+        week = world.but(windows={"test": [start]})
+        played = rollout(week, Team({"storage": agent}, name))
         earned = played.results[:, played.seats.index("battery_1"), REWARD].sum()
         found.append(float(earned) + played.stored_mwh * world.stored_energy_price_per_mwh)
     return found
