@@ -28,6 +28,7 @@ FOLDER: Final = "training"
 ALGORITHMS: Final[Mapping[str, str]] = {
     "dqn": "gridmarl.learning.dqn:DQNRecipe",
     "multi_objective": "gridmarl.learning.multi_objective:MultiObjectiveRecipe",
+    "actor_critic": "gridmarl.learning.actor_critic:ActorCriticRecipe",
 }
 """Algorithm -> "module:class" of its recipe."""
 

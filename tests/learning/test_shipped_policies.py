@@ -18,8 +18,8 @@ from gridmarl.scenario.scenario import Scenario
 RETRAIN = "the world changed since the policy was trained; run `gridmarl train` with its recipe again"
 
 
-def test_both_policies_of_the_auction_ship() -> None:
-    assert {"dqn-auction", "dqn-gas_1"} <= set(policy_names())
+def test_the_policies_of_the_auction_ship() -> None:
+    assert {"dqn-auction", "dqn-gas_1", "multi_objective-auction", "multi_objective-storm"} <= set(policy_names())
 
 
 @pytest.mark.parametrize("name", policy_names())

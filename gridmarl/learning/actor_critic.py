@@ -1,0 +1,374 @@
+"""Actor-critic for seats whose actions are numbers: TD3 (Fujimoto et al. 2018) and SAC (Haarnoja et al. 2018).
+
+One file for two settings, because they share almost all: twin critics, the smaller of which makes the target; an actor
+that climbs its critic; target networks that follow slowly (polyak). TD3's actor names an action, its target smooths the
+next one with clipped noise, and it moves every ``actor_every`` updates. SAC's actor is a Gaussian squashed by tanh,
+whose entropy is rewarded at a temperature that holds it at a wanted level.
+
+Symbols are the papers': states s, actions a within -1 .. 1, rewards r, actor pi, critics Q_1 and Q_2, temperature
+alpha, targets y. Rewards may be returns over n steps; SAC counts the entropy of the state they end in alone. Each group
+of seats has an actor and critics; seats that share them are samples of one batch and read who they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss, softplus
+
+from gridmarl.agents.cards import outputs
+from gridmarl.agents.networks import Perceptron, SeatNetwork
+from gridmarl.errors import TrainingError
+from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
+from gridmarl.learning.recipe import Recipe
+from gridmarl.learning.replay import Transitions
+from gridmarl.learning.tensors import (
+    adam_tensors,
+    as_tensors,
+    check_finite,
+    follow,
+    load_adam,
+    load_module,
+    module_tensors,
+    seeded,
+    wanted,
+)
+from gridmarl.units import Bool, Float32, Int
+
+LOG_DEVIATION: Final = (-10.0, 2.0)
+"""Bounds of the log standard deviation of SAC's Gaussian before the tanh."""
+SEED_OF_CRITICS: Final = 500_009
+
+
+class ActorCriticRecipe(Recipe):
+    """Settings of a training by TD3 or SAC."""
+
+    algorithm: Literal["actor_critic"] = "actor_critic"  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    kind: Literal["td3", "sac"] = "td3"
+    hidden: tuple[PositiveInt, ...] = Field((64, 32), description="hidden layers of actors and critics")
+    tau: float = Field(0.005, gt=0, le=1, description="how far targets move towards the online networks in an update")
+    random_steps: NonNegativeInt = Field(4_000, description="steps of uniformly random actions at the beginning")
+    noise: NonNegativeFloat = Field(0.1, description="td3: standard deviation of the noise of exploring")
+    correlation: float = Field(0.0, ge=0, lt=1, description="of the noise of exploring between steps of an episode")
+    target_noise: NonNegativeFloat = Field(0.2, description="td3: standard deviation of the noise that smooths targets")
+    target_clip: NonNegativeFloat = Field(0.5, description="td3: largest such noise")
+    actor_every: PositiveInt = Field(2, description="td3: updates of the critics between those of the actor")
+    temperature: PositiveFloat = Field(1.0, description="sac: alpha at the beginning")
+    automatic: bool = Field(True, description="sac: alpha holds the entropy at entropy_each per component")
+    entropy_each: float = Field(-1.0, description="sac: wanted entropy of a component of an action, nats")
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step of the environments."""
+        done = min(step / self.steps, 1.0)
+        return self.learning_rate + done * (self.learning_rate_last - self.learning_rate)
+
+    def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> ActorCritic:
+        """The learner."""
+        return ActorCritic(self, groups, device)
+
+
+class ActorCritic:
+    """TD3 or SAC on replayed transitions, for all groups at once.
+
+    Parameters
+    ----------
+    recipe : ActorCriticRecipe
+    groups : mapping
+        Who learns.
+    device : torch.device
+
+    Raises
+    ------
+    TrainingError
+        Where a group's actions are a choice, or its reward is not one number.
+    """
+
+    def __init__(self, recipe: ActorCriticRecipe, groups: Mapping[str, GroupSpec], device: torch.device) -> None:
+        self.recipe, self.groups, self.device = recipe, groups, device
+        self.learners = {
+            name: GroupLearner(recipe, group, number, device) for number, (name, group) in enumerate(groups.items())
+        }
+        self.policies: Mapping[str, SeatNetwork] = {name: learner.pi for name, learner in self.learners.items()}
+        self.steps = 0  # acted in all environments together
+        self.updates = 0
+
+    def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Float32 | Int]:
+        """Greedy, or exploring actions, (env, seat, component) within -1 .. 1."""
+        seen, chosen = as_tensors(observations, self.device), dict[str, Float32 | Int]()
+        for name, s in seen.items():
+            chosen[name] = self.learners[name].explore(s, rng, self.steps) if explore else self.learners[name].greedy(s)
+        if explore:
+            self.steps += len(next(iter(seen.values())))
+        return chosen
+
+    def begin(self, rows: Bool, rng: np.random.Generator) -> None:
+        """Episodes begin in these environments: noise that lasts is drawn anew there."""
+        for learner in self.learners.values():
+            learner.fresh |= rows
+
+    def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
+        """One update: all gradients are taken at the weights before it, so one that fails leaves them."""
+        moves_actor = self.recipe.kind == "sac" or (self.updates + 1) % self.recipe.actor_every == 0
+        found: Metrics = {}
+        for name, learner in self.learners.items():
+            found |= {f"{key}.{name}": v for key, v in learner.gradients(batch, name, rng, moves_actor).items()}
+        check_finite("loss", self.updates + 1, found.values())
+        for learner in self.learners.values():
+            learner.step(self.recipe.rate(self.steps), moves_actor)
+        self.updates += 1
+        return found
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of networks, targets, moments, temperatures, noise and counts."""
+        state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
+        for name, learner in self.learners.items():
+            state |= learner.state_dict(name)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to such copies."""
+        for name, learner in self.learners.items():
+            learner.load_state_dict(name, state)
+        self.steps, self.updates = int(state["steps"]), int(state["updates"])
+
+
+class Batch(NamedTuple):
+    """A group's part of replayed transitions; states are normalised where critics read them."""
+
+    s: Tensor  # (row, seat, field)
+    a: Tensor  # (row, seat, component)
+    r: Tensor  # (row, seat)
+    s_next: Tensor  # (row, seat, field)
+    discount: Tensor  # (row, 1)
+
+
+class GroupLearner:
+    """Actor, twin critics, their targets and the temperature of one group."""
+
+    def __init__(self, recipe: ActorCriticRecipe, group: GroupSpec, number: int, device: torch.device) -> None:
+        self.recipe, self.group, self.device = recipe, group, device
+        pi, Q = networks(recipe, group, number)
+        self.pi, self.Q = pi.to(device), Q.to(device)
+        self.pi_target, self.Q_target = deepcopy(pi).requires_grad_(False), deepcopy(Q).requires_grad_(False)
+        seats = len(group.seats)
+        start = torch.full((1 if recipe.share else seats,), math.log(recipe.temperature), device=device)
+        self.log_alpha = nn.Parameter(start)  # of those who share a policy together
+        self.entropy = recipe.entropy_each * group.actions.size
+        self.adam = {
+            name: torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
+            for name, parameters in (
+                ("pi", [*self.pi.parameters()]),
+                ("Q", [*self.Q.parameters()]),
+                ("alpha", [self.log_alpha]),
+            )
+        }
+        self.epsilon = np.zeros((recipe.num_envs, seats, group.actions.size), np.float32)  # noise of the latest step
+        self.fresh = np.ones(recipe.num_envs, np.bool_)  # environments whose noise is drawn anew
+
+    def greedy(self, s: Tensor) -> Float32:
+        """The actor's best actions."""
+        with torch.inference_mode():
+            return self.pi.greedy(s).cpu().numpy()
+
+    def explore(self, s: Tensor, rng: np.random.Generator, step: int) -> Float32:
+        """The actor's actions with noise; at the beginning, uniformly random ones."""
+        self.pi.normaliser.observe(s.reshape(-1, s.shape[-1]))
+        epsilon = torch.from_numpy(self._next_noise(rng)).to(self.device)
+        if step < self.recipe.random_steps:
+            return rng.uniform(-1.0, 1.0, self.epsilon.shape).astype(np.float32)
+        with torch.inference_mode():
+            if self.recipe.kind == "sac":
+                return sample(self.pi(s), epsilon)[0].cpu().numpy()
+            return (self.pi.greedy(s) + self.recipe.noise * epsilon).clamp(-1.0, 1.0).cpu().numpy()
+
+    def _next_noise(self, rng: np.random.Generator) -> Float32:
+        """Standard normal in every step, correlated between the steps of an episode, independent between episodes."""
+        new = rng.standard_normal(self.epsilon.shape, np.float32)
+        rho = np.float32(self.recipe.correlation)
+        lasting = rho * self.epsilon + np.sqrt(1 - rho**2) * new
+        self.epsilon = np.where(self.fresh[:, None, None], new, lasting)
+        self.fresh[:] = False
+        return self.epsilon
+
+    def gradients(self, batch: Transitions, name: str, rng: np.random.Generator, moves_actor: bool) -> Metrics:
+        """Write the clipped gradients of all losses to the parameters; the losses, and the norms before the clip."""
+        b = self._samples(batch, name)
+        found = self._descend("Q", self.critic_loss(b, rng))
+        if moves_actor:
+            loss, log_density = self.actor_loss(b.s, rng)
+            found |= self._descend("pi", loss)
+            if self.recipe.kind == "sac" and self.recipe.automatic:
+                self._descend("alpha", self.temperature_loss(log_density))
+                found |= {"alpha": float(self.log_alpha.detach().exp().mean()), "entropy": -float(log_density.mean())}
+        return found
+
+    def _samples(self, batch: Transitions, name: str) -> Batch:
+        arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount[:, None])
+        s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        return Batch(s, a, r, s_next, discount)
+
+    def _descend(self, name: str, loss: Tensor) -> Metrics:
+        """The loss's gradient for the parameters of one optimiser, and of no other, clipped at the recipe's norm."""
+        parameters = self.adam[name].param_groups[0]["params"]
+        gradients = torch.autograd.grad(loss, parameters)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scale = (self.recipe.gradient_norm / norm).clamp(max=1.0)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient * scale
+        return {f"loss_{name}": float(loss.detach()), f"norm_{name}": float(norm)}
+
+    def critic_loss(self, b: Batch, rng: np.random.Generator) -> Tensor:
+        """Mean squared error of both critics against one target; gradients reach the critics alone."""
+        y = self.target(b, rng)
+        values = self.Q(self.pi.normaliser(b.s), b.a)
+        return 2.0 * mse_loss(values, y.expand_as(values))  # the sum over the two critics
+
+    @torch.no_grad()
+    def target(self, b: Batch, rng: np.random.Generator) -> Tensor:
+        """Y = r + discount (min_i Q_target_i(s', a') - alpha log pi(a'|s')), (row, seat).
+
+        TD3: a' is the target actor's action with clipped noise, and there is no entropy. SAC: a' is drawn from the
+        actor. An episode that was cut off has a discount above 0 and its true last observation as s', so the value
+        beyond the cut is bootstrapped (Pardo et al. 2018).
+        """
+        epsilon = self._normal(b.a.shape, rng)
+        if self.recipe.kind == "td3":
+            clip = self.recipe.target_clip
+            smooth = (self.recipe.target_noise * epsilon).clamp(-clip, clip)
+            a_next, surprise = (self.pi_target.greedy(b.s_next) + smooth).clamp(-1.0, 1.0), 0.0
+        else:
+            a_next, log_density = sample(self.pi(b.s_next), epsilon)
+            surprise = self.log_alpha.exp() * log_density
+        value = self.Q_target(self.pi.normaliser(b.s_next), a_next).amin(0)
+        return b.r + b.discount * (value - surprise)
+
+    def actor_loss(self, s: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """TD3: -Q_1(s, pi(s)); SAC: alpha log pi(a|s) - min_i Q_i(s, a). Also log pi(a|s), without a gradient."""
+        y, x = self.pi(s), self.pi.normaliser(s)
+        if self.recipe.kind == "td3":
+            return -self.Q(x, torch.tanh(y))[0].mean(), torch.zeros(())
+        a, log_density = sample(y, self._normal((*y.shape[:-1], y.shape[-1] // 2), rng))
+        loss = self.log_alpha.detach().exp() * log_density - self.Q(x, a).amin(0)
+        return loss.mean(), log_density.detach()
+
+    def temperature_loss(self, log_density: Tensor) -> Tensor:
+        """Raises alpha where the entropy, -log pi, is below what is wanted; the log keeps alpha positive."""
+        return -(self.log_alpha * (log_density + self.entropy)).mean()
+
+    def _normal(self, shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(self.device)
+
+    def step(self, rate: float, moves_actor: bool) -> None:
+        """Descend the gradients, then let the targets follow."""
+        tuned = self.recipe.kind == "sac" and self.recipe.automatic
+        for name in ("Q", *(("pi",) if moves_actor else ()), *(("alpha",) if moves_actor and tuned else ())):
+            self.adam[name].param_groups[0]["lr"] = rate
+            self.adam[name].step()
+        if moves_actor:  # TD3 delays the targets with the actor
+            follow(self.Q_target, self.Q, self.recipe.tau)
+            follow(self.pi_target, self.pi, self.recipe.tau)
+
+    def _modules(self, name: str) -> dict[str, nn.Module]:
+        found = {"pi": self.pi, "pi_target": self.pi_target, "Q": self.Q, "Q_target": self.Q_target}
+        return {f"{key}.{name}": module for key, module in found.items()}
+
+    def state_dict(self, name: str) -> dict[str, Tensor]:
+        """Copies of all that changes."""
+        state = {f"log_alpha.{name}": self.log_alpha.detach().to("cpu", copy=True)}
+        state |= {f"noise.{name}": torch.from_numpy(self.epsilon.copy())}
+        state |= {f"fresh.{name}": torch.from_numpy(self.fresh.copy())}
+        for key, module in self._modules(name).items():
+            state |= module_tensors(key, module)
+        for key, adam in self.adam.items():
+            state |= adam_tensors(f"adam_{key}.{name}", adam)
+        return state
+
+    def load_state_dict(self, name: str, state: Mapping[str, Tensor]) -> None:
+        """Go back to such copies."""
+        for key, module in self._modules(name).items():
+            load_module(key, module, state)
+        for key, adam in self.adam.items():
+            load_adam(f"adam_{key}.{name}", adam, state)
+        with torch.no_grad():
+            self.log_alpha.copy_(wanted(state, f"log_alpha.{name}", self.log_alpha.shape))
+        self.epsilon = wanted(state, f"noise.{name}", torch.Size(self.epsilon.shape)).numpy().copy()
+        self.fresh = wanted(state, f"fresh.{name}", torch.Size(self.fresh.shape)).numpy().copy()
+
+
+class TwinCritics(nn.Module):
+    """Q_1(s, a) and Q_2(s, a): two perceptrons side by side, or two for each seat.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Observation fields and action components together, hidden layers, 1.
+    seats : int
+    shared : bool
+        The seats share both, which then also read who the seat is; see :class:`gridmarl.agents.networks.SeatNetwork`.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], seats: int, shared: bool) -> None:
+        super().__init__()
+        self.shared = shared
+        self.layers = Perceptron(sizes, 2 if shared else 2 * seats)
+        self.identity = nn.Parameter(torch.zeros(2, seats, sizes[1])) if shared and seats > 1 else None
+
+    def forward(self, s: Tensor, a: Tensor) -> Tensor:
+        """Values (critic, row, seat) of normalised observations and actions, (row, seat, number) each."""
+        x = torch.cat([s, a], -1)
+        rows, seats, size = x.shape
+        if not self.shared:
+            return self.layers(x.transpose(0, 1).repeat(2, 1, 1)).view(2, seats, rows).transpose(1, 2)
+        shift = None if self.identity is None else self.identity.repeat(1, rows, 1)
+        return self.layers(x.reshape(1, rows * seats, size).expand(2, -1, -1), shift).view(2, rows, seats)
+
+
+def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
+    """Action a = tanh(mu + sigma epsilon) and its log density, summed over components.
+
+    Parameters
+    ----------
+    y : Tensor
+        (..., 2 component) mu and log sigma.
+    epsilon : Tensor
+        (..., component) standard normal.
+
+    Notes
+    -----
+    The density of a is that of u = mu + sigma epsilon over da/du = 1 - tanh(u)² (Haarnoja et al. 2018, appendix C),
+    whose logarithm 2 (log 2 - u - softplus(-2u)) stays finite where tanh has become 1.
+    """
+    mu, log_sigma = y.chunk(2, -1)
+    log_sigma = log_sigma.clamp(*LOG_DEVIATION)
+    u = mu + log_sigma.exp() * epsilon
+    log_normal = -0.5 * epsilon**2 - log_sigma - 0.5 * math.log(2.0 * math.pi)
+    log_slope = 2.0 * (math.log(2.0) - u - softplus(-2.0 * u))
+    return torch.tanh(u), (log_normal - log_slope).sum(-1)
+
+
+def networks(recipe: ActorCriticRecipe, group: GroupSpec, number: int) -> tuple[SeatNetwork, TwinCritics]:
+    """Actor and critics of a group, with first weights that depend on the seed and the group's number.
+
+    Raises
+    ------
+    TrainingError
+        Where the group's actions are a choice, or its reward is not one number.
+    """
+    if group.actions.discrete:
+        raise TrainingError(f"actor_critic for group {group.name!r}", group.actions, "actions that are numbers", "dqn")
+    if group.objectives:
+        thing = f"actor_critic for group {group.name!r}"
+        raise TrainingError(thing, group.objectives, "one reward", "multi_objective")
+    head = "tanh" if recipe.kind == "td3" else "gaussian"
+    seats, components, seed = len(group.seats), group.actions.size, recipe.seed + 1009 * number
+    sizes = (group.fields, *recipe.hidden, outputs(head, components))
+    pi = seeded(seed, SeatNetwork, sizes, seats, recipe.share, head)
+    sizes = (group.fields + components, *recipe.hidden, 1)
+    return pi, seeded(seed + SEED_OF_CRITICS, TwinCritics, sizes, seats, recipe.share)
