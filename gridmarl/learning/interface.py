@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -204,4 +204,13 @@ class Algorithm(Protocol):
         TrainingError
             Where a tensor is missing or of another shape.
         """
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """An algorithm that carries something, such as correlated noise, from one step of an episode to the next."""
+
+    def ended(self, rows: Bool) -> None:
+        """Episodes of these environments, (env,), are over: forget what belongs to them."""
         ...

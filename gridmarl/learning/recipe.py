@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from gridmarl.learning.interface import Algorithm, GroupSpec
 
 FOLDER: Final = "training"
-ALGORITHMS: Final[Mapping[str, str]] = {"dqn": "gridmarl.learning.dqn:DQNRecipe"}
+ALGORITHMS: Final[Mapping[str, str]] = {
+    "dqn": "gridmarl.learning.dqn:DQNRecipe",
+    "maddpg": "gridmarl.learning.maddpg:MADDPGRecipe",
+}
 """Algorithm -> "module:class" of its recipe."""
 
 

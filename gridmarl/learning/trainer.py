@@ -29,7 +29,7 @@ from gridmarl.learning.checkpoints import (
     write_checkpoint,
     write_state,
 )
-from gridmarl.learning.interface import Start, VectorWorld
+from gridmarl.learning.interface import Remembering, Start, VectorWorld
 from gridmarl.learning.judging import Returns, greedy_returns, standing_of
 from gridmarl.learning.nstep import NStep, column_shapes
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
@@ -191,6 +191,8 @@ class Training:
         step = self.world.step(actions)
         self.replay.add(self.window.push(self.now, actions, step))
         self.now = Start(step.observations, step.state)
+        if isinstance(self.algorithm, Remembering):
+            self.algorithm.ended(step.terminated | step.truncated)
         self.step += self.recipe.num_envs
         if self.step >= self.recipe.learn_from and self.replay.size and self._crossed(self.recipe.learn_every):
             for _ in range(self.recipe.updates):
@@ -295,6 +297,8 @@ class Training:
     def _begin_anew(self) -> None:
         self.now = self.world.reset((self.task.first_seed("train", self.recipe.seed) + self.step) % 2**31)
         self.window.clear()
+        if isinstance(self.algorithm, Remembering):
+            self.algorithm.ended(np.ones(self.world.num_envs, np.bool_))
 
     def _progress(self) -> Progress:
         return Progress(
