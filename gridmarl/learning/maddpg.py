@@ -35,6 +35,7 @@ from gridmarl.learning.tensors import (
     load_module,
     module_tensors,
     seeded,
+    wanted,
 )
 from gridmarl.units import Bool, Float32, Int
 
@@ -125,8 +126,8 @@ class MADDPG:
         self.Q = {name: critic(recipe, groups, name, x_size, number).to(device) for number, name in enumerate(groups)}
         self.mu_target = {name: deepcopy(mu).requires_grad_(False) for name, mu in self.mu.items()}
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.actor_adam = {n: torch.optim.Adam(m.parameters(), lr=recipe.learning_rate) for n, m in self.mu.items()}
-        self.critic_adam = {n: torch.optim.Adam(Q.parameters(), recipe.critic_learning_rate) for n, Q in self.Q.items()}
+        self.actor_adam = {name: adam(mu, recipe.learning_rate) for name, mu in self.mu.items()}
+        self.critic_adam = {name: adam(Q, recipe.critic_learning_rate) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.mu
         numbers = {name: g for name, g in groups.items() if not g.actions.discrete}
         shapes = {name: (recipe.num_envs, len(g.seats), g.actions.size) for name, g in numbers.items()}
@@ -168,11 +169,8 @@ class MADDPG:
 
     def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
         """One gradient step of every Q and, every ``delay`` steps, of every mu."""
-        now = self._samples(batch)
-        for Q in self.Q.values():
-            Q.observe(now.x, now.o)
+        now, late = self._samples(batch), self.updates % self.recipe.delay == 0
         losses = {f"critic.{name}": loss for name, loss in self.critic_losses(now, rng).items()}
-        late = self.updates % self.recipe.delay == 0
         if late:
             losses |= {f"actor.{name}": loss for name, loss in self.actor_losses(now, rng).items()}
         norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
@@ -181,8 +179,9 @@ class MADDPG:
         for name in losses:
             self._descend(name)
         if late:
-            for name in self.groups:
-                follow(self.Q_target[name], self.Q[name], self.recipe.tau)
+            for name, Q in self.Q.items():
+                Q.observe(now.x, now.o)
+                follow(self.Q_target[name], Q, self.recipe.tau)
                 follow(self.mu_target[name], self.mu[name], self.recipe.tau)
         self.updates += 1
         return found
@@ -286,8 +285,8 @@ class MADDPG:
             load_adam(f"actor_adam.{name}", self.actor_adam[name], state)
             load_adam(f"critic_adam.{name}", self.critic_adam[name], state)
         for name, noise in self.noise.items():
-            noise[...] = state[f"noise.{name}"].numpy()
-        self.fresh = state["fresh"].numpy().copy()
+            noise[...] = wanted(state, f"noise.{name}", noise.shape).numpy()
+        self.fresh[:] = wanted(state, "fresh", self.fresh.shape).numpy()
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 
@@ -296,6 +295,11 @@ def gumbel_softmax(y: Tensor, gumbel: Tensor, temperature: float) -> Tensor:
     soft = torch.softmax((y + gumbel) / temperature, -1)
     hard = one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
     return hard + soft - soft.detach()
+
+
+def adam(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """An optimiser of all parameters of a module."""
+    return torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
 
 
 def together(arrays: ByGroupTensors) -> Tensor:
@@ -310,27 +314,38 @@ class PerSeat(nn.Module):
     ----------
     sizes : tuple of int
         Inputs, hidden layers, outputs.
+    common : int
+        Further inputs, the same for all seats: the first layer multiplies them once a row.
     seats, twins : int
     shared : bool
     """
 
-    def __init__(self, sizes: tuple[int, ...], seats: int, twins: int, shared: bool) -> None:
+    def __init__(self, sizes: tuple[int, ...], common: int, seats: int, twins: int, shared: bool) -> None:
         super().__init__()
-        self.twins, self.shared = twins, shared
-        self.layers = Perceptron(sizes, twins if shared else twins * seats)
-        self.identity = nn.Parameter(torch.zeros(twins, seats, sizes[1])) if shared and seats > 1 else None
+        self.twins, self.copies = twins, 1 if shared else seats  # of each twin
+        self.layers = Perceptron(sizes, twins * self.copies)
+        self.common = Perceptron((common, sizes[1]), twins * self.copies) if common else None
+        self.identity = nn.Parameter(torch.zeros(twins, seats, 1, sizes[1])) if shared and seats > 1 else None
 
-    def forward(self, y: Tensor) -> Tensor:
+    def forward(self, y: Tensor, x: Tensor | None = None) -> Tensor:
         """(row, seat, input), or each twin's own (twin, row, seat, input), to (twin, row, seat, output)."""
-        y = y.expand(self.twins, *y.shape[-3:])
-        twins, rows, seats, size = y.shape
-        if not self.shared:
-            y = self.layers(y.transpose(1, 2).reshape(twins * seats, rows, size))
-            return y.view(twins, seats, rows, -1).transpose(1, 2)
-        shift = None
-        if self.identity is not None:
-            shift = self.identity[:, None].expand(-1, rows, -1, -1).reshape(twins, rows * seats, -1)
-        return self.layers(y.reshape(twins, rows * seats, size), shift).view(twins, rows, seats, -1)
+        y = y.expand(self.twins, *y.shape[-3:]).transpose(1, 2)  # (twin, seat, row, input)
+        flat = y.reshape(self.twins * self.copies, -1, y.shape[-1])
+        return self.layers(flat, self._shift(x, y)).view(*y.shape[:3], -1).transpose(1, 2)
+
+    def _shift(self, x: Tensor | None, y: Tensor) -> Tensor | None:
+        """What is added in the first layer for who the seat is and for the inputs that all seats have."""
+        parts = [] if self.identity is None else [self.identity]
+        if self.common is not None and x is not None:
+            product = self.common(x.expand(self.twins * self.copies, -1, -1))
+            parts.append(product.unflatten(0, (self.twins, self.copies)))
+        if not parts:
+            return None
+        return (
+            sum(parts[1:], parts[0])
+            .expand(*y.shape[:3], -1)
+            .reshape(self.twins * self.copies, -1, self.layers.sizes[1])
+        )
 
 
 class CentralCritic(nn.Module):
@@ -352,18 +367,14 @@ class CentralCritic(nn.Module):
 
     def __init__(self, recipe: MADDPGRecipe, groups: Mapping[str, GroupSpec], name: str, x_size: int) -> None:
         super().__init__()
-        group, seats = groups[name], len(groups[name].seats)
+        group, size = groups[name], groups[name].actions.size
         self.x_normaliser, self.o_normaliser, self.name = Normaliser(x_size), Normaliser(group.fields), name
-        joint = sum(len(g.seats) * g.actions.size for g in groups.values())
-        inputs = x_size + group.fields + group.actions.size + joint
-        self.layers = PerSeat((inputs, *recipe.critic_hidden, 1), seats, 1 + recipe.twins, recipe.share)
-        others, at = torch.ones(seats, joint), 0
-        for other, g in groups.items():
-            if other == name:
-                for seat in range(seats):
-                    others[seat, at + seat * g.actions.size : at + (seat + 1) * g.actions.size] = 0.0
-            at += len(g.seats) * g.actions.size
-        self.register_buffer("others", others, persistent=False)
+        joint = {other: len(g.seats) * g.actions.size for other, g in groups.items()}
+        sizes = (group.fields + size + sum(joint.values()), *recipe.critic_hidden, 1)
+        self.layers = PerSeat(sizes, x_size, len(group.seats), 1 + recipe.twins, recipe.share)
+        own = torch.eye(len(group.seats)).repeat_interleave(size, 1)
+        blocks = [own if other == name else torch.zeros(len(own), count) for other, count in joint.items()]
+        self.register_buffer("others", 1.0 - torch.cat(blocks, 1), persistent=False)
 
     def observe(self, x: Tensor, o: ByGroupTensors) -> None:
         """Take states and the group's observations into the normalisers."""
@@ -372,10 +383,9 @@ class CentralCritic(nn.Module):
 
     def forward(self, x: Tensor, o: ByGroupTensors, a: ByGroupTensors, own: Tensor) -> Tensor:
         """(twin, row, seat) values where each seat does ``own``, (row, seat, number), and the others ``a``."""
-        seats = own.shape[1]
-        state = self.x_normaliser(x)[:, None].expand(-1, seats, -1)
         a_others = together(a)[:, None] * self.others
-        return self.layers(torch.cat([state, self.o_normaliser(o[self.name]), own, a_others], -1)).squeeze(-1)
+        y = torch.cat([self.o_normaliser(o[self.name]), own, a_others], -1)
+        return self.layers(y, self.x_normaliser(x)).squeeze(-1)
 
 
 class AttentionCritic(nn.Module):
@@ -405,11 +415,11 @@ class AttentionCritic(nn.Module):
         )
         self.normalisers = nn.ModuleList(Normaliser(g.fields) for g in groups.values())
         self.encoders = nn.ModuleList(
-            PerSeat((g.fields + g.actions.size, size), len(g.seats), twins, recipe.share) for g in groups.values()
+            PerSeat((g.fields + g.actions.size, size), 0, len(g.seats), twins, recipe.share) for g in groups.values()
         )
         self.queries, self.keys, self.values = (Perceptron((size, size), twins) for _ in range(3))
         seats = len(groups[name].seats)
-        self.layers = PerSeat((2 * size, *recipe.critic_hidden, 1), seats, twins, recipe.share)
+        self.layers = PerSeat((2 * size, *recipe.critic_hidden, 1), 0, seats, twins, recipe.share)
         first = sum(len(groups[other].seats) for other in self.order[: self.order.index(name)])
         count = sum(len(g.seats) for g in groups.values())
         self.register_buffer("itself", torch.eye(count, dtype=torch.bool)[first : first + seats], persistent=False)

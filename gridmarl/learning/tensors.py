@@ -38,7 +38,7 @@ def load_module(name: str, module: nn.Module, state: Mapping[str, Tensor]) -> No
         Where a tensor is missing or of another shape.
     """
     for key, tensor in chain(module.named_parameters(), module.named_buffers()):
-        tensor.copy_(_wanted(state, f"{name}.{key}", tensor.shape))
+        tensor.copy_(wanted(state, f"{name}.{key}", tensor.shape))
 
 
 def adam_tensors(name: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -65,7 +65,7 @@ def load_adam(name: str, optimiser: torch.optim.Optimizer, state: Mapping[str, T
             continue
         shapes = (torch.Size(), p.shape, p.shape)
         optimiser.state[p] = {
-            key: _wanted(state, f"{name}.{number}.{key}", shape).to(p.device, copy=True)
+            key: wanted(state, f"{name}.{number}.{key}", shape).to(p.device, copy=True)
             for key, shape in zip(MOMENTS, shapes, strict=True)
         }
 
@@ -74,7 +74,14 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
     return [p for group in optimiser.param_groups for p in group["params"]]
 
 
-def _wanted(state: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
+def wanted(state: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """The tensor of a state, if its shape fits.
+
+    Raises
+    ------
+    TrainingError
+        Where it is missing or of another shape.
+    """
     found = state.get(name)
     if found is None or found.shape != shape:
         value = "none" if found is None else tuple(found.shape)
