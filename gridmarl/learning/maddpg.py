@@ -154,14 +154,14 @@ class MADDPG:
     def _explored(self, name: str, a: Float32, rng: np.random.Generator) -> Float32 | Int:
         """Choices drawn in proportion to exp(a); or numbers with noise, all noise at first."""
         if name not in self.noise:
-            return (a + rng.gumbel(size=a.shape)).argmax(-1)
+            return (a + rng.gumbel(size=a.shape)).argmax(-1).astype(np.int64)
         if self.steps < self.recipe.learn_from:
             return rng.uniform(-1.0, 1.0, a.shape).astype(np.float32)
         first, last, memory = self.recipe.noise_first, self.recipe.noise_last, self.recipe.noise_memory
         new, noise = rng.standard_normal(a.shape, np.float32), self.noise[name]
         noise[...] = np.where(self.fresh[:, None, None], new, memory * noise + np.sqrt(1.0 - memory**2) * new)
         deviation = first + self.recipe.done(self.steps) * (last - first)
-        return np.clip(a + np.float32(deviation) * noise, -1.0, 1.0)
+        return np.clip(a + np.float32(deviation) * noise, -1.0, 1.0).astype(np.float32)
 
     def ended(self, rows: Bool) -> None:
         """Episodes of these environments are over; the noise of the next ones does not remember them."""

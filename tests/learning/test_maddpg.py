@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -12,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from gridmarl.errors import ScenarioError, TrainingError
-from gridmarl.learning.checkpoints import read_manifest, read_state
+from gridmarl.learning.checkpoints import MANIFEST, read_manifest, read_state
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, Remembering
 from gridmarl.learning.maddpg import MADDPG, AttentionCritic, MADDPGRecipe, gumbel_softmax
 from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.segments import read_arrays
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, repeatable
 from gridmarl.scenario.scenario import Scenario
@@ -169,7 +169,7 @@ def test_an_actors_loss_descends_when_its_value_rises_and_its_gradient_reaches_i
     assert loss.item() == pytest.approx(-maddpg.Q["home"](now.x, now.o, now.a, own)[0].mean().item(), rel=FLOAT32)
     mine, theirs = list(maddpg.mu["home"].parameters()), list(maddpg.mu["unit"].parameters())
     found = torch.autograd.grad(loss, [*mine, *theirs], allow_unused=True)
-    assert sum(float(g.abs().sum()) for g in found[: len(mine)] if g is not None) > 0
+    assert sum(g.abs().sum().item() for g in found[: len(mine)] if g is not None) > 0
     assert all(g is None for g in found[len(mine) :])
 
 
@@ -314,7 +314,7 @@ def test_seats_that_share_parameters_differ_by_who_they_are_alone(attention: boo
     torch.testing.assert_close(values()[0], values()[1], rtol=FLOAT32, atol=0)  # nothing is known of anybody yet
     for _ in range(3):
         maddpg.learn(random_batch(), rng())
-    assert abs(float(values()[0] - values()[1])) > 1e-3
+    assert abs((values()[0] - values()[1]).item()) > 1e-3
     mu = maddpg.mu["unit"](o["unit"])[0]
     assert not torch.equal(mu[0], mu[1])
 
@@ -326,7 +326,14 @@ def test_seats_that_share_nothing_have_networks_of_their_own(attention: bool) ->
     value = maddpg.Q["unit"](now.x, now.o, now.a, now.a["unit"])[0, :, 1].sum()
     (gradient,) = torch.autograd.grad(value, maddpg.Q["unit"].layers.layers.weights[0])
     touched = gradient.abs().sum((1, 2)) > 0
-    assert touched.tolist() == [False, True, False, False, False, False]  # of both twins' three seats, the first's second
+    assert touched.tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]  # of both twins' three seats, the first's second
     (gradient,) = torch.autograd.grad(maddpg.mu["unit"](now.o["unit"])[:, 1].sum(), maddpg.mu["unit"].layers.weights[0])
     assert (gradient.abs().sum((1, 2)) > 0).tolist() == [False, True, False]
 
@@ -444,7 +451,7 @@ def test_maddpg_is_an_algorithm() -> None:
 
 def played(groups: Mapping[str, GroupSpec], reward: Callable[[dict[str, Any]], Any], **settings: object) -> Any:
     """What the seats do after learning a game of one step from random play."""
-    maddpg = learner(groups, **{"learning_rate": 0.01, "critic_learning_rate": 0.01, "delay": 1, **settings})
+    maddpg = learner(groups, STATE, learning_rate=0.01, critic_learning_rate=0.01, delay=1, **settings)
     batch = random_batch(256, groups)
     common = reward(batch.a).astype(np.float32)
     for name in groups:
@@ -478,3 +485,87 @@ def test_three_seats_learn_choices_that_pay_all(attention: bool) -> None:
 
     found = played({"unit": UNITS}, reward, attention=attention)
     assert found["unit"].tolist() == [[4, 1, 2]]
+
+
+VILLAGE: Mapping[str, object] = {
+    "name": "village",
+    "interval_min": 60,
+    "intervals": 8,
+    "profiles": {"demand": {"shape": "constant"}},
+    "generators": [
+        {"name": "cheap", "capacity_mw": 40, "cost_per_mwh": 30},
+        {"name": "dear", "capacity_mw": 100, "cost_per_mwh": 100},
+    ],
+    "consumers": [{"name": "town", "load_mw": 60, "flexible_share": 0.3, "dr_price_per_mwh": 50}],
+}
+RUN: Mapping[str, object] = {
+    "seats": ["cheap", "town"],
+    "n_step": 2,
+    "discount": 0.5,
+    "steps": 480,
+    "learn_from": 40,
+    "replay_size": 300,
+    "evaluate_every": 240,
+    "checkpoint_every": 120,
+    "select_seeds": 2,
+    "test_seeds": 2,
+    "noise_memory": 0.5,
+}
+
+
+def training(folder: Path) -> Training:
+    settings = recipe(**RUN)
+    return Training(settings, task_of(settings, Scenario.parse(VILLAGE, "village")), folder)
+
+
+def kept(folder: Path) -> dict[str, Any]:
+    """Arrays of a checkpoint."""
+    manifest = read_manifest(folder / "checkpoint")
+    parts = read_state(folder / "checkpoint", manifest.state)
+    found = {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    for segment in manifest.replay:
+        found |= {f"{segment.first}/{n}": a for n, a in read_arrays(folder / "checkpoint", segment).items()}
+    return found
+
+
+def test_generators_that_choose_and_consumers_with_numbers_learn_together_and_resume_to_equal_tensors(
+    tmp_path: Path,
+) -> None:
+    class StoppedError(Exception):
+        """Stands for whatever stops a training."""
+
+    with repeatable(recipe(**RUN)):
+        whole = training(tmp_path / "whole")
+        report = whole.run()
+        broken = training(tmp_path / "broken")
+        advance = broken._advance
+
+        def stop() -> None:
+            advance()
+            if broken.step > 300:  # not at a checkpoint
+                raise StoppedError
+
+        broken._advance = stop
+        with pytest.raises(StoppedError):
+            broken.run()
+        resumed = training(tmp_path / "broken")
+        resumed.resume()
+        assert resumed.step == 240
+        resumed.run()
+    one, other = kept(tmp_path / "whole"), kept(tmp_path / "broken")
+    assert one.keys() == other.keys()
+    assert {name for name in one if not np.array_equal(one[name], other[name])} == set()
+    assert {"algorithm/noise.consumer", "algorithm/fresh", "algorithm/Q_target.consumer.others"} <= set(one)
+    assert (tmp_path / "whole" / "checkpoint" / MANIFEST).is_file()
+    assert set(report.metrics["test"].profit) == {"cheap", "town"}
+
+
+def test_the_trainer_tells_when_episodes_end(tmp_path: Path) -> None:
+    run = training(tmp_path)
+    algorithm = run.algorithm
+    assert isinstance(algorithm, MADDPG)
+    fresh: list[bool] = []
+    for _ in range(16):
+        run._advance()
+        fresh.append(bool(algorithm.fresh.all()))
+    assert np.flatnonzero(fresh).tolist() == [7, 15]  # every eighth step is an episode's last
