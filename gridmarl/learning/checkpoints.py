@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from gridmarl.agents.cards import CurvePoint, Standing
 from gridmarl.errors import ScenarioError, TrainingError
 from gridmarl.files import write_atomically
-from gridmarl.learning.segments import FRESH, Segment, Stamp, read_arrays, write_arrays
+from gridmarl.learning.segments import FRESH, Segment, Stamp, disk_refused, read_arrays, write_arrays
 from gridmarl.scenario.model import Model
 
 MANIFEST: Final = "manifest.json"
@@ -89,8 +89,7 @@ def write_checkpoint(folder: Path, manifest: Manifest) -> None:
     try:
         write_atomically(path, json.dumps(manifest.model_dump(mode="json")) + "\n")
     except OSError as error:
-        remedy = "make room and resume: the checkpoint before stands"
-        raise TrainingError(f"{path}: {error.strerror or error}", None, "a disk with room", remedy) from error
+        raise disk_refused(path, error) from error
     named = {MANIFEST, manifest.state.file, *(segment.file for segment in manifest.replay)}
     for file in folder.iterdir():
         if file.name not in named:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -190,5 +190,4 @@ def network(recipe: DQNRecipe, group: GroupSpec, number: int) -> SeatNetwork:
         raise TrainingError(f"dqn for group {group.name!r}", group.objectives, "one reward", "multi_objective")
     head = "dueling" if recipe.dueling else "values"
     sizes = (group.fields, *recipe.hidden, outputs(head, group.actions.choices))
-    made = seeded(recipe.seed + 1009 * number, SeatNetwork, sizes, len(group.seats), recipe.share, head)
-    return cast(SeatNetwork, made)
+    return seeded(recipe.seed + 1009 * number, SeatNetwork, sizes, len(group.seats), recipe.share, head)

@@ -64,8 +64,8 @@ def group_folder(folder: Path, group: str, groups: Mapping[str, GroupSpec]) -> P
 
 def write_policies(
     folder: Path,
-    task: MarketTask,
     recipe: Recipe,
+    task: MarketTask,
     groups: Mapping[str, GroupSpec],
     networks: Mapping[str, SeatNetwork],
     report: Report,

@@ -32,6 +32,12 @@ class Segment(Stamp):
     stop: int
 
 
+def disk_refused(path: Path, error: OSError) -> TrainingError:
+    """What to say where a file cannot be written."""
+    remedy = "make room and resume: the checkpoint before stands"
+    return TrainingError(f"{path}: {error.strerror or error}", None, "a disk with room", remedy)
+
+
 def write_arrays(folder: Path, file: str, arrays: Mapping[str, np.ndarray]) -> Stamp:
     """Write arrays, by name, in one step.
 
@@ -44,8 +50,7 @@ def write_arrays(folder: Path, file: str, arrays: Mapping[str, np.ndarray]) -> S
     try:
         write_atomically(folder / file, content)
     except OSError as error:
-        remedy = "make room and resume: the checkpoint before stands"
-        raise TrainingError(f"{folder / file}: {error.strerror or error}", None, "a disk with room", remedy) from error
+        raise disk_refused(folder / file, error) from error
     return Stamp(file=file, sha256=hashlib.sha256(content).hexdigest())
 
 

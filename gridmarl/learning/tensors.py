@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 
 from gridmarl.errors import TrainingError
 
+M = TypeVar("M", bound=nn.Module)
+
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-def seeded(seed: int, make: type[nn.Module], *arguments: object) -> nn.Module:
+def seeded(seed: int, make: Callable[..., M], *arguments: object) -> M:
     """A module whose first weights depend on the seed and disturb nobody else's draws."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

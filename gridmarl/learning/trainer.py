@@ -37,7 +37,7 @@ from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.replay import Replay
 from gridmarl.learning.results import Report, write_policies, write_report
 from gridmarl.learning.scalars import scalar_writer
-from gridmarl.learning.segments import write_arrays
+from gridmarl.learning.segments import disk_refused, write_arrays
 from gridmarl.learning.tasks import ForeignTask, MarketTask, task_of
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
@@ -254,11 +254,14 @@ class Training:
         )
 
     def _write(self, report: Report) -> None:
-        if isinstance(self.task, MarketTask):
-            networks = self.algorithm.policies
-            write_policies(self.folder, self.task, self.recipe, self.groups, networks, report, self.weights)
-        else:
-            write_report(self.folder, report, self.weights)
+        try:
+            if isinstance(self.task, MarketTask):
+                networks = self.algorithm.policies
+                write_policies(self.folder, self.recipe, self.task, self.groups, networks, report, self.weights)
+            else:
+                write_report(self.folder, report, self.weights)
+        except OSError as error:
+            raise disk_refused(self.folder, error) from error
 
     def _report(self) -> Report:
         """Play the test split with the chosen weights and write everything."""

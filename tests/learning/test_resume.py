@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import torch
 import yaml
 
 from gridmarl.errors import TrainingError
-from gridmarl.learning import segments
+from gridmarl.learning import results, segments
 from gridmarl.learning.checkpoints import MANIFEST, read_manifest, read_state
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
@@ -122,35 +121,38 @@ def copy(whole: Path, tmp_path: Path) -> Path:
     return copytree(whole, tmp_path / "copy")
 
 
-def kill_and_resume(arguments: list[str], moments: np.ndarray) -> list[str]:
-    """Run, kill after so many seconds of each run, run again, ...; what each run said first."""
-    said: list[str] = []
-    rest = ""
-    for seconds in [*moments, None]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", RUN, *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ}
-        )
+def kill_and_resume(arguments: list[str], folder: Path, moments: np.ndarray) -> Path:
+    """Run, kill after so many seconds, run again, ..., and let the last one end; the folder where it did.
+
+    A run that ends before it could be killed is followed by one in a new folder with less time: every kill hits.
+    """
+    recipe, *world = arguments
+    kills, number = 0, 0
+    while True:
+        command = [sys.executable, "-c", RUN, recipe, str(folder / str(number)), *world]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        said.append(process.stdout.readline().strip())
-        if seconds is not None:
-            time.sleep(seconds)
+        assert process.stdout.readline().startswith("begun")
+        if kills < len(moments):
+            time.sleep(moments[kills] / 2**number)
             process.send_signal(signal.SIGKILL)
         rest = process.stdout.read()
-        process.wait()
+        code = process.wait()
+        kills += code == -signal.SIGKILL
         if "done" in rest:
-            break
-    assert "done" in rest
-    return said
+            if kills == len(moments):
+                return folder / str(number)
+            number += 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no kill -9")
 @pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 @pytest.mark.parametrize("kind", ["market", "pole"])
-def test_killed_at_random_moments_it_comes_to_equal_tensors(kind: str, kills: int, whole: Path, tmp_path: Path) -> None:
+def test_killed_at_random_moments_it_comes_to_equal_tensors(kind: str, kills: int, tmp_path: Path) -> None:
     recipe = market_recipe() if kind == "market" else parse_recipe(POLE, "pole")
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
-    arguments = [str(file), str(tmp_path / "killed")]
+    arguments = [str(file)]
     if kind == "market":
         world = tmp_path / "duopoly.yaml"
         world.write_text(yaml.safe_dump(duopoly_world().model_dump(mode="json", exclude_unset=True)))
@@ -158,12 +160,11 @@ def test_killed_at_random_moments_it_comes_to_equal_tensors(kind: str, kills: in
     started = time.perf_counter()
     reference = ran(recipe, tmp_path / "reference", duopoly_world() if kind == "market" else None)
     seconds = time.perf_counter() - started
-    moments = np.random.default_rng(kills).uniform(0.0, 0.8 * seconds, kills)
-    said = kill_and_resume(arguments, moments)
-    assert said[0] == "begun 0"
-    assert_equal(everything(reference.checkpoint), everything(tmp_path / "killed" / "checkpoint"))
+    moments = np.random.default_rng(kills).uniform(0.0, min(2.0 / kills, 0.6) * seconds, kills)
+    killed = kill_and_resume(arguments, tmp_path / "killed", moments)
+    assert_equal(everything(reference.checkpoint), everything(killed / "checkpoint"))
     for weights in sorted(reference.folder.glob("*.safetensors")):
-        assert (tmp_path / "killed" / weights.name).read_bytes() == weights.read_bytes()
+        assert (killed / weights.name).read_bytes() == weights.read_bytes()
 
 
 @pytest.mark.parametrize("stop_at", [0, 400, 1_600, 2_800])
@@ -276,6 +277,17 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_stands(tmp_path: Path, m
     with pytest.raises(TrainingError, match=r"No space left on device.*a disk with room"):
         training._write_checkpoint()
     assert_equal(before, everything(training.checkpoint))
+
+
+def test_a_disk_that_is_full_for_the_policy_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, stored: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(results, "write_policy", full)
+    with pytest.raises(TrainingError, match=r"No space left on device.*make room and resume"):
+        train(market_recipe(steps=800), env=duopoly_world(), out=tmp_path, progress=False)
+    monkeypatch.undo()
+    train(market_recipe(steps=800), env=duopoly_world(), out=tmp_path, progress=False, resume=True)
 
 
 def test_an_unfinished_training_is_neither_overwritten_nor_resumed_unasked(tmp_path: Path) -> None:
