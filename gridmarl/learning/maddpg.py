@@ -335,17 +335,11 @@ class PerSeat(nn.Module):
 
     def _shift(self, x: Tensor | None, y: Tensor) -> Tensor | None:
         """What is added in the first layer for who the seat is and for the inputs that all seats have."""
-        parts = [] if self.identity is None else [self.identity]
+        copies, shift = self.twins * self.copies, self.identity
         if self.common is not None and x is not None:
-            product = self.common(x.expand(self.twins * self.copies, -1, -1))
-            parts.append(product.unflatten(0, (self.twins, self.copies)))
-        if not parts:
-            return None
-        return (
-            sum(parts[1:], parts[0])
-            .expand(*y.shape[:3], -1)
-            .reshape(self.twins * self.copies, -1, self.layers.sizes[1])
-        )
+            product = self.common(x.expand(copies, -1, -1)).unflatten(0, (self.twins, self.copies))
+            shift = product if shift is None else shift + product
+        return None if shift is None else shift.expand(*y.shape[:3], -1).reshape(copies, -1, shift.shape[-1])
 
 
 class CentralCritic(nn.Module):
@@ -406,13 +400,8 @@ class AttentionCritic(nn.Module):
 
     def __init__(self, recipe: MADDPGRecipe, groups: Mapping[str, GroupSpec], name: str) -> None:
         super().__init__()
-        self.name, self.order, self.heads, twins, size = (
-            name,
-            list(groups),
-            recipe.heads,
-            1 + recipe.twins,
-            recipe.embedding,
-        )
+        self.name, self.order, self.heads = name, list(groups), recipe.heads
+        twins, size = 1 + recipe.twins, recipe.embedding
         self.normalisers = nn.ModuleList(Normaliser(g.fields) for g in groups.values())
         self.encoders = nn.ModuleList(
             PerSeat((g.fields + g.actions.size, size), 0, len(g.seats), twins, recipe.share) for g in groups.values()
@@ -465,13 +454,12 @@ def actor(recipe: MADDPGRecipe, group: GroupSpec, number: int) -> SeatNetwork:
         raise TrainingError(f"maddpg for group {group.name!r}", group.objectives, "one reward", "multi_objective")
     head = "values" if group.actions.discrete else "tanh"
     sizes = (group.fields, *recipe.hidden, group.actions.size)
-    made = seeded(recipe.seed + 1009 * number, SeatNetwork, sizes, len(group.seats), recipe.share, head)
-    return cast(SeatNetwork, made)
+    return seeded(recipe.seed + 1009 * number, SeatNetwork, sizes, len(group.seats), recipe.share, head)
 
 
 def critic(recipe: MADDPGRecipe, groups: Mapping[str, GroupSpec], name: str, x_size: int, number: int) -> Critic:
     """Q of a group, with first weights that depend on the seed and the group's number."""
     seed = recipe.seed + 1009 * number + 500
     if recipe.attention:
-        return cast(Critic, seeded(seed, AttentionCritic, recipe, groups, name))
-    return cast(Critic, seeded(seed, CentralCritic, recipe, groups, name, x_size))
+        return seeded(seed, AttentionCritic, recipe, groups, name)
+    return seeded(seed, CentralCritic, recipe, groups, name, x_size)
