@@ -221,11 +221,13 @@ class PettingZoo:
     make : callable
         Returns a new environment.
     num_envs : int
+    state : bool
+        Ask the environments for their global state, which costs time; otherwise it is all observations.
     """
 
     resumable = False
 
-    def __init__(self, make: Callable[[], Any], num_envs: int) -> None:
+    def __init__(self, make: Callable[[], Any], num_envs: int, *, state: bool = True) -> None:
         self.envs, self.num_envs = [make() for _ in range(num_envs)], num_envs
         self._last: list[dict[str, Any]] = [{} for _ in self.envs]
         self._gone: list[set[str]] = [set() for _ in self.envs]
@@ -238,7 +240,7 @@ class PettingZoo:
         self.groups = {n: _group(n, first, seats) for n, seats in zip(names, members.values(), strict=True)}
         self._row_of = {seat: (g.name, i) for g in self.groups.values() for i, seat in enumerate(g.seats)}
         space = getattr(first, "state_space", None)
-        self._knows_state = space is not None and hasattr(first, "state")
+        self._knows_state = state and space is not None and hasattr(first, "state")
         self.state_size = (
             int(np.prod(space.shape))
             if space is not None and self._knows_state

@@ -29,6 +29,7 @@ ALGORITHMS: Final[Mapping[str, str]] = {
     "dqn": "gridmarl.learning.dqn:DQNRecipe",
     "multi_objective": "gridmarl.learning.multi_objective:MultiObjectiveRecipe",
     "actor_critic": "gridmarl.learning.actor_critic:ActorCriticRecipe",
+    "maddpg": "gridmarl.learning.maddpg:MADDPGRecipe",
 }
 """Algorithm -> "module:class" of its recipe."""
 

@@ -97,7 +97,8 @@ class ForeignTask:
     def make(self, num_envs: int, split: Split) -> VectorWorld:
         """Copies; the splits differ by their seeds alone."""
         if self._zoo is not None:
-            return PettingZoo(lambda: self._zoo.parallel_env(**self.recipe.arguments), num_envs)
+            state = self.recipe.needs_state
+            return PettingZoo(lambda: self._zoo.parallel_env(**self.recipe.arguments), num_envs, state=state)
         return Gymnasium(_gymnasium(self.name, num_envs, dict(self.recipe.arguments)))
 
     def first_seed(self, split: Split, seed: int) -> int:

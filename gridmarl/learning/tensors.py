@@ -77,7 +77,7 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
     return [p for group in optimiser.param_groups for p in group["params"]]
 
 
-def wanted(state: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
+def wanted(state: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
     """A tensor of a state.
 
     Raises
