@@ -195,7 +195,7 @@ def test_targets_get_no_gradient_and_move_by_tau_with_the_late_actors(attention:
     first = {name: deepcopy(module) for name, module in maddpg._modules().items()}
     assert "loss.actor.home" in maddpg.learn(batch, rng())
     for kind in ("mu", "Q"):
-        old, online, target = (list(m.parameters())[0] for m in _three(first, maddpg, kind))
+        old, online, target = (next(iter(m.parameters())) for m in _three(first, maddpg, kind))
         torch.testing.assert_close(target, old + 0.25 * (online - old))
     before = maddpg.state_dict()
     assert "loss.actor.home" not in maddpg.learn(batch, rng())
