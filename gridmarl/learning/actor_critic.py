@@ -25,7 +25,8 @@ from torch.nn.functional import mse_loss, softplus
 
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import Perceptron, SeatNetwork
-from gridmarl.errors import TrainingError
+from gridmarl.environment.fields import FIELDS
+from gridmarl.errors import TrainingError, nearest
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
@@ -63,6 +64,9 @@ class ActorCriticRecipe(Recipe):
     temperature: PositiveFloat = Field(1.0, description="sac: alpha at the beginning")
     automatic: bool = Field(True, description="sac: alpha holds the entropy at entropy_each per component")
     entropy_each: float = Field(-1.0, description="sac: wanted entropy of a component of an action, nats")
+    potential: Mapping[str, float] = Field(
+        {}, description="field of a market's seat -> what a unit of it is thought to be worth, in scaled rewards"
+    )
 
     def rate(self, step: int) -> float:
         """Learning rate at a step of the environments."""
@@ -161,6 +165,7 @@ class GroupLearner:
         start = torch.full((1 if recipe.share else seats,), math.log(recipe.temperature), device=device)
         self.log_alpha = nn.Parameter(start)  # of those who share a policy together
         self.entropy = recipe.entropy_each * group.actions.size
+        self.potential = potential(recipe, group).to(device)  # (field,)
         self.adam = {
             name: torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
             for name, parameters in (
@@ -182,7 +187,7 @@ class GroupLearner:
         self.pi.normaliser.observe(s.reshape(-1, s.shape[-1]))
         epsilon = torch.from_numpy(self._next_noise(rng)).to(self.device)
         if step < self.recipe.random_steps:
-            return rng.uniform(-1.0, 1.0, self.epsilon.shape).astype(np.float32)
+            return (2.0 * torch.special.ndtr(epsilon) - 1.0).cpu().numpy()  # uniform, and as lasting as the noise
         with torch.inference_mode():
             if self.recipe.kind == "sac":
                 return sample(self.pi(s), epsilon)[0].cpu().numpy()
@@ -212,6 +217,8 @@ class GroupLearner:
     def _samples(self, batch: Transitions, name: str) -> Batch:
         arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount[:, None])
         s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        if self.recipe.potential:
+            r = r + discount * (s_next @ self.potential) - s @ self.potential
         return Batch(s, a, r, s_next, discount)
 
     def _descend(self, name: str, loss: Tensor) -> Metrics:
@@ -351,6 +358,30 @@ def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
     log_normal = -0.5 * epsilon**2 - log_sigma - 0.5 * math.log(2.0 * math.pi)
     log_slope = 2.0 * (math.log(2.0) - u - softplus(-2.0 * u))
     return torch.tanh(u), (log_normal - log_slope).sum(-1)
+
+
+def potential(recipe: ActorCriticRecipe, group: GroupSpec) -> Tensor:
+    """Weights of the fields in the potential Phi(s), (field,).
+
+    Rewards become r + discount Phi(s') - Phi(s), also over n steps. That changes no comparison of policies (Ng, Harada
+    and Russell 1999) and is as if learning began with the values Phi (Wiewiora 2003): a battery that thinks its energy
+    is worth something does not sell it at once.
+
+    Raises
+    ------
+    TrainingError
+        Where the seats observe no such field.
+    """
+    names = [field.name for field in FIELDS.get(group.role, ())]
+    weights = torch.zeros(group.fields)
+    for name, worth in recipe.potential.items():
+        if name not in names:
+            allowed = f"a field of a {group.role}" if names else "nothing, outside of our markets"
+            raise TrainingError(
+                f"potential of group {group.name!r}", name, allowed, nearest(name, names) or "leave it out"
+            )
+        weights[names.index(name)] = worth
+    return weights
 
 
 def networks(recipe: ActorCriticRecipe, group: GroupSpec, number: int) -> tuple[SeatNetwork, TwinCritics]:
