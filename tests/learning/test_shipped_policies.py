@@ -15,8 +15,8 @@ from gridmarl.scenario.scenario import Scenario
 RETRAIN = "the world changed since the policy was trained; run `gridmarl train` with its recipe again"
 
 
-def test_the_policies_of_the_auction_ship() -> None:
-    assert {"dqn-auction", "dqn-gas_1", "actor_critic-auction"} <= set(policy_names())
+def test_policies_of_the_auction_and_of_a_battery_on_its_own_ship() -> None:
+    assert {"dqn-auction", "dqn-gas_1", "actor_critic-auction", "actor_critic-battery_1"} <= set(policy_names())
 
 
 @pytest.mark.parametrize("name", policy_names())
@@ -38,7 +38,7 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, recipe", [("dqn-auction", "dqn"), ("dqn-gas_1", "dqn-gas"), ("actor_critic-auction", "storage")]
+    "name, recipe", [("dqn-auction", "dqn"), ("dqn-gas_1", "dqn-gas"), ("actor_critic-auction", "storage"), ("actor_critic-battery_1", "storage-caiso")]
 )
 def test_it_was_trained_by_the_recipe_that_ships(name: str, recipe: str) -> None:
     assert StoredPolicy(name).card.recipe == load_recipe(recipe).model_dump(mode="json")
