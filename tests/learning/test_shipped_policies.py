@@ -38,7 +38,13 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, recipe", [("dqn-auction", "dqn"), ("dqn-gas_1", "dqn-gas"), ("actor_critic-auction", "storage"), ("actor_critic-battery_1", "storage-caiso")]
+    "name, recipe",
+    [
+        ("dqn-auction", "dqn"),
+        ("dqn-gas_1", "dqn-gas"),
+        ("actor_critic-auction", "storage"),
+        ("actor_critic-battery_1", "storage-caiso"),
+    ],
 )
 def test_it_was_trained_by_the_recipe_that_ships(name: str, recipe: str) -> None:
     assert StoredPolicy(name).card.recipe == load_recipe(recipe).model_dump(mode="json")
