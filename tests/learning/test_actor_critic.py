@@ -52,7 +52,7 @@ def group(seats: int = 3, fields: int = 48, components: int = 1) -> GroupSpec:
     return GroupSpec("storage", names, fields, spec, np.ones(seats))
 
 
-def learner(kind: Kind = "td3", seats: int = 3, components: int = 1, **settings: object) -> ActorCritic:
+def recipe_of(kind: Kind = "td3", **settings: object) -> ActorCriticRecipe:
     recipe = parse_recipe(
         {
             "algorithm": "actor_critic",
@@ -65,7 +65,11 @@ def learner(kind: Kind = "td3", seats: int = 3, components: int = 1, **settings:
         "test",
     )
     assert isinstance(recipe, ActorCriticRecipe)
-    return ActorCritic(recipe, {"storage": group(seats, components=components)}, CPU)
+    return recipe
+
+
+def learner(kind: Kind = "td3", seats: int = 3, components: int = 1, **settings: object) -> ActorCritic:
+    return ActorCritic(recipe_of(kind, **settings), {"storage": group(seats, components=components)}, CPU)
 
 
 def only(actor_critic: ActorCritic) -> GroupLearner:
@@ -404,6 +408,19 @@ def test_a_state_of_another_network_is_refused_by_the_tensors_name() -> None:
     del state["log_alpha.storage"]
     with pytest.raises(TrainingError, match=r"log_alpha\.storage.*got 'none'"):
         actor_critic.load_state_dict(state)
+
+
+def test_a_potential_adds_what_energy_is_worth_and_takes_what_it_was_worth() -> None:
+    """Field 0 of a battery is its state of charge; over n steps the discount is that of the state they end in."""
+    spec = group()
+    storage = GroupSpec("storage", spec.seats, 48, spec.actions, spec.scale, role="storage")
+    shaped = ActorCritic(recipe_of(potential={"soc": 5.0}), {"storage": storage}, CPU)
+    batch = random_batch(discount=0.5)
+    found = only(shaped)._samples(batch, "storage").r.numpy()
+    s, s_next = batch.s["storage"][..., 0], batch.s_next["storage"][..., 0]
+    np.testing.assert_allclose(found, batch.r["storage"] + 0.5 * 5.0 * s_next - 5.0 * s, rtol=1e-4, atol=1e-5)
+    with pytest.raises(TrainingError, match=r"potential.*'charge'.*storage"):
+        ActorCritic(recipe_of(potential={"charge": 1.0}), {"storage": storage}, CPU)
 
 
 def test_actions_to_choose_from_and_vector_rewards_are_refused_with_who_can_learn_them() -> None:

@@ -18,8 +18,10 @@ from gridmarl.scenario.scenario import Scenario
 RETRAIN = "the world changed since the policy was trained; run `gridmarl train` with its recipe again"
 
 
-def test_the_policies_of_the_auction_ship() -> None:
-    assert {"dqn-auction", "dqn-gas_1", "multi_objective-auction", "multi_objective-storm"} <= set(policy_names())
+def test_policies_of_batteries_bidders_and_operators_ship() -> None:
+    expected = {"dqn-auction", "dqn-gas_1", "multi_objective-auction", "multi_objective-storm"}
+    expected |= {"actor_critic-auction", "actor_critic-battery_1"}
+    assert expected <= set(policy_names())
 
 
 @pytest.mark.parametrize("name", policy_names())
@@ -47,6 +49,8 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
         ("dqn-gas_1", "dqn-gas"),
         ("multi_objective-auction", "operator"),
         ("multi_objective-storm", "operator-storm"),
+        ("actor_critic-auction", "storage"),
+        ("actor_critic-battery_1", "storage-caiso"),
     ],
 )
 def test_it_was_trained_by_the_recipe_that_ships(name: str, recipe: str) -> None:
