@@ -243,3 +243,31 @@ def test_an_agent_that_leaves_stays_where_it_was_seen_and_earns_nothing_more() -
     assert [bool(step.terminated[0]) for step in steps] == [False, False, True, False]
     assert steps[2].observations["cat"][0, :, 0].tolist() == [0, 0]
     assert not any(step.truncated[0] for step in steps)
+
+
+def test_a_state_that_nobody_reads_is_not_asked_for() -> None:
+    from mpe2 import simple_spread_v3
+
+    class Asked(simple_spread_v3.raw_env):
+        """Counts how often it was asked."""
+
+        times = 0
+
+        def state(self) -> Any:
+            Asked.times += 1
+            return super().state()
+
+    def make() -> Any:
+        from pettingzoo.utils.conversions import aec_to_parallel
+
+        return aec_to_parallel(Asked())
+
+    asked, unasked = PettingZoo(make, 2), PettingZoo(make, 2, state=False)
+    truth = asked.reset(3).state
+    times = Asked.times
+    assert times > 0
+    start = unasked.reset(3)
+    unasked.step(random_actions(unasked, np.random.default_rng(0)))
+    assert Asked.times == times
+    np.testing.assert_array_equal(start.state, start.observations["agent"].reshape(2, -1))
+    np.testing.assert_array_equal(start.state, truth)  # of this world, whose state is what all observe
