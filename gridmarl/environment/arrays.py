@@ -179,6 +179,7 @@ class Outcome(NamedTuple):
     prosumer: Float32  # (env, home, 56)
     operator: Float32  # (env, 1, 80)
     book: Float  # (env or 0, slot, 4) price, MW, accepted, rank; offers then bids
+    rewards: Float  # (env, seat), $; a column of seats, side by side for those who read nothing else
 
 
 def empty_rows(world: World, rows: int) -> Rows:

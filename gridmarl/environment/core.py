@@ -98,18 +98,26 @@ class Core:
         """Intervals of an episode."""
         return self.compiled.scenario.intervals
 
-    def empty_outcome(self) -> Outcome:
+    def empty_outcome(self, last: Outcome | None = None) -> Outcome:
         """Arrays for a step, which nobody else holds: fresh ones, or those of an earlier step that all let go of.
 
         Fresh memory is dear: the system hands it out page by page.
+
+        Parameters
+        ----------
+        last : Outcome, optional
+            Results that the caller holds and will not read again; their arrays are still in the processor's cache.
         """
+        pooled = last is not None and any(last.seats is held.seats for held in self._pool)
+        if last is not None and pooled and all(sys.getrefcount(array) == UNHELD + 1 for array in last):
+            return last
         for held in self._pool:
             if all(sys.getrefcount(array) == UNHELD for array in held):
                 return Outcome._make(held)
         wide, narrow = self._shapes
-        seats, market, book = (np.empty(shape) for shape in wide)
+        seats, market, rewards, book = (np.empty(shape) for shape in wide)
         observed = dict(zip(fields.ROLES, (np.empty(shape, np.float32) for shape in narrow), strict=True))
-        outcome = Outcome(seats=seats, market=market, book=book, **observed)
+        outcome = Outcome(seats=seats, market=market, rewards=rewards, book=book, **observed)
         self._pool = [*self._pool[1 - POOL :], outcome]
         return Outcome._make(outcome)
 
@@ -119,6 +127,7 @@ class Core:
         wide = (
             (count, len(world.seat) - 1, columns.SEAT_COLUMNS),
             (count, len(columns.MARKET_NAMES)),
+            (count, len(world.seat) - 1),
             (count if self.record else 0, sum(book_sizes(world)), 4),
         )
         seats = {
@@ -157,13 +166,15 @@ class Core:
         reset_rows(world, self.rows, chosen, self.clocks.seed, split, self.clocks.episode, self.book, outcome)
         return outcome
 
-    def step(self, actions: Float) -> Outcome:
+    def step(self, actions: Float, last: Outcome | None = None) -> Outcome:
         """Advance all rows by one interval.
 
         Parameters
         ----------
         actions : (env, width) float64 array
             Every seat's action side by side.
+        last : Outcome, optional
+            As for :meth:`empty_outcome`; unchanged where the actions are refused.
 
         Raises
         ------
@@ -172,7 +183,7 @@ class Core:
         OrderError
             Where an order's price lies outside [floor, cap]; nothing has changed then.
         """
-        outcome = self.empty_outcome()
+        outcome = self.empty_outcome(last)
         if len(self.compiled.world.home):
             actions = actions.copy()  # parts' actions are filled in from their home's
         if len(self._given):

@@ -203,8 +203,10 @@ def schedule(
 
 
 @inner_kernel
-def settle(world: World, rows: Rows, b: int, last: float, book: Book, seats: Float, market: Float) -> None:
-    """What was delivered is paid, and what the public keeps of the interval."""
+def settle(
+    world: World, rows: Rows, b: int, last: float, book: Book, seats: Float, market: Float, rewards: Float
+) -> None:
+    """What was delivered is paid, what everybody earned, and what the public keeps of the interval."""
     feed(world, book, seats, market)
     meter(world, seats)
     measure_loading(world, rows.loading[b], seats, market)
@@ -213,6 +215,8 @@ def settle(world: World, rows: Rows, b: int, last: float, book: Book, seats: Flo
     account(world, rows.home[b], seats)
     level, chosen = reserve_level(last), intervention(last)
     account_operator(world, market, seats[seats.shape[0] - 1], level, chosen)
+    for seat in range(seats.shape[0]):
+        rewards[seat] = seats[seat, REWARD]
     remember(world, rows.market[b], book.realised, market, level)
     rows.t[b] += 1
     commit(world.maintenance, rows.generator[b], rows.t[b])
@@ -241,7 +245,7 @@ def step_pages(
         balance(world, rows, b, open_page(books, b - first), outcome.seats[b], outcome.market[b])
     for b in range(first, end):
         book, seats, market = open_page(books, b - first), outcome.seats[b], outcome.market[b]
-        settle(world, rows, b, actions[b, last], book, seats, market)
+        settle(world, rows, b, actions[b, last], book, seats, market, outcome.rewards[b])
         if outcome.book.shape[0] > 0:
             copy_orders(book.offers, book.offer_rank, outcome.book[b], 0)
             copy_orders(book.bids, book.bid_rank, outcome.book[b], book.offers.shape[1])

@@ -12,7 +12,6 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gridmarl.environment import columns
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import Codec
 from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
@@ -200,10 +199,10 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
             self._others_acted = True
         for name, group in self.group_of.items():
             self._write(group, actions.get(name), name)
-        outcome = self._outcome = self.core.step(self._packed)
+        outcome = self._outcome = self.core.step(self._packed, self._outcome)
         self._others_acted = False
         done = self.core.rows.t >= min(self.max_cycles, self.core.intervals)
-        rewards: Groups = {n: np.array(outcome.seats[:, g.rows, columns.REWARD]) for n, g in self.group_of.items()}
+        rewards: Groups = {n: np.array(outcome.rewards[:, g.rows]) for n, g in self.group_of.items()}
         infos: dict[str, Any] = {"seats": outcome.seats, "market": outcome.market}
         if done.any():
             self._begin_again(outcome, done, infos)
