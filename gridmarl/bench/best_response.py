@@ -165,26 +165,6 @@ def best_response(
     )
 
 
-def best_responses(
-    scenario: str | Path | Scenario,
-    team: str | Path | Team,
-    seats: Sequence[str],
-    *,
-    done: Callable[[int], None] | None = None,
-    trainings: int = 0,
-    select_seeds: Sequence[int] = SEEDS,
-    test_seeds: Sequence[int] = SEEDS,
-) -> list[BestResponse]:
-    """The best response of each of several seats, one at a time; ``done`` is called with 1 after each."""
-    world, players, found = Scenario.load(scenario), load_team(team), list[BestResponse]()
-    for seat in seats:
-        seeds = {"select_seeds": select_seeds, "test_seeds": test_seeds}
-        found.append(best_response(world, players, seat, trainings=trainings, **seeds))
-        if done:
-            done(1)
-    return found
-
-
 def _incumbent(scenario: Scenario, team: Team, seat: str) -> _Candidate:
     return _Candidate(INCUMBENT, lambda split, seeds: episode_profits(scenario, team, (seat,), split, seeds)[:, 0])
 
