@@ -14,6 +14,7 @@ from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.enumeration import Alone, action_grid, dearest
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
+from gridmarl.learning.returns import with_player
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 
@@ -122,7 +123,7 @@ def test_the_best_sequence_is_what_brute_force_finds(team: str) -> None:
     """All 8,000 sequences of three prices, against rivals that do not look and rivals that do."""
     others = load_team("truthful")
     if team == "dqn-auction":
-        others = Team({"generator": StoredPolicy(team), **others.agents}, team)
+        others = with_player(others, StoredPolicy(team), ("peaker", "coal"), team)
     alone = Alone(ramped(), others, "unit")
     every = np.array(list(product(range(COUNT), repeat=3)), np.float64)[..., None]
     earned = alone.profits(every, "test", [3])[:, 0]
