@@ -73,7 +73,11 @@ def test_what_each_seat_could_gain_is_told():
     arguments = ("exploit", "duopoly-pivotal", "--team", "truthful", "--seeds", 1)
     cheap, dear = json.loads(said(*arguments, "--json"))
     assert (cheap["seat"], cheap["exploitability"], cheap["kind"]) == ("cheap", 0.0, "exact")
-    assert (dear["best_profit"], dear["exploitability_share"], dear["response"]) == (4000.0, None, "always 200.00 $/MWh")
+    assert (dear["best_profit"], dear["exploitability_share"], dear["response"]) == (
+        4000.0,
+        None,
+        "always 200.00 $/MWh",
+    )
     assert (cheap["lerner"], cheap["withheld_mwh"]) == (0.7, 0.0)
     told = said(*arguments, "--seat", "dear")
     assert "+4,000.00" in told

@@ -36,7 +36,13 @@ ENUMERATED: Final = 24
 """Episodes of at most so many intervals are enumerated, unless somebody asks for longer ones."""
 DUST: Final = 1e-9
 """Share of a profit that is no gain, and by which the two bounds may differ where they meet."""
-RECIPES: Final = {"generator": "dqn", "storage": "storage", "consumer": "maddpg", "operator": "operator"}
+RECIPES: Final = {
+    "generator": "dqn",
+    "storage": "storage",
+    "consumer": "maddpg",
+    "prosumer": "maddpg-homes",
+    "operator": "operator",
+}
 """Recipe by which a role's best responses are learned, unless another is given."""
 INCUMBENT: Final = "as now"
 
@@ -202,7 +208,7 @@ def _sequence(alone: Alone, found: BestSequence) -> _Candidate:
 def _learned(scenario: Scenario, team: Team, recipe: Recipe, number: int, folder: Path) -> _Candidate:
     """A policy that learned in the seat against the team's other agents."""
     seed = recipe.seed + number
-    chosen = load_recipe(recipe, {"seed": seed, "scenario": "auction", "others": "truthful"})
+    chosen = load_recipe(recipe, {"seed": seed})
     task = MarketTask(chosen, scenario, state=chosen.needs_state, objectives=chosen.vector_rewards)
     task.others = team
     with repeatable(chosen):

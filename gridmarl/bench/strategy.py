@@ -73,8 +73,16 @@ def strategy_table(
         done(1)
     rows: list[dict[str, object]] = []
     for seat in chosen:
-        options = {"select_seeds": seeds, "test_seeds": seeds, "trainings": trainings}
-        found = best_response(world, players, seat, recipe=recipe, changes=changes, **options)
+        found = best_response(
+            world,
+            players,
+            seat,
+            trainings=trainings,
+            recipe=recipe,
+            changes=changes,
+            select_seeds=seeds,
+            test_seeds=seeds,
+        )
         rows.append({**_response(found), **power.get(seat, {})})
         if done:
             done(1)

@@ -12,7 +12,18 @@ from gridmarl.cli.printing import print_json, print_tables, table_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HEAD = ("seat", "role", "profit, $", "best response, $", "exploitability, $ [95 %]", "%", "by", "kind", "Lerner", "withheld, MWh")
+HEAD = (
+    "seat",
+    "role",
+    "profit, $",
+    "best response, $",
+    "exploitability, $ [95 %]",
+    "%",
+    "by",
+    "kind",
+    "Lerner",
+    "withheld, MWh",
+)
 
 
 def exploit(
@@ -20,9 +31,7 @@ def exploit(
     team: Annotated[str, typer.Option(help="The team that plays, or the path of your own YAML.")] = "truthful",
     policy: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A learned policy, by name or folder, that plays the seats it was trained for instead; may be repeated."
-        ),
+        typer.Option(help="A learned policy, by name or folder, in the seats it was trained for; may be repeated."),
     ] = None,
     seat: Annotated[
         list[str] | None, typer.Option(help="A seat, role or pattern; may be repeated. By default all generators.")
@@ -66,7 +75,8 @@ def exploit(
     if as_json:
         print_json(records)
         return
-    title = f"[bold]{players.name} in {scenario.name}: one seat changes, the others do not; mean of {seeds} test seeds[/bold]"
+    about = f"{players.name} in {scenario.name}: one seat changes, the others do not; mean of {seeds} test seeds"
+    title = f"[bold]{about}[/bold]"
     print_tables(table_of(title, HEAD, [_row(record) for record in records]))
 
 

@@ -123,5 +123,5 @@ def _sets_price(trajectory: Trajectory, generator: str, price: Float) -> Bool:
     """Whether an accepted offer of the generator asked the price, (interval,)."""
     own = [slot for slot, seat in enumerate(trajectory.order_seats[: trajectory.offers]) if seat == generator]
     orders = trajectory.book[:, own]  # (interval, slot, [price, MW, accepted MW, rank])
-    asked = (np.abs(orders[..., 0] - price[:, None]) <= LEAST_PER_MWH) & (orders[..., 2] > LEAST_MW)
-    return asked.any(axis=1)
+    asked: Bool = (np.abs(orders[..., 0] - price[:, None]) <= LEAST_PER_MWH) & (orders[..., 2] > LEAST_MW)
+    return np.logical_or.reduce(asked, axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ EXPLOITABLE = 0.02
 """Share of the profit that a learned pair may leave on the table."""
 
 
-def learned(world: str, seed: int, folder: Path, **changes: object) -> tuple[float, list[float], list[float], float]:
+def learned(world: str, seed: int, folder: Path, **changes: Any) -> tuple[float, list[float], list[float], float]:
     """Price, offers and profits of the learned pair, and what both could still gain, as a share of all profit."""
     out = train("duopoly", env=world, seed=seed, out=folder, progress=False, **changes)
     team = with_player(load_team("truthful"), load_agent(out), ("cheap", "dear"), f"seed {seed}")
@@ -33,7 +34,7 @@ def learned(world: str, seed: int, folder: Path, **changes: object) -> tuple[flo
 
 
 def test_with_pivotal_demand_one_learns_to_ask_the_cap_and_the_other_not_to_be_undercut(tmp_path: Path) -> None:
-    changes = {"steps": 9_600, "epsilon_steps": 4_800, "checkpoint_every": 9_600}
+    changes = {"steps": 9_600, "epsilon_steps": 4_800, "evaluate_every": 960, "checkpoint_every": 9_600}
     price, offers, _, exploitability = learned("duopoly-pivotal", 0, tmp_path / "pair", **changes)
     assert price == max(offers) == Scenario.load("duopoly-pivotal").market.cap_per_mwh
     assert min(offers) < price
@@ -51,7 +52,7 @@ def test_both_demands_end_in_an_equilibrium_for_every_seed(
         for seed, (price, offers, profits, exploitability) in enumerate(found):
             offered, earned = (" ".join(f"{value:.2f}" for value in values) for values in (offers, profits))
             line = f"seed {seed}: price {price:.2f}, offers {offered}, profits {earned}"
-            print(f"\n{world}, {line}, exploitability {exploitability:.2%}", end="")  # noqa: T201  # the result
+            print(f"\n{world}, {line}, exploitability {exploitability:.2%}", end="")  # the result
     for price, _, _, exploitability in found:
         assert abs(price - rival) <= TICK if world == "duopoly-low" else price == cap
         assert exploitability <= EXPLOITABLE

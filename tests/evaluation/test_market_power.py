@@ -8,7 +8,7 @@ import pytest
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
 from gridmarl.errors import ScenarioError
-from gridmarl.evaluation.market_power import market_power, market_power_table, marginal_cost, worthwhile_mw
+from gridmarl.evaluation.market_power import marginal_cost, market_power, market_power_table, worthwhile_mw
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.scenario.participants import Generator
 from gridmarl.scenario.scenario import Scenario

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_only_choices_can_be_tried() -> None:
 
 
 def test_the_last_of_the_least_exploitable_is_kept(tmp_path: Path) -> None:
-    changes = {"steps": 3_200, "epsilon_steps": 1_600, "evaluate_every": 640, "checkpoint_every": 3_200}
+    changes: dict[str, Any] = {"steps": 3_200, "epsilon_steps": 1_600, "evaluate_every": 640, "checkpoint_every": 3_200}
     card = read_card(train("duopoly", out=tmp_path / "pair", progress=False, **changes) / "policy.json")
     gains = {point.step: point.metrics[EXPLOITABILITY] for point in card.curve}
     assert len(gains) == 5
