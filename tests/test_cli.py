@@ -69,6 +69,28 @@ def test_teams_are_compared_and_the_report_is_named(world, tmp_path):
     assert told["failures"] == []
 
 
+def test_what_each_seat_could_gain_is_told():
+    arguments = ("exploit", "duopoly-pivotal", "--team", "truthful", "--seeds", 1)
+    cheap, dear = json.loads(said(*arguments, "--json"))
+    assert (cheap["seat"], cheap["exploitability"], cheap["kind"]) == ("cheap", 0.0, "exact")
+    assert (dear["best_profit"], dear["exploitability_share"], dear["response"]) == (
+        4000.0,
+        None,
+        "always 200.00 $/MWh",
+    )
+    assert (cheap["lerner"], cheap["withheld_mwh"]) == (0.7, 0.0)
+    told = said(*arguments, "--seat", "dear")
+    assert "+4,000.00" in told
+    assert "cheap" not in told
+
+
+def test_a_learned_policy_is_exploited_in_the_seats_it_learned():
+    (told,) = json.loads(said("exploit", "auction", "--policy", "dqn-gas_1", "--seat", "gas_1", "--seeds", 1, "--json"))
+    assert told["team"] == "dqn-gas_1 in truthful"
+    assert told["kind"] == "lower bound"
+    assert told["clairvoyant_profit"] is None
+
+
 def test_a_table_is_checked(tmp_path):
     table = tmp_path / "prices.csv"
     table.write_text("time_utc,lmp_usd_per_mwh\n2024-01-01T00:00Z,-5\n2024-01-01T01:00Z,40\n")

@@ -8,6 +8,7 @@ from gridmarl.cli.catalogue import list_names, show
 from gridmarl.cli.comparison import compare
 from gridmarl.cli.data import inspect_data
 from gridmarl.cli.running import run
+from gridmarl.cli.strategy import exploit
 from gridmarl.cli.training import train
 
 __all__ = ["app", "main"]
@@ -18,4 +19,5 @@ app.command()(clear)
 app.command()(run)
 app.command()(train)
 app.command()(compare)
+app.command()(exploit)
 app.command("data")(inspect_data)

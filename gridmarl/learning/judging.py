@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
 from gridmarl.agents.cards import Standing
-from gridmarl.learning.interface import Algorithm, GroupSpec, VectorWorld
-from gridmarl.units import Float
+from gridmarl.learning.interface import ByGroup, GroupSpec, VectorWorld
+from gridmarl.units import Float, Float32, Int
 
 Returns = Mapping[str, Float]
 """Group -> (episode, seat) or (episode, seat, objective), in the world's own unit."""
 
 
-def greedy_returns(algorithm: Algorithm, world: VectorWorld, seed: int) -> Returns:
+class Acts(Protocol):
+    """What of an algorithm is judged."""
+
+    def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Float32 | Int]:
+        """Actions of every group."""
+        ...
+
+
+def greedy_returns(algorithm: Acts, world: VectorWorld, seed: int) -> Returns:
     """Undiscounted returns of one episode in each row: scaled rewards times the seats' scales.
 
     Nothing of the algorithm changes.
 
     Parameters
     ----------
-    algorithm : Algorithm
+    algorithm : Acts
     world : VectorWorld
         As many rows as episodes.
     seed : int

@@ -66,7 +66,11 @@ class Recipe(Model):
 
     evaluate_every: PositiveInt = 128_000
     checkpoint_every: PositiveInt = 128_000
-    choose: Literal["best", "last"] = Field("best", description="the policy kept: the best on the select split")
+    choose: Literal["best", "last", "least-exploitable"] = Field(
+        "best",
+        description="the policy kept: the best on the select split, the last, or the last of those from which the "
+        "seats that learn would gain least by constant deviations (where several learn, return is not progress)",
+    )
     select_seeds: PositiveInt = 64
     test_seeds: PositiveInt = 64
     tolerance: NonNegativeFloat = Field(0.02, description="share by which a repeated evaluation may differ")

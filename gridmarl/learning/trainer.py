@@ -29,6 +29,7 @@ from gridmarl.learning.checkpoints import (
     write_checkpoint,
     write_state,
 )
+from gridmarl.learning.deviations import EXPLOITABILITY, best_deviations, mean_gain
 from gridmarl.learning.front import Front, write_front
 from gridmarl.learning.interface import HearsEpisodes, Start, VectorWorld
 from gridmarl.learning.judging import greedy_returns, standing_of
@@ -234,6 +235,8 @@ class Training:
         standing = self._play("select", self.recipe.select_seeds)
         means = {name: total / count for name, (total, count) in self._metrics.items()}
         self._metrics.clear()
+        if self.recipe.choose == "least-exploitable" and self._judge:
+            means[EXPLOITABILITY] = mean_gain(best_deviations(self.algorithm, self._judge, standing.first_seed))
         self.curve.append(
             CurvePoint(
                 step=self.step,
@@ -244,10 +247,19 @@ class Training:
             )
         )
         log.info("step %d: %.4f on the select split, %s", self.step, standing.scaled, means)
-        if self.standing is None or self.recipe.choose == "last" or standing.scaled > self.standing.scaled:
+        if self._is_better(standing):
             self.standing, self.chosen_step = standing, self.step
             self.weights = {name: weights_of(policy) for name, policy in self.algorithm.policies.items()}
             self._write(self._summary({"select": standing}))
+
+    def _is_better(self, standing: Standing) -> bool:
+        """Whether the policy just judged, the last of the curve, is the one to keep."""
+        if self.standing is None or self.recipe.choose == "last":
+            return True
+        if self.recipe.choose == "least-exploitable":
+            gains = [point.metrics[EXPLOITABILITY] for point in self.curve]
+            return gains[-1] <= min(gains)
+        return standing.scaled > self.standing.scaled
 
     def _summary(self, metrics: dict[str, Standing]) -> Report:
         assert self.chosen_step is not None

@@ -17,7 +17,7 @@ from gridmarl import catalogue
 from gridmarl.agents.seat import SeatEnv, SeatVectorEnv
 from gridmarl.agents.team import roles_of
 from gridmarl.environment.vector import MarketVectorEnv
-from gridmarl.scenario.scenario import PROSUMER, SEPARATE, Scenario
+from gridmarl.scenario.scenario import BUILT_IN_CODECS, PROSUMER, SEPARATE, Scenario
 from tests.contract import environment_suite as suite
 from tests.environment.worlds import manageable
 
@@ -25,6 +25,8 @@ WORLDS = catalogue.names("envs")
 QUICK = 96
 """Intervals of the checks that play many episodes; each world is also played whole once."""
 BIG = 40
+FEW = 8
+"""Intervals of the checks in worlds of fewer: they follow an episode from one interval to the next."""
 
 CHECKS = [
     suite.check_pettingzoo_suites,
@@ -47,8 +49,10 @@ def quiet() -> Iterator[None]:
 
 
 def shortened(name: str) -> Scenario:
-    """The world, with at most a day's worth of intervals (fewer where it has many seats)."""
+    """The world, with at most a day's worth of intervals (fewer where it has many seats), and at least a few."""
     scenario = manageable(name)
+    if scenario.intervals < FEW:
+        return scenario.but(intervals=FEW)
     limit = QUICK if len(scenario.seats) < BIG else QUICK // 4
     if scenario.intervals <= limit or scenario.price_scenarios:
         return scenario
@@ -72,12 +76,13 @@ def test_the_vector_view_keeps_gymnasiums_conventions(name: str) -> None:
 
 def test_groups_split_where_a_roles_seats_speak_several_codecs(name: str) -> None:
     scenario = shortened(name)
-    first, *others = (battery.name for battery in scenario.all_storage)
+    role, units = ("storage", scenario.all_storage) if scenario.all_storage else ("generator", scenario.all_generators)
+    first, *others = (unit.name for unit in units)
     codecs = {first: "order", **({PROSUMER: SEPARATE} if scenario.all_prosumers else {})}
     make = partial(gridmarl.vector_env, scenario, codecs=codecs)
     env: MarketVectorEnv = make(num_envs=1)
-    assert env.groups["storage:order" if others else "storage"] == (first,)
-    assert set(env.groups.get("storage:power", ())) == set(others)
+    assert env.groups[f"{role}:order" if others else role] == (first,)
+    assert set(env.groups.get(f"{role}:{BUILT_IN_CODECS[role]}", ())) == set(others)
     suite.check_vector(make)
     suite.check_vector_rows(partial(gridmarl.parallel_env, scenario, codecs=codecs), make)
 
@@ -118,7 +123,7 @@ def test_gymnasium_makes_a_seat_by_id_one_or_many(name: str) -> None:
 
 def test_a_vector_of_single_seats_begins_anew_in_the_same_step(name: str) -> None:
     scenario = shortened(name)
-    env = SeatVectorEnv(2, scenario, scenario.all_storage[0].name)
+    env = SeatVectorEnv(2, scenario, (scenario.all_storage or scenario.all_generators)[0].name)
     env.markets.max_cycles = 3
     env.action_space.seed(0)
     env.reset(seed=1)
