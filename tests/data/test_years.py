@@ -163,7 +163,7 @@ def test_splits_take_weeks_in_turn_and_share_no_day() -> None:
     assert sum(map(len, days.values())) == 51 * 7
     assert all({(day.month - 1) // 3 for day in found} == {0, 1, 2, 3} for found in days.values())
     weeks = weekly_windows(START, 365, episode_days=7)
-    assert [len(weeks[split]) for split in ("train", "select", "test")] == [35, 8, 8]
+    assert [len(weeks[split]) for split in ("train", "select", "test")] == [34, 9, 8]
     with pytest.raises(DataError, match="44 or more"):
         weekly_windows(START, 43)
     with pytest.raises(DataError, match="episode_days"):
