@@ -24,7 +24,7 @@ from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import street
 from tests.learning.worlds import duopoly_world, quick_recipe
 
-CLONE = {"episodes": 6, "steps": 600}
+CLONE = {"episodes": 4, "steps": 600}
 SHORT = {
     "seats": "battery_1",
     "num_envs": 4,
@@ -98,7 +98,7 @@ def test_targets_follow_the_clone_and_the_normaliser_has_seen_what_was_shown(clo
 def test_a_clone_that_is_stopped_is_taken_up_without_cloning_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, world = storage_recipe(clone={**CLONE, "steps": 50}), one_battery()
+    recipe, world = storage_recipe(clone={"episodes": 2, "steps": 50}), one_battery()
     begun(recipe, tmp_path / "stopped", world)
     whole = train(recipe, env=world, out=tmp_path / "whole", progress=False)
 
