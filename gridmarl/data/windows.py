@@ -1,4 +1,4 @@
-"""Which days of a long table are learned from, chosen by, and tested on: whole weeks in turn, so that each sees all seasons."""
+"""Which days of a long table are learned from, chosen by and tested on: weeks in turn, for all to see all seasons."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def weekly_windows(start: datetime, days: int, episode_days: int = 1) -> dict[Sp
     """
     if not 1 <= episode_days <= DAYS_PER_WEEK:
         raise DataError("episode_days", episode_days, "1 to 7", "write the windows of longer episodes by hand")
-    found: dict[Split, tuple[datetime, ...]] = {split: () for split in TURN}
+    found: dict[Split, tuple[datetime, ...]] = dict.fromkeys(TURN, ())
     for week in range((days - LEFT_OUT) // DAYS_PER_WEEK):
         first = start + timedelta(days=LEFT_OUT + week * DAYS_PER_WEEK)
         inside = range(0, DAYS_PER_WEEK - episode_days + 1, episode_days)

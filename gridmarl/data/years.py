@@ -5,12 +5,12 @@ correlation time of what it stands for; a series at another interval has the sam
 
     temperature  the base shape, plus passing weather of three days' memory
     sun          clear sky times a clear-sky index between ``darkest`` and 1, of a few hours' memory
-    wind         Weibull-distributed speeds behind an autoregressive Gaussian (Brown, Katz & Murphy, J. Climate and Applied
-                 Meteorology 23, 1984), through a cubic power curve
-    demand       a class's daily and weekly curve, times 1 + heating and cooling per degree (degree days with a dead band:
-                 Pardo, Meneu & Valor, Energy Economics 24, 2002) of a temperature that buildings follow slowly
-    price        demand less sun and wind, through a stack of rising costs (Barlow, Mathematical Finance 12, 2002: prices
-                 as a nonlinear function of a mean-reverting demand), times fuel prices that drift over weeks
+    wind         Weibull-distributed speeds behind an autoregressive Gaussian (Brown, Katz & Murphy, J. Climate and
+                 Applied Meteorology 23, 1984), through a cubic power curve
+    demand       a class's daily and weekly curve, times 1 + heating and cooling per degree (degree days with a dead
+                 band: Pardo, Meneu & Valor, Energy Economics 24, 2002) of a temperature that buildings follow slowly
+    price        demand less sun and wind, through a stack of rising costs (Barlow, Mathematical Finance 12, 2002:
+                 prices as a nonlinear function of a mean-reverting demand), times fuel prices that drift over weeks
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scipy.special import gamma, ndtr
 
 from gridmarl.data.clock import zone_named
 from gridmarl.data.columns import require_unit
-from gridmarl.data.synthetic import DAYS_PER_YEAR, Anchors, shape
+from gridmarl.data.synthetic import DAYS_PER_YEAR, WIND_MEAN, Anchors, shape
 from gridmarl.data.table import TimeTable
 from gridmarl.errors import DataError
 from gridmarl.units import HOURS_PER_DAY, Bool, Float
@@ -167,8 +167,9 @@ def make_year(
     Returns
     -------
     TimeTable
-        ``temperature_c``, ``irradiance_w_per_m2``, ``solar_share``, ``wind_share``, ``residential_mw``, ``commercial_mw``,
-        ``industrial_mw``, ``demand_mw``, ``demand_share`` (of ``peak_mw``) and ``price_per_mwh``, on a UTC grid.
+        ``temperature_c``, ``irradiance_w_per_m2``, ``solar_share``, ``wind_share``, ``residential_mw``,
+        ``commercial_mw``, ``industrial_mw``, ``demand_mw``, ``demand_share`` (of ``peak_mw``) and ``price_per_mwh``, on
+        a UTC grid.
 
     Raises
     ------
@@ -268,7 +269,7 @@ def autoregression(rng: np.random.Generator, count: int, interval_h: float, memo
     phi = np.exp(-interval_h / memory_h)
     innovations = np.sqrt(1.0 - phi**2) * rng.standard_normal(count)
     innovations[0] /= np.sqrt(1.0 - phi**2)  # begins in its stationary law
-    return lfilter([1.0], [1.0, -phi], innovations)
+    return np.asarray(lfilter([1.0], [1.0, -phi], innovations), np.float64)
 
 
 def _clear_sky_index(noise: Float, s: YearSettings) -> Float:
@@ -277,14 +278,14 @@ def _clear_sky_index(noise: Float, s: YearSettings) -> Float:
 
 
 def _wind_share(noise: Float, clock: _Clock, s: YearSettings) -> Float:
-    """Speeds v = scale (-log(1 - F))^(1/k), F the Gaussian's distribution; power as v cubed from 3 to 12 m/s, none past 25.
+    """Speeds v = scale (-log(1 - F))^(1/k), F the Gaussian's distribution; power as v³ from 3 to 12 m/s, 0 past 25.
 
     Nights and springs are windier by a tenth, as the base shape of wind is.
     """
     scale = s.wind_speed_m_per_s / gamma(1.0 + 1.0 / s.wind_shape)
     speed = scale * (-np.log(np.maximum(1.0 - ndtr(noise), 1e-12))) ** (1.0 / s.wind_shape)
     daily = clock.shape("wind")
-    speed = speed * (daily / daily.mean()) ** (1.0 / 3.0) * (1.0 + 0.1 * clock.season(WINDIEST_DAY))
+    speed = speed * (daily / WIND_MEAN) ** (1.0 / 3.0) * (1.0 + 0.1 * clock.season(WINDIEST_DAY))
     power = np.clip((speed**3 - 3.0**3) / (12.0**3 - 3.0**3), 0.0, 1.0)
     return np.where(speed > 25.0, 0.0, power)
 

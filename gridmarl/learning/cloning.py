@@ -1,8 +1,8 @@
 """Behaviour cloning: a policy learns to do what a team did before it learns what pays (Pomerleau 1991).
 
-Numbers are imitated by least squares; choices whose outputs are logits by cross-entropy; choices whose outputs are values
-by a large margin (Hester et al. 2018, "Deep Q-learning from demonstrations", eq. 3), which asks only that the imitated
-action leads, and so leaves values at the size of rewards.
+Numbers are imitated by least squares; choices whose outputs are logits by cross-entropy; choices whose outputs are
+values by a large margin (Hester et al. 2018, "Deep Q-learning from demonstrations", eq. 3), which asks only that the
+imitated action leads, and so leaves values at the size of rewards.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def imitate(algorithm: Algorithm, task: MarketTask, recipe: Recipe) -> Metrics:
     Returns
     -------
     dict
-        ``demonstrated``, what the imitated actions earned (scaled, a seat and episode), and ``loss_clone.GROUP``, the mean
-        of the last tenth of the steps.
+        ``demonstrated``, what the imitated actions earned (scaled, a seat and episode), and ``loss_clone.GROUP``, the
+        mean of the last tenth of the steps.
 
     Raises
     ------

@@ -42,9 +42,9 @@ def test_a_year_has_8760_hours_without_gaps_within_physical_bounds(year: TimeTab
     assert (year.intervals, year.interval_h) == (HOURS_PER_YEAR, 1.0)
     columns = year.columns
     assert all(np.isfinite(values).all() for values in columns.values())
-    assert all(0 <= columns[name].min() and columns[name].max() <= 1 for name in SHARES)
+    assert all(columns[name].min() >= 0 and columns[name].max() <= 1 for name in SHARES)
     assert min(columns[f"{name}_mw"].min() for name in ("residential", "commercial", "industrial")) > 0
-    assert -20 < columns["temperature_c"].min() and columns["temperature_c"].max() < 45
+    assert -20 < columns["temperature_c"].min() < columns["temperature_c"].max() < 45
     assert columns["demand_share"].max() < 1.3
     assert (year.units["temperature_c"], year.units["irradiance_w_per_m2"]) == ("celsius", "w_per_m2")
 
@@ -58,7 +58,7 @@ def test_the_classes_add_up_and_take_the_shares_of_energy_they_should(year: Time
 
 def test_days_weeks_and_seasons_have_their_shape(year: TimeTable) -> None:
     c = year.columns
-    by_hour = {name: np.array([c[name][HOUR == h].mean() for h in range(24)]) for name in c}
+    by_hour = {name: np.array([c[name][h == HOUR].mean() for h in range(24)]) for name in c}
     assert 17 <= by_hour["demand_mw"].argmax() <= 20
     assert 2 <= by_hour["demand_mw"].argmin() <= 5
     assert 13 <= by_hour["temperature_c"].argmax() <= 16
@@ -159,7 +159,8 @@ def test_what_is_written_is_read_back(name: str, tmp_path: Path) -> None:
 def test_splits_take_weeks_in_turn_and_share_no_day() -> None:
     windows = weekly_windows(START, 365)
     days = {split: {start.date() for start in starts} for split, starts in windows.items()}
-    assert not (days["train"] & days["select"] or days["train"] & days["test"] or days["select"] & days["test"])
+    assert not days["train"] & (days["select"] | days["test"])
+    assert not days["select"] & days["test"]
     assert sum(map(len, days.values())) == 51 * 7
     assert all({(day.month - 1) // 3 for day in found} == {0, 1, 2, 3} for found in days.values())
     weeks = weekly_windows(START, 365, episode_days=7)

@@ -82,10 +82,10 @@ def test_a_disk_that_is_full_at_any_file_is_named_and_the_training_goes_on_to_eq
         return replace(draft, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(TrainingError, match="No space left on device.*make room and resume"):
+    with pytest.raises(TrainingError, match=r"No space left on device.*make room and resume"):
         train(small(), env=duopoly_world(), out=tmp_path / "it", progress=False)
     assert seen[0] == occurrence
-    assert not [path for path in (tmp_path / "it").rglob(".*")]  # no drafts are left to fill the disk
+    assert not list((tmp_path / "it").rglob(".*"))  # no drafts are left to fill the disk
     monkeypatch.undo()
     train(small(), env=duopoly_world(), out=tmp_path / "it", progress=False, resume=True)
     assert weights(tmp_path / "it") == weights(whole)
@@ -99,7 +99,8 @@ def test_a_system_that_refuses_a_file_is_named_too(whole: Path, tmp_path: Path) 
     out = tmp_path / "limited"
     command = [sys.executable, "-c", LIMITED, str(recipe), str(world), str(out), "100000"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "too large" in told and "make room and resume" in told
+    assert "too large" in told
+    assert "make room and resume" in told
     train(small(), env=duopoly_world(), out=out, progress=False, resume=True)
     assert weights(out) == weights(whole)
 

@@ -113,7 +113,7 @@ def test_a_clone_that_is_stopped_is_taken_up_without_cloning_again(
 
 def test_played_in_the_learners_words_a_battery_does_what_the_planner_did() -> None:
     task = market_task(storage_recipe(), one_battery())
-    clone = Clone(episodes=2)
+    clone = Clone.parse({"episodes": 2}, "clone")
     shown = demonstrate(task, clone, 0)
     assert shown.s["storage"].shape == (48, 1, 48)
     team = Team({"battery_1": demonstrations.load_team("central").player_of("battery_1", "storage")})
@@ -154,7 +154,7 @@ def test_a_consumers_reduction_becomes_its_share_of_what_is_flexible() -> None:
 def test_a_homes_battery_vehicle_and_load_become_one_action() -> None:
     world = street()
     recipe = load_recipe("maddpg-homes", {"num_envs": 1, "learn_every": 1})
-    shown = demonstrate(market_task(recipe, world), Clone(episodes=1), 0)
+    shown = demonstrate(market_task(recipe, world), Clone.parse({"episodes": 1}, "clone"), 0)
     (a,) = shown.a.values()
     (s,) = shown.s.values()
     assert (a.shape, s.shape) == ((24, 1, 3), (24, 1, 56))
@@ -167,25 +167,26 @@ def test_choices_are_imitated_as_values_and_as_logits(algorithm: str, seats: str
     settings = {"algorithm": algorithm, "seats": seats, "num_envs": 4, "learn_every": 4, "select_seeds": 2}
     recipe = parse_recipe({**settings, "clone": {"team": "markup", "episodes": 2, "steps": 300}}, "it")
     training = begun(recipe, tmp_path, duopoly_world())
-    shown = demonstrate(market_task(recipe, duopoly_world()), Clone(team="markup", episodes=1), 0)
+    shown = demonstrate(
+        market_task(recipe, duopoly_world()), Clone.parse({"team": "markup", "episodes": 1}, "clone"), 0
+    )
     greedy = training.algorithm.act(shown.s, np.random.default_rng(0), explore=False)["generator"]
     assert (greedy == shown.a["generator"]).mean() > 0.95
 
 
+@torch.no_grad()
 def test_losses_are_those_of_the_papers() -> None:
     network = SeatNetwork((2, 3))
-    with torch.no_grad():
-        network.layers.weights[0].zero_()
-        network.layers.biases[0].copy_(torch.tensor([[[1.0, 0.5, 0.95]]]))
+    network.layers.weights[0].zero_()
+    network.layers.biases[0].copy_(torch.tensor([[[1.0, 0.5, 0.95]]]))
     s, a = torch.zeros(1, 1, 2), torch.zeros(1, 1)
     assert float(imitation_loss(network, s, a, margin=0.1)) == pytest.approx(0.05)  # 0.95 + 0.1 - 1
     assert float(imitation_loss(network, s, a, margin=0.04)) == 0.0
     soft = np.exp([1.0, 0.5, 0.95])
     assert float(imitation_loss(network, s, a)) == pytest.approx(-np.log(soft[0] / soft.sum()), rel=1e-6)
     gaussian = SeatNetwork((2, 4), head="gaussian")
-    with torch.no_grad():
-        gaussian.layers.weights[0].zero_()
-        gaussian.layers.biases[0].copy_(torch.tensor([[[0.5, -0.5, 9.0, 9.0]]]))
+    gaussian.layers.weights[0].zero_()
+    gaussian.layers.biases[0].copy_(torch.tensor([[[0.5, -0.5, 9.0, 9.0]]]))
     wanted = torch.tensor([[[0.0, 1.0]]])
     off = np.tanh(0.5) ** 2 + (np.tanh(-0.5) - 1.0) ** 2
     assert float(imitation_loss(gaussian, s, wanted)) == pytest.approx(off / 2, rel=1e-6)
