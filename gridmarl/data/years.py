@@ -226,7 +226,7 @@ class _Clock:
 
 
 def _offsets_h(begin: datetime, count: int, interval_h: float, zone: tzinfo) -> Float:
-    """Offset of the local clock from UTC in every interval; clocks change on whole hours, so one look an hour serves."""
+    """Offset of the local clock from UTC in every interval; clocks change on whole hours, one look an hour serves."""
     looks = int(np.ceil(count * interval_h)) + 1
     found = [(begin + timedelta(hours=h)).astimezone(zone).utcoffset() for h in range(looks)]
     hourly = np.array([offset.total_seconds() / 3600.0 if offset else 0.0 for offset in found])
