@@ -24,7 +24,7 @@ from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import street
 from tests.learning.worlds import duopoly_world, quick_recipe
 
-CLONE = {"episodes": 4, "steps": 600}
+CLONE = {"episodes": 6, "steps": 600}
 SHORT = {
     "seats": "battery_1",
     "num_envs": 4,
@@ -78,7 +78,7 @@ def test_before_its_first_step_a_clone_earns_more_than_the_untrained(
     point = cloned.curve[0]
     assert (point.step, point.updates) == (0, 0)
     assert point.scaled > untrained + 0.2 * abs(point.metrics["demonstrated"])
-    assert point.scaled > 0.7 * point.metrics["demonstrated"] > 0
+    assert point.scaled > 0.5 * point.metrics["demonstrated"] > 0
     assert point.metrics["loss_clone.storage"] < 0.1
 
 
