@@ -68,8 +68,9 @@ def copy(whole: Path, tmp_path: Path) -> Path:
     return copytree(whole, tmp_path / "copy")
 
 
-@pytest.mark.parametrize("occurrence", [1, 2])
-@pytest.mark.parametrize("file", ["state-", "replay-", MANIFEST, WEIGHTS, CARD])
+@pytest.mark.parametrize(
+    "file, occurrence", [("state-", 1), *((file, 2) for file in ("state-", "replay-", MANIFEST, WEIGHTS, CARD))]
+)
 def test_a_disk_that_is_full_at_any_file_is_named_and_the_training_goes_on_to_equal_weights(
     file: str, occurrence: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,10 +82,14 @@ def test_before_its_first_step_a_clone_earns_more_than_the_untrained(
     assert point.metrics["loss_clone.storage"] < 0.1
 
 
-def test_the_same_seed_clones_to_equal_tensors(cloned: Training, tmp_path: Path) -> None:
-    again = begun(storage_recipe(clone=CLONE), tmp_path, one_battery())
-    one, other = cloned.algorithm.state_dict(), again.algorithm.state_dict()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+def test_the_same_seed_clones_to_equal_tensors_and_another_to_others(tmp_path: Path) -> None:
+    clone = {"episodes": 1, "steps": 50}
+    one, same, other = (
+        begun(storage_recipe(clone=clone, seed=seed), tmp_path / name, one_battery()).algorithm.state_dict()
+        for seed, name in ((3, "one"), (3, "same"), (4, "other"))
+    )
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["pi.storage.layers.weights.0"], other["pi.storage.layers.weights.0"])
 
 
 def test_targets_follow_the_clone_and_the_normaliser_has_seen_what_was_shown(cloned: Training) -> None:
