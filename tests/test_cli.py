@@ -98,6 +98,17 @@ def test_a_table_is_checked(tmp_path):
     assert (told["intervals"], told["columns"][0]["unit"]) == (2, "per_mwh")
 
 
+def test_a_synthetic_year_is_written_checked_and_never_over_a_file(tmp_path):
+    table = tmp_path / "year.csv"
+    told = json.loads(said("data", table, "--year", "2025-01-01", "--seed", 1, "--days", 7, "--json"))
+    assert (told["intervals"], told["interval_h"]) == (168, 1.0)
+    assert {"temperature_c", "demand_share", "price_per_mwh"} <= {column["column"] for column in told["columns"]}
+    before = table.read_bytes()
+    refused = CliRunner().invoke(app, ["data", str(table), "--year", "2025-01-01"])
+    assert "a name that is not taken" in str(refused.exception)
+    assert table.read_bytes() == before
+
+
 UNITS = (
     "gen_uid,unit_type,fuel,p_max_mw,p_min_mw,ramp_mw_per_min,co2_t_per_mwh,seg0_mw,seg0_cost_usd_per_mwh\n"
     "1_CC_1,CC,NG,9000,0,500,0.4,9000,25\n1_PV_1,PV,Solar,500,0,500,0,0,0\n"

@@ -1,4 +1,4 @@
-"""``gridmarl data``: look at a file before it is used."""
+"""``gridmarl data``: look at a file before it is used; or make one to learn in."""
 
 from __future__ import annotations
 
@@ -23,15 +23,23 @@ def inspect_data(
     known: Annotated[
         list[str] | None, typer.Option(help="With --forecast: a column known a day ahead; may be repeated.")
     ] = None,
+    year: Annotated[
+        str | None, typer.Option(help="Write synthetic weather, demand and prices from this date on into FILE first.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --year: which of the many years.")] = 0,
+    days: Annotated[int, typer.Option(help="With --year: how long it is.")] = 365,
+    interval_min: Annotated[float, typer.Option(help="With --year: minutes of an interval.")] = 60.0,
     as_json: Json = False,
 ) -> None:
     """Check a table: its span, interval, columns, units and gaps; or the classes of its generating units.
 
-    Example: gridmarl data prices.csv.
+    Examples: gridmarl data prices.csv, gridmarl data year.parquet --year 2025-01-01 --seed 1.
     """
     from gridmarl.data.table import load_table
     from gridmarl.scenario.fleet_table import is_fleet
 
+    if year is not None:
+        _write_year(file, year, seed, days, interval_min, timezone)
     if is_fleet(file):
         _show_fleet(file, as_json)
         return
@@ -57,6 +65,24 @@ def inspect_data(
         return
     print_tables(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
     print_tables(table_of("\n[bold]columns[/bold]", ("column", "unit", "lowest", "mean", "highest"), columns))
+
+
+def _write_year(file: Path, start: str, seed: int, days: int, interval_min: float, timezone: str | None) -> None:
+    from datetime import datetime
+
+    import numpy as np
+
+    from gridmarl.data.writing import write_table
+    from gridmarl.data.years import make_year
+    from gridmarl.errors import DataError
+
+    try:
+        begin = datetime.fromisoformat(start)
+    except ValueError:
+        raise DataError("--year", start, "a date such as 2025-01-01", "write year, month and day") from None
+    hours = interval_min / 60.0
+    table = make_year(np.random.default_rng(seed), begin, days=days, interval_h=hours, timezone=timezone or "UTC")
+    write_table(table, file)
 
 
 def _show_forecast(table: TimeTable, column: str, timezone: str | None, known: list[str], as_json: bool) -> None:

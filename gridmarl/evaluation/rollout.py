@@ -39,6 +39,7 @@ def rollout(
     *,
     seed: int = 0,
     split: Split = "test",
+    episode: int = 0,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Play one episode.
@@ -50,6 +51,8 @@ def rollout(
     seed : int
         Of the world's randomness and of the agents' own.
     split : {"train", "select", "test"}
+    episode : int
+        Which of the seed's episodes; worlds with windows play these in order.
     progress : callable, optional
         Called with 1 after every interval.
 
@@ -62,6 +65,8 @@ def rollout(
     core = Core(chosen, 1, seated.codecs, split, record=True)
     began = time.perf_counter()
     outcome = core.reset(np.array([seed], np.uint64))
+    for _ in range(episode):
+        outcome = core.reset()
     before = core.rows.battery[0, :, battery.ENERGY].sum()
     seated.begin(core)
     actions = np.zeros((1, core.width))

@@ -129,6 +129,11 @@ class ActorCritic:
         self.updates += 1
         return found
 
+    def adopt(self) -> None:
+        """The actors have new weights; their targets take them."""
+        for learner in self.learners.values():
+            follow(learner.pi_target, learner.pi)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of networks, targets, moments, temperatures, noise and counts."""
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}

@@ -23,6 +23,8 @@ from gridmarl.scenario.model import Model
 MANIFEST: Final = "manifest.json"
 FOLDER: Final = "checkpoint"
 FORMAT: Final = 1
+PARTS: Final = ("algorithm", "torch", "window")
+"""What every state has, whatever the world and the algorithm are."""
 
 
 class Setting(Model):
@@ -149,9 +151,17 @@ def write_state(folder: Path, step: int, parts: Mapping[str, Mapping[str, np.nda
 
 
 def read_state(folder: Path, stamp: Stamp) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays by part, then by name."""
+    """Arrays by part, then by name.
+
+    Raises
+    ------
+    TrainingError
+        Where the file is missing, corrupted, or not of a training.
+    """
     parts: dict[str, dict[str, np.ndarray]] = {}
     for key, array in read_arrays(folder, stamp).items():
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = array
+    if not set(PARTS) <= set(parts):
+        raise TrainingError(f"parts of {folder / stamp.file}", sorted(parts), ", ".join(PARTS), FRESH)
     return parts

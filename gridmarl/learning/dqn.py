@@ -144,6 +144,11 @@ class DQN:
         done = min(self.steps / self.recipe.steps, 1.0)
         return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
 
+    def adopt(self) -> None:
+        """Q has new weights; the target networks take them."""
+        for name, Q in self.Q.items():
+            follow(self.Q_target[name], Q)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of networks, moments and counts."""
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}

@@ -224,3 +224,12 @@ class HearsEpisodes(Protocol):
     def begin(self, rows: Bool, rng: np.random.Generator) -> None:
         """New episodes begin in these environments, (env,)."""
         ...
+
+
+@runtime_checkable
+class AdoptsPolicies(Protocol):
+    """An algorithm whose policies may be changed from outside before it learns."""
+
+    def adopt(self) -> None:
+        """The networks in ``policies`` have new weights: what followed the old ones follows these."""
+        ...

@@ -261,6 +261,11 @@ class MADDPG:
         optimiser.param_groups[0]["lr"] = first * share
         optimiser.step()
 
+    def adopt(self) -> None:
+        """The actors have new weights; their targets take them."""
+        for name, mu in self.mu.items():
+            follow(self.mu_target[name], mu)
+
     def _modules(self) -> dict[str, nn.Module]:
         kinds = {"mu": self.mu, "mu_target": self.mu_target, "Q": self.Q, "Q_target": self.Q_target}
         return {f"{kind}.{name}": module for kind, found in kinds.items() for name, module in found.items()}

@@ -34,6 +34,19 @@ ALGORITHMS: Final[Mapping[str, str]] = {
 """Algorithm -> "module:class" of its recipe."""
 
 
+class Clone(Model):
+    """A warm start: the policies imitate what a team does before they learn by themselves."""
+
+    team: str = Field("central", description="who is imitated in the seats that learn; the others stay as they are")
+    episodes: PositiveInt = Field(8, description="of the train split, one after the other")
+    steps: PositiveInt = Field(2_000, description="gradient steps of imitation")
+    batch_size: PositiveInt = 256
+    learning_rate: PositiveFloat = 1e-3
+    margin: NonNegativeFloat = Field(
+        0.1, description="dqn: the value, in scaled rewards, by which the imitated action shall lead"
+    )
+
+
 class Recipe(Model):
     """Settings of one training. Steps are counted over all environments together; rows are joint transitions."""
 
@@ -63,6 +76,7 @@ class Recipe(Model):
     updates: PositiveInt = Field(1, description="gradient steps of a round")
     gradient_norm: PositiveFloat = Field(10.0, description="gradients are clipped at this norm")
     share: bool = Field(True, description="seats of a role share parameters, and read who they are")
+    clone: Clone | None = Field(None, description="imitate a team before learning")
 
     evaluate_every: PositiveInt = 128_000
     checkpoint_every: PositiveInt = 128_000
@@ -84,6 +98,8 @@ class Recipe(Model):
         given = self.model_fields_set & {"scenario", "seats", "others", "codecs"}
         if self.elsewhere and any(getattr(self, k) != type(self).model_fields[k].default for k in given):
             raise ValueError(f"{', '.join(sorted(given))} belong to a scenario, not to {self.elsewhere}")
+        if self.clone and self.elsewhere:
+            raise ValueError(f"clone imitates a team of our markets; {self.elsewhere} is none")
         if self.arguments and not self.elsewhere:
             raise ValueError("arguments belong to an environment of gymnasium or pettingzoo")
         return self

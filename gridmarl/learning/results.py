@@ -14,6 +14,7 @@ from gridmarl.agents.cards import CurvePoint, PolicyCard, Standing
 from gridmarl.agents.networks import PreferenceNetwork, SeatNetwork
 from gridmarl.agents.policies import Stored, digest_of, write_policy
 from gridmarl.environment import fields
+from gridmarl.errors import TrainingError
 from gridmarl.files import write_atomically
 from gridmarl.learning.interface import GroupSpec
 from gridmarl.learning.recipe import Recipe
@@ -53,8 +54,18 @@ def write_report(folder: Path, report: Report, weights: Mapping[str, bytes]) -> 
 
 
 def read_report(folder: Path) -> Report:
-    """What :func:`write_report` wrote."""
-    return Report.parse(json.loads((folder / REPORT).read_text("utf-8")), str(folder / REPORT))
+    """What :func:`write_report` wrote.
+
+    Raises
+    ------
+    TrainingError
+        Where there is none, or it is not ours.
+    """
+    path = folder / REPORT
+    try:
+        return Report.parse(json.loads(path.read_text("utf-8")), str(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path}: {error}", None, "the report of a training", "train again") from error
 
 
 def group_folder(folder: Path, group: str, groups: Mapping[str, GroupSpec]) -> Path:

@@ -34,8 +34,10 @@ class Segment(Stamp):
 
 def disk_refused(path: Path, error: OSError) -> TrainingError:
     """What to say where a file cannot be written."""
-    remedy = "make room and resume: the checkpoint before stands"
-    return TrainingError(f"{path}: {error.strerror or error}", None, "a disk with room", remedy)
+    thing = f"{path}: {error.strerror or error}"
+    if isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)):
+        return TrainingError(thing, None, "a folder that may be written to", "choose another folder with --out")
+    return TrainingError(thing, None, "a disk with room", "make room and resume: the checkpoint before stands")
 
 
 def write_arrays(folder: Path, file: str, arrays: Mapping[str, np.ndarray]) -> Stamp:

@@ -29,6 +29,7 @@ from gridmarl.learning.checkpoints import (
     write_checkpoint,
     write_state,
 )
+from gridmarl.learning.cloning import imitate
 from gridmarl.learning.deviations import EXPLOITABILITY, best_deviations, mean_gain
 from gridmarl.learning.front import Front, write_front
 from gridmarl.learning.interface import HearsEpisodes, Start, VectorWorld
@@ -36,7 +37,7 @@ from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.nstep import NStep, column_shapes
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.replay import Replay
+from gridmarl.learning.replay import Replay, Transitions
 from gridmarl.learning.results import Report, group_folder, write_policies, write_report
 from gridmarl.learning.scalars import scalar_writer
 from gridmarl.learning.segments import disk_refused, write_arrays
@@ -164,12 +165,14 @@ class Training:
         self.fronts: Mapping[str, Front] = {}  # of the latest evaluation
         self.now: Start = self.world.reset(task.first_seed("train", recipe.seed))
         self._judge: VectorWorld | None = None
+        self._taken_up = False
         self._metrics: dict[str, tuple[float, int]] = {}
         self._began = time.perf_counter()
 
     def run(self, progress: bool = False) -> Report:
         """All steps that are left, the evaluations between them, and the test at the end."""
         if self.step == 0:
+            self._begin()
             self._write_checkpoint()
         with progress_bar(progress, self.recipe, self.step) as advance, scalar_writer(self.folder, self.step) as write:
             while self.step < self.recipe.steps:
@@ -183,6 +186,16 @@ class Training:
                 if over or self._crossed(DRAW_EVERY * self.recipe.num_envs):
                     advance(self.step, self.curve[-1].scaled if self.curve else None)
         return self._report()
+
+    def _begin(self) -> None:
+        """Imitate, where the recipe asks for it; the result is the first policy that may be chosen."""
+        if self.recipe.clone is None or self._taken_up:
+            return
+        if not isinstance(self.task, MarketTask):
+            raise TrainingError("clone", self.task.name, "a market of ours", "leave clone: out")
+        found = imitate(self.algorithm, self.task, self.recipe)
+        self._metrics = {name: (value, 1) for name, value in found.items()}
+        self._evaluate()
 
     def _crossed(self, every: int) -> bool:
         """Whether a multiple of so many steps was reached by the latest steps."""
@@ -208,14 +221,22 @@ class Training:
         try:
             found = self.algorithm.learn(batch, self.rng)
         except TrainingError as error:
-            write_arrays(self.folder, FAILED, batch.columns())
-            thing = f"{error.thing}, of the batch in {self.folder / FAILED} (replay rows {np.sort(batch.place)[:5]}...)"
+            kept = self._keep_failed(batch)
+            thing = f"{error.thing}, of the batch {kept} (replay rows {np.sort(batch.place)[:5]}...)"
             remedy = f"{error.remedy}; the last good checkpoint is {self.checkpoint}"
             raise TrainingError(thing, error.value, error.allowed, remedy) from None
         self.updates += 1
         for name, value in found.items():
             total, count = self._metrics.get(name, (0.0, 0))
             self._metrics[name] = total + value, count + 1
+
+    def _keep_failed(self, batch: Transitions) -> str:
+        """Write a batch that cannot be learned; where it is, or why it could not be kept."""
+        try:
+            write_arrays(self.folder, FAILED, batch.columns())
+        except TrainingError as refused:
+            return f"that could not be kept ({refused.thing})"
+        return f"in {self.folder / FAILED}"
 
     def _play(self, split: Split, episodes: int) -> Standing:
         """Greedy episodes of a split; the fronts of algorithms that know preferences are kept."""
@@ -346,7 +367,7 @@ class Training:
         TrainingError
             Where a file is missing, corrupted or foreign, or anything that decides about equal tensors differs.
         """
-        manifest = read_manifest(self.checkpoint)
+        manifest, self._taken_up = read_manifest(self.checkpoint), True
         check_setting(manifest.setting, self.setting)
         parts, progress = read_state(self.checkpoint, manifest.state), manifest.progress
         self.algorithm.load_state_dict({n: torch.from_numpy(a) for n, a in parts["algorithm"].items()})
