@@ -20,8 +20,10 @@ from gridmarl.scenario.model import Model
 if TYPE_CHECKING:
     import torch
 
+    from gridmarl.agents.cards import CurvePoint
     from gridmarl.learning.front import Front
-    from gridmarl.learning.interface import Algorithm, GroupSpec, VectorWorld
+    from gridmarl.learning.interface import Algorithm, GroupSpec, Metrics, VectorWorld
+    from gridmarl.learning.tasks import Task
     from gridmarl.scenario.rules import Split
 
 FOLDER: Final = "training"
@@ -30,6 +32,7 @@ ALGORITHMS: Final[Mapping[str, str]] = {
     "multi_objective": "gridmarl.learning.multi_objective:MultiObjectiveRecipe",
     "actor_critic": "gridmarl.learning.actor_critic:ActorCriticRecipe",
     "maddpg": "gridmarl.learning.maddpg:MADDPGRecipe",
+    "market": "gridmarl.learning.market:MarketRecipe",
 }
 """Algorithm -> "module:class" of its recipe."""
 
@@ -66,7 +69,7 @@ class Recipe(Model):
 
     evaluate_every: PositiveInt = 128_000
     checkpoint_every: PositiveInt = 128_000
-    choose: Literal["best", "last"] = Field("best", description="the policy kept: the best on the select split")
+    choose: Literal["best", "last"] = Field("best", description="the policy kept: the best on the select split, or the last")
     select_seeds: PositiveInt = 64
     test_seeds: PositiveInt = 64
     tolerance: NonNegativeFloat = Field(0.02, description="share by which a repeated evaluation may differ")
@@ -113,6 +116,18 @@ class Recipe(Model):
     def fronts(self, algorithm: Algorithm, world: VectorWorld, seed: int, split: Split) -> Mapping[str, Front]:
         """What it earns under many preferences, by group; nothing where it knows no preferences."""
         return {}
+
+    def discount_of(self, group: GroupSpec) -> float:
+        """By which a group's rewards are summed over n steps; where roles differ, subclasses say so."""
+        return self.discount
+
+    def rivals(self, algorithm: Algorithm, task: Task, seed: int) -> Metrics:
+        """What else an evaluation measures where roles learn against each other; ``seed`` is the first episode's."""
+        return {}
+
+    def merit(self, point: CurvePoint) -> float:
+        """What decides which policy is kept: the one where it is highest."""
+        return point.scaled
 
 
 def recipe_class(algorithm: object) -> type[Recipe]:

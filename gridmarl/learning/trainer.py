@@ -144,7 +144,8 @@ class Training:
         self.algorithm = recipe.build(self.groups, self.world.state_size, device)
         shapes = column_shapes(self.groups, self.world.state_size)
         self.replay = Replay(recipe.replay_size, shapes)
-        self.window = NStep(recipe.n_step, recipe.discount, shapes, recipe.num_envs)
+        own = {name: recipe.discount_of(group) for name, group in self.groups.items()}
+        self.window = NStep(recipe.n_step, recipe.discount, shapes, recipe.num_envs, own)
         self.rng = np.random.default_rng([recipe.seed, 0xD9])
         self.setting = Setting(
             recipe=recipe.model_dump(mode="json"),
@@ -234,17 +235,14 @@ class Training:
         standing = self._play("select", self.recipe.select_seeds)
         means = {name: total / count for name, (total, count) in self._metrics.items()}
         self._metrics.clear()
-        self.curve.append(
-            CurvePoint(
-                step=self.step,
-                updates=self.updates,
-                metrics=means,
-                profit=standing.profit,
-                scaled=standing.scaled,
-            )
+        means |= self.recipe.rivals(self.algorithm, self.task, self.task.first_seed("select", self.recipe.seed))
+        point = CurvePoint(
+            step=self.step, updates=self.updates, metrics=means, profit=standing.profit, scaled=standing.scaled
         )
+        before = [self.recipe.merit(earlier) for earlier in self.curve if earlier.step == self.chosen_step]
+        self.curve.append(point)
         log.info("step %d: %.4f on the select split, %s", self.step, standing.scaled, means)
-        if self.standing is None or self.recipe.choose == "last" or standing.scaled > self.standing.scaled:
+        if not before or self.recipe.choose == "last" or self.recipe.merit(point) > before[0]:
             self.standing, self.chosen_step = standing, self.step
             self.weights = {name: weights_of(policy) for name, policy in self.algorithm.policies.items()}
             self._write(self._summary({"select": standing}))
