@@ -137,7 +137,9 @@ class MarketLearner:
         roles = dict.fromkeys(group.role for group in groups.values())
         for role in roles:
             if role not in recipe.roles:
-                raise TrainingError("role that learns", role, ", ".join(recipe.roles), "name it in roles:, or in others:")
+                raise TrainingError(
+                    "role that learns", role, ", ".join(recipe.roles), "name it in roles:, or in others:"
+                )
         self.roles = [role for role in recipe.roles if role in roles]
         self.names = {role: [n for n, group in groups.items() if group.role == role] for role in self.roles}
         parts = {role: recipe.part(role) for role in self.roles}
@@ -203,9 +205,9 @@ class MarketLearner:
         powers = self.recipe.discount**spans
         nearest = np.abs(batch.discount[:, None] - powers).argmin(1)
         own = (self.discounts[role] ** spans)[nearest]
-        groups = ({n: kind[n] for n in self.names[role]} for kind in (batch.s, batch.a, batch.r, batch.s_next))
         discount = np.where(batch.discount > 0, own, 0.0).astype(np.float32)
-        return Transitions(*groups, discount, batch.state, batch.state_next, batch.place)
+        s, a, r, s_next = ({n: kind[n] for n in self.names[role]} for kind in (batch.s, batch.a, batch.r, batch.s_next))
+        return batch._replace(s=s, a=a, r=r, s_next=s_next, discount=discount)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of every role's state, of the pool, and of who plays where."""

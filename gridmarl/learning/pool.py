@@ -123,12 +123,12 @@ class Cast:
         return {name: self._group(pool, name, observations[name], a) for name, a in actions.items()}
 
     def _group(self, pool: Pool, name: str, s: Float32, a: Float32 | Int) -> Float32 | Int:
-        who, a = self.who[name], np.array(a)
+        who, a = self.who[name], a.copy()
         for member in np.unique(who[who != CURRENT]).tolist():
             rows = np.flatnonzero((who == member).any(1))
             a[rows] = np.where(_like(who[rows] == member, a), pool.actions(member, name, s[rows]), a[rows])
         if name in self.fixed:
-            a = np.where(_like(self.fixed[name], a), self.forced[name], a)
+            np.copyto(a, self.forced[name], where=_like(self.fixed[name], a))
         return a
 
 

@@ -69,7 +69,9 @@ class Recipe(Model):
 
     evaluate_every: PositiveInt = 128_000
     checkpoint_every: PositiveInt = 128_000
-    choose: Literal["best", "last"] = Field("best", description="the policy kept: the best on the select split, or the last")
+    choose: Literal["best", "last"] = Field(
+        "best", description="the policy kept: the best on the select split, or the last"
+    )
     select_seeds: PositiveInt = 64
     test_seeds: PositiveInt = 64
     tolerance: NonNegativeFloat = Field(0.02, description="share by which a repeated evaluation may differ")

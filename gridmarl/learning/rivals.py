@@ -115,7 +115,7 @@ def constants(group: GroupSpec) -> Sequence[Float32 | Int]:
     """Constant actions of one seat that are tried: all choices, or a coarse grid of numbers."""
     size = group.actions.size
     if group.actions.discrete:
-        return [np.int64(choice) for choice in range(size)]  # pyright: ignore[reportReturnType]  # an array of no dimension
+        return [np.array(choice) for choice in range(size)]
     if size == 1 or size > PRODUCT:
         return [np.full(size, level, np.float32) for level in LEVELS]
     return [np.array(corner, np.float32) for corner in product((-1.0, 0.0, 1.0), repeat=size)]
@@ -132,21 +132,24 @@ def cast_of(matches: Sequence[Match], groups: Mapping[str, GroupSpec], episodes:
     rows = len(matches) * episodes
     who = {name: np.full((rows, len(g.seats)), CURRENT) for name, g in groups.items()}
     fixed: dict[str, Bool] = {name: np.zeros((rows, len(g.seats)), np.bool_) for name, g in groups.items()}
-    forced: dict[str, Float32 | Int] = {}
-    for name, g in groups.items():
-        kind = np.int64 if g.actions.discrete else np.float32
-        forced[name] = np.zeros((rows, len(g.seats), *g.actions.shape), kind)
+    forced = {name: _nothing(g, rows) for name, g in groups.items()}
     for block, match in enumerate(matches):
         at = slice(block * episodes, (block + 1) * episodes)
         if isinstance(match, CrossPlay):
             for name in (n for n, g in groups.items() if g.role != match.role):
                 who[name][at] = match.member
-        elif match is not None and match.action is None:
-            who[match.group][at, match.seat] = match.member
-        elif match is not None:
+        elif match is not None and match.action is not None:
             fixed[match.group][at, match.seat] = True
             forced[match.group][at, match.seat] = match.action
+        elif match is not None:
+            who[match.group][at, match.seat] = match.member
     return Cast(who, fixed, forced)
+
+
+def _nothing(group: GroupSpec, rows: int) -> Float32 | Int:
+    """Actions 0 in every row."""
+    shape = (rows, len(group.seats), *group.actions.shape)
+    return np.zeros(shape, np.int64) if group.actions.discrete else np.zeros(shape, np.float32)
 
 
 def exploitability(matches: Sequence[Match], scaled: Mapping[str, Float]) -> Metrics:
