@@ -114,7 +114,7 @@ class MarketLearner:
     """A learner for each role.
 
     A loss that is not finite stops the training in the middle of a gradient round: roles that come before it in the
-    recipe have made their step. The checkpoint before stands.
+    world have made their step. The checkpoint before stands.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class MarketLearner:
                 raise TrainingError(
                     "role that learns", role, ", ".join(recipe.roles), "name it in roles:, or in others:"
                 )
-        self.roles = [role for role in recipe.roles if role in roles]
+        self.roles = [*roles]  # in the order of the world: that of a mapping may change on its way to a file and back
         self.names = {role: [n for n, group in groups.items() if group.role == role] for role in self.roles}
         parts = {role: recipe.part(role) for role in self.roles}
         self.discounts = {role: part.discount for role, part in parts.items()}

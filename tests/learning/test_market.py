@@ -1,4 +1,4 @@
-"""All roles at once: each learns as its algorithm does alone, the past plays in its rows, the least exploitable stay."""
+"""All roles at once: each learns as its algorithm does alone, the past plays too, the least exploitable stay."""
 
 from __future__ import annotations
 
