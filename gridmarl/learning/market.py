@@ -10,7 +10,8 @@ member of the pool did, drawn for each episode. These transitions are remembered
 learns from what another policy did (off-policy), so they serve the roles that played as in the past, too.
 
 Where roles learn together a higher return is no progress: it may be that the others got worse. The policies kept are
-therefore those that are least exploitable, see :mod:`gridmarl.learning.rivals`.
+therefore those that are least exploitable, see :mod:`gridmarl.learning.rivals`. A fuller pool finds more to exploit:
+evaluations made before it was as full as later are passed over.
 """
 
 from __future__ import annotations
@@ -105,9 +106,9 @@ class MarketRecipe(Recipe):
         assert isinstance(algorithm, MarketLearner)
         return rivalry(algorithm, algorithm.pool, task, seed, self.rival_episodes, self.rival_seats)
 
-    def merit(self, point: CurvePoint) -> float:
-        """The less exploitable, the better."""
-        return -point.metrics["exploitability"]
+    def merit(self, point: CurvePoint) -> tuple[float, ...]:
+        """The less exploitable, the better, among evaluations that tried the past policies of a pool as full."""
+        return point.metrics.get("pool", 0.0), -point.metrics["exploitability"]
 
 
 class MarketLearner:

@@ -127,9 +127,9 @@ class Recipe(Model):
         """What else an evaluation measures where roles learn against each other; ``seed`` is the first episode's."""
         return {}
 
-    def merit(self, point: CurvePoint) -> float:
-        """What decides which policy is kept: the one where it is highest."""
-        return point.scaled
+    def merit(self, point: CurvePoint) -> tuple[float, ...]:
+        """What decides which policy is kept: the one where it is highest; later numbers count where earlier tie."""
+        return (point.scaled,)
 
 
 def recipe_class(algorithm: object) -> type[Recipe]:

@@ -86,7 +86,8 @@ def rivalry(algorithm: Algorithm, pool: Pool, task: Task, seed: int, episodes: i
     mapping
         ``exploitability``, also ``exploitability.<group>``, in scaled returns a seat; ``cross.<role>.<step>``, the mean
         scaled return of a role's current policies among those that the others had at that step, ``cross.<role>.now``
-        among the current ones; and ``cross.worst``, the mean over roles of the lowest of these.
+        among the current ones; ``cross.worst``, the mean over roles of the lowest of these; and ``pool``, how many
+        members it has.
     """
     probe = task.make(1, "select").groups
     matches = [None, *deviations(probe, len(pool), seats), *cross_plays(probe, len(pool))]
@@ -97,7 +98,8 @@ def rivalry(algorithm: Algorithm, pool: Pool, task: Task, seed: int, episodes: i
     returns = greedy_returns(Players(algorithm, pool, cast), world, seeds.tolist())
     shape = (len(matches), episodes, -1)
     scaled = {n: own_scaled(returns[n], group).reshape(shape) for n, group in world.groups.items()}
-    return exploitability(matches, scaled) | crossed(matches, scaled, world.groups, pool.steps)
+    met = crossed(matches, scaled, world.groups, pool.steps)
+    return {**exploitability(matches, scaled), **met, "pool": float(len(pool))}
 
 
 def deviations(groups: Mapping[str, GroupSpec], members: int, seats: int) -> list[Match]:

@@ -138,9 +138,11 @@ def test_a_full_pool_keeps_each_snapshot_with_the_same_chance(morning: Scenario,
 
 def test_the_least_exploitable_policies_are_kept_not_those_that_earn_most() -> None:
     recipe = all_roles()
-    meek = CurvePoint(step=1, updates=1, metrics={"exploitability": 0.2}, profit={}, scaled=1.0)
-    rich = CurvePoint(step=2, updates=2, metrics={"exploitability": 0.9}, profit={}, scaled=9.0)
+    early = CurvePoint(step=1, updates=1, metrics={"exploitability": 0.1, "pool": 1}, profit={}, scaled=1.0)
+    meek = CurvePoint(step=2, updates=2, metrics={"exploitability": 0.2, "pool": 2}, profit={}, scaled=1.0)
+    rich = CurvePoint(step=3, updates=3, metrics={"exploitability": 0.9, "pool": 2}, profit={}, scaled=9.0)
     assert recipe.merit(meek) > recipe.merit(rich)
+    assert recipe.merit(rich) > recipe.merit(early)  # which tried fewer deviations
     assert load_recipe("dqn").merit(rich) > load_recipe("dqn").merit(meek)
 
 
@@ -149,7 +151,7 @@ def test_a_training_chooses_by_exploitability_and_leaves_a_team(morning: Scenari
     train(recipe, env=morning, out=tmp_path, progress=False)
     policies = {role: StoredPolicy(tmp_path / role) for role in ROLES}
     card = policies["storage"].card
-    exploitable = {point.step: point.metrics["exploitability"] for point in card.curve}
+    exploitable = {p.step: p.metrics["exploitability"] for p in card.curve if p.metrics["pool"] == recipe.pool_size}
     assert len(set(exploitable.values())) > 1
     assert exploitable[card.chosen_step] == min(exploitable.values())
     assert {"cross.worst", "cross.generator.now", "cross.operator.80"} <= set(card.curve[-1].metrics)
