@@ -17,7 +17,6 @@ from gridmarl.agents.team import Team
 from gridmarl.cli import app
 from gridmarl.errors import ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning.adapters import Markets
 from gridmarl.learning.judging import greedy_returns, own_scaled
 from gridmarl.learning.market import MarketLearner, MarketRecipe, part_of_state
 from gridmarl.learning.pool import CURRENT
@@ -147,17 +146,15 @@ def test_the_least_exploitable_policies_are_kept_not_those_that_earn_most() -> N
 
 
 def test_a_training_chooses_by_exploitability_and_leaves_a_team(morning: Scenario, tmp_path: Path) -> None:
-    recipe = all_roles()
+    recipe = all_roles(evaluate_every=80)
     train(recipe, env=morning, out=tmp_path, progress=False)
     policies = {role: StoredPolicy(tmp_path / role) for role in ROLES}
     card = policies["storage"].card
-    exploitable = {p.step: p.metrics["exploitability"] for p in card.curve if p.metrics["pool"] == recipe.pool_size}
-    assert len(set(exploitable.values())) > 1
+    exploitable = {p.step: p.metrics["exploitability"] for p in card.curve if p.metrics["pool"] == 2}
+    assert list(exploitable) == [160, 240]  # at 80 the pool had one member
     assert exploitable[card.chosen_step] == min(exploitable.values())
     assert {"cross.worst", "cross.generator.now", "cross.operator.80"} <= set(card.curve[-1].metrics)
     assert rollout(morning, Team(policies), seed=0).market.shape[0] == 6
-    world = task_of(recipe, morning).make(2, "test")
-    assert isinstance(world, Markets)
     earned = card.metrics["test"].profit["battery_1"]
     replayed = [rollout(morning, Team(policies), seed=s, split="test").of_seat("battery_1", "reward") for s in (0, 1)]
     assert earned == pytest.approx(np.mean([each.sum() for each in replayed]), rel=1e-6)
