@@ -22,6 +22,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")
     ] = False,
+    steps: Annotated[int | None, typer.Option(help="Other steps than the recipe's, of all environments.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = None,
     data: Data = None,
     columns: Columns = None,
@@ -39,7 +40,8 @@ def train(
 
     fed = data or columns
     world = scenario_of(env or load_recipe(recipe).scenario, data, mapping_of(columns)) if fed else env
-    changes: dict[str, Any] = {} if device is None else {"device": device}
+    given = {"device": device, "steps": steps}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, **changes)
     for front in (folder / "front.json", *folder.glob("*/front.json")):
         if front.is_file():
@@ -54,14 +56,22 @@ def train(
     for split, standing in found.metrics.items():
         print_tables(f"{split}: {standing.scaled:.4g} a seat and episode, scaled, mean of {standing.episodes} episodes")
     if not isinstance(found, Report):
-        print_tables(f"play it: gridmarl.load_agent({str(folder)!r})")
+        for path in _cards(folder):
+            print_tables(f"play {path.parent.name}: gridmarl.load_agent({str(path.parent)!r})")
 
 
 def _trained(folder: Path) -> PolicyCard | Report:
     """What a training wrote about itself: a policy's card (the first group's), or a report."""
-    from gridmarl.agents.cards import CARD, read_card
+    from gridmarl.agents.cards import read_card
     from gridmarl.learning.results import read_report
 
-    cards = [folder / CARD, *sorted(folder.glob(f"*/{CARD}"))]
-    card = next((path for path in cards if path.is_file()), None)
-    return read_card(card) if card else read_report(folder)
+    cards = _cards(folder)
+    return read_card(cards[0]) if cards else read_report(folder)
+
+
+def _cards(folder: Path) -> list[Path]:
+    """The card of the policy, or those of all groups that learned together."""
+    from gridmarl.agents.cards import CARD
+
+    alone = folder / CARD
+    return [alone] if alone.is_file() else sorted(folder.glob(f"*/{CARD}"))

@@ -99,8 +99,8 @@ class Markets:
                 objective_weights(env.scenario) if vector else (),
             )
 
-    def reset(self, seed: int) -> Start:
-        """Begin first episodes of the seeds from this one on."""
+    def reset(self, seed: int | Sequence[int]) -> Start:
+        """Begin first episodes of the seeds from this one on, or of a list with one for each row."""
         observations, _ = self.env.reset(seed=seed)
         return Start(observations, self._state_now())
 

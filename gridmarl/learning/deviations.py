@@ -15,7 +15,7 @@ import numpy as np
 
 from gridmarl.errors import TrainingError
 from gridmarl.learning.interface import ByGroup, VectorWorld
-from gridmarl.learning.judging import Acts, greedy_returns
+from gridmarl.learning.judging import Player, greedy_returns
 from gridmarl.units import Float32, Int
 
 EXPLOITABILITY: Final = "exploitability"
@@ -50,7 +50,7 @@ class Deviation:
 class Deviating:
     """Plays as an algorithm does, but for one seat that always chooses the same action."""
 
-    algorithm: Acts
+    algorithm: Player
     group: str
     seat: int  # number within the group
     action: int
@@ -63,12 +63,12 @@ class Deviating:
         return {**chosen, self.group: own}
 
 
-def best_deviations(algorithm: Acts, world: VectorWorld, seed: int) -> dict[str, Deviation]:
+def best_deviations(algorithm: Player, world: VectorWorld, seed: int) -> dict[str, Deviation]:
     """Try every action of every learning seat, on the same episodes.
 
     Parameters
     ----------
-    algorithm : Acts
+    algorithm : Player
         Plays greedily; nothing of it changes.
     world : VectorWorld
         As many rows as episodes; what its seats do is a choice among actions.

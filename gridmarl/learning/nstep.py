@@ -37,10 +37,20 @@ class NStep:
     shapes : mapping
         As :func:`column_shapes` says.
     num_envs : int
+    own : mapping, optional
+        Group -> the gamma that its rewards are summed with, where it is another; the rows' discount is gamma's.
     """
 
-    def __init__(self, n: int, gamma: float, shapes: Mapping[str, tuple[int, ...]], num_envs: int) -> None:
+    def __init__(
+        self,
+        n: int,
+        gamma: float,
+        shapes: Mapping[str, tuple[int, ...]],
+        num_envs: int,
+        own: Mapping[str, float] | None = None,
+    ) -> None:
         self.n, self.gamma, self.num_envs = n, gamma, num_envs
+        self.own = own or {}
         begun = [name for name in shapes if not name.startswith(("s_next.", "state_next", "discount"))]
         self._ring = {name: np.zeros((n, num_envs, *shapes[name]), np.float32) for name in begun}
         self._pending = np.zeros(num_envs, np.int64)  # steps of each environment that wait for their returns
@@ -56,7 +66,7 @@ class NStep:
         for age in range(self.n):
             slot = (self._slot - age) % self.n
             for name, r in step.rewards.items():
-                self._ring[f"r.{name}"][slot] += np.float32(self.gamma**age) * r
+                self._ring[f"r.{name}"][slot] += np.float32(self.own.get(name, self.gamma) ** age) * r
         self._pending += 1
         ended = step.terminated | step.truncated
         rows = self._complete(step, ended)

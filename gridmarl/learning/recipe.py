@@ -20,8 +20,10 @@ from gridmarl.scenario.model import Model
 if TYPE_CHECKING:
     import torch
 
+    from gridmarl.agents.cards import CurvePoint
     from gridmarl.learning.front import Front
-    from gridmarl.learning.interface import Algorithm, GroupSpec, VectorWorld
+    from gridmarl.learning.interface import Algorithm, GroupSpec, Metrics, VectorWorld
+    from gridmarl.learning.tasks import Task
     from gridmarl.scenario.rules import Split
 
 FOLDER: Final = "training"
@@ -30,6 +32,7 @@ ALGORITHMS: Final[Mapping[str, str]] = {
     "multi_objective": "gridmarl.learning.multi_objective:MultiObjectiveRecipe",
     "actor_critic": "gridmarl.learning.actor_critic:ActorCriticRecipe",
     "maddpg": "gridmarl.learning.maddpg:MADDPGRecipe",
+    "market": "gridmarl.learning.market:MarketRecipe",
 }
 """Algorithm -> "module:class" of its recipe."""
 
@@ -133,6 +136,25 @@ class Recipe(Model):
     def fronts(self, algorithm: Algorithm, world: VectorWorld, seed: int, split: Split) -> Mapping[str, Front]:
         """What it earns under many preferences, by group; nothing where it knows no preferences."""
         return {}
+
+    def discount_of(self, group: GroupSpec) -> float:
+        """By which a group's rewards are summed over n steps; where roles differ, subclasses say so."""
+        return self.discount
+
+    def rivals(self, algorithm: Algorithm, task: Task, seed: int) -> Metrics:
+        """What else an evaluation measures where several learn against each other; ``seed`` is the first episode's."""
+        if self.choose != "least-exploitable":
+            return {}
+        from gridmarl.learning.deviations import EXPLOITABILITY, best_deviations, mean_gain
+
+        found = best_deviations(algorithm, task.make(self.select_seeds, "select"), seed)
+        return {EXPLOITABILITY: mean_gain(found)}
+
+    def merit(self, point: CurvePoint) -> tuple[float, ...]:
+        """What decides which policy is kept: the one where it is highest; later numbers count where earlier tie."""
+        if self.choose == "least-exploitable":
+            return -point.metrics["exploitability"], float(point.step)
+        return (point.scaled,)
 
 
 def recipe_class(algorithm: object) -> type[Recipe]:

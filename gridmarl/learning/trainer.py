@@ -30,7 +30,6 @@ from gridmarl.learning.checkpoints import (
     write_state,
 )
 from gridmarl.learning.cloning import imitate
-from gridmarl.learning.deviations import EXPLOITABILITY, best_deviations, mean_gain
 from gridmarl.learning.front import Front, write_front
 from gridmarl.learning.interface import HearsEpisodes, Start, VectorWorld
 from gridmarl.learning.judging import greedy_returns, standing_of
@@ -146,7 +145,8 @@ class Training:
         self.algorithm = recipe.build(self.groups, self.world.state_size, device)
         shapes = column_shapes(self.groups, self.world.state_size)
         self.replay = Replay(recipe.replay_size, shapes)
-        self.window = NStep(recipe.n_step, recipe.discount, shapes, recipe.num_envs)
+        own = {name: recipe.discount_of(group) for name, group in self.groups.items()}
+        self.window = NStep(recipe.n_step, recipe.discount, shapes, recipe.num_envs, own)
         self.rng = np.random.default_rng([recipe.seed, 0xD9])
         self.setting = Setting(
             recipe=recipe.model_dump(mode="json"),
@@ -256,31 +256,17 @@ class Training:
         standing = self._play("select", self.recipe.select_seeds)
         means = {name: total / count for name, (total, count) in self._metrics.items()}
         self._metrics.clear()
-        if self.recipe.choose == "least-exploitable" and self._judge:
-            means[EXPLOITABILITY] = mean_gain(best_deviations(self.algorithm, self._judge, standing.first_seed))
-        self.curve.append(
-            CurvePoint(
-                step=self.step,
-                updates=self.updates,
-                metrics=means,
-                profit=standing.profit,
-                scaled=standing.scaled,
-            )
+        means |= self.recipe.rivals(self.algorithm, self.task, self.task.first_seed("select", self.recipe.seed))
+        point = CurvePoint(
+            step=self.step, updates=self.updates, metrics=means, profit=standing.profit, scaled=standing.scaled
         )
+        before = [self.recipe.merit(earlier) for earlier in self.curve if earlier.step == self.chosen_step]
+        self.curve.append(point)
         log.info("step %d: %.4f on the select split, %s", self.step, standing.scaled, means)
-        if self._is_better(standing):
+        if not before or self.recipe.choose == "last" or self.recipe.merit(point) > before[0]:
             self.standing, self.chosen_step = standing, self.step
             self.weights = {name: weights_of(policy) for name, policy in self.algorithm.policies.items()}
             self._write(self._summary({"select": standing}))
-
-    def _is_better(self, standing: Standing) -> bool:
-        """Whether the policy just judged, the last of the curve, is the one to keep."""
-        if self.standing is None or self.recipe.choose == "last":
-            return True
-        if self.recipe.choose == "least-exploitable":
-            gains = [point.metrics[EXPLOITABILITY] for point in self.curve]
-            return gains[-1] <= min(gains)
-        return standing.scaled > self.standing.scaled
 
     def _summary(self, metrics: dict[str, Standing]) -> Report:
         assert self.chosen_step is not None

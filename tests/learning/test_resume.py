@@ -23,7 +23,7 @@ from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, repeatable, train
 from gridmarl.scenario.scenario import Scenario
-from tests.learning.worlds import duopoly_world, quick_recipe
+from tests.learning.worlds import MARKET_ROLES, duopoly_world, market_settings, quick_recipe
 
 KILLS = 10
 MARKET: Mapping[str, object] = {
@@ -54,6 +54,14 @@ POLE: Mapping[str, object] = {
     "target_every": 20,
 }
 
+ROLE_OF: Mapping[str, str] = {
+    "actor_critic": "storage",
+    "maddpg": "consumer",
+    "multi_objective": "operator",
+}
+KINDS = ("dqn", "pole", *ROLE_OF, "market")
+"""What is killed: DQN in a duopoly and on a pole, the others in a short auction."""
+
 RUN = """
 import sys
 from pathlib import Path
@@ -77,6 +85,24 @@ with repeatable(recipe):
 
 def market_recipe(**changes: object) -> Recipe:
     return load_recipe(quick_recipe(), {**MARKET, **changes})
+
+
+def short_recipe(kind: str, steps: int) -> Recipe:
+    """A training of this algorithm, or of all roles, in the short auction."""
+    common = {**market_settings(), "steps": steps, "n_step": 2, "checkpoint_every": 40}
+    if kind == "market":
+        return parse_recipe({**common, "past_share": 0.5}, kind)
+    common = {name: value for name, value in common.items() if name in Recipe.model_fields}
+    return parse_recipe({**common, "seats": ROLE_OF[kind], **MARKET_ROLES[ROLE_OF[kind]]}, kind)
+
+
+def case(kind: str, steps: int) -> tuple[Recipe, Scenario | None]:
+    """Recipe and world of a kind."""
+    if kind == "dqn":
+        return market_recipe(), duopoly_world()
+    if kind == "pole":
+        return parse_recipe(POLE, "pole"), None
+    return short_recipe(kind, steps), Scenario.load("auction").but(intervals=6)
 
 
 def begun(recipe: Recipe, folder: Path, world: Scenario | None = None) -> Training:
@@ -146,50 +172,78 @@ def kill_and_resume(arguments: list[str], folder: Path, moments: np.ndarray) -> 
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no kill -9")
-@pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-@pytest.mark.parametrize("kind", ["market", "pole"])
+@pytest.mark.parametrize(
+    "kind, kills",
+    [
+        ("dqn", 2),
+        ("market", 1),
+        *(pytest.param(kind, KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]) for kind in KINDS),
+    ],
+)
 def test_killed_at_random_moments_it_comes_to_equal_tensors(kind: str, kills: int, tmp_path: Path) -> None:
-    recipe = market_recipe() if kind == "market" else parse_recipe(POLE, "pole")
+    recipe, world = case(kind, 600 if kills == KILLS else 240)
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     arguments = [str(file)]
-    if kind == "market":
-        world = tmp_path / "duopoly.yaml"
-        world.write_text(yaml.safe_dump(duopoly_world().model_dump(mode="json", exclude_unset=True)))
-        arguments.append(str(world))
+    if world is not None:
+        written = tmp_path / "world.yaml"
+        written.write_text(yaml.safe_dump(world.model_dump(mode="json", exclude_unset=True)))
+        arguments.append(str(written))
     started = time.perf_counter()
-    reference = ran(recipe, tmp_path / "reference", duopoly_world() if kind == "market" else None)
+    reference = ran(recipe, tmp_path / "reference", world)
     seconds = time.perf_counter() - started
     moments = np.random.default_rng(kills).uniform(0.0, min(2.0 / kills, 0.6) * seconds, kills)
     killed = kill_and_resume(arguments, tmp_path / "killed", moments)
     assert_equal(everything(reference.checkpoint), everything(killed / "checkpoint"))
-    for weights in sorted(reference.folder.glob("*.safetensors")):
-        assert (killed / weights.name).read_bytes() == weights.read_bytes()
+    kept = [path.relative_to(reference.folder) for path in sorted(reference.folder.rglob("policy.safetensors"))]
+    assert kept or kind == "pole"
+    for weights in kept or [Path("agent.safetensors")]:
+        assert (killed / weights).read_bytes() == (reference.folder / weights).read_bytes()
 
 
-@pytest.mark.parametrize("stop_at", [0, 400, 1_600, 2_800])
-def test_stopped_after_any_checkpoint_it_comes_to_equal_tensors(stop_at: int, whole: Path, tmp_path: Path) -> None:
-    class StoppedError(Exception):
-        """Stands for whatever stops a training."""
+class StoppedError(Exception):
+    """Stands for whatever stops a training."""
 
-    recipe, world = market_recipe(), duopoly_world()
+
+def stopped_and_resumed(recipe: Recipe, world: Scenario, folder: Path, stop_at: int) -> tuple[int, Path]:
+    """Stop half way from this checkpoint to the next; the step that was resumed, and where the checkpoint ends."""
     with repeatable(recipe):
-        first = begun(recipe, tmp_path, world)
+        first = begun(recipe, folder, world)
         advance = first._advance
 
         def stop() -> None:
             advance()
-            if first.step > stop_at + 200:  # not at a checkpoint
+            if first.step >= stop_at + recipe.checkpoint_every // 2:
                 raise StoppedError
 
         first._advance = stop
         with pytest.raises(StoppedError):
             first.run()
-        second = begun(recipe, tmp_path, world)
+        second = begun(recipe, folder, world)
         second.resume()
-        assert second.step == stop_at
+        resumed = second.step
         second.run()
-    assert_equal(everything(whole / "checkpoint"), everything(second.checkpoint))
+    return resumed, second.checkpoint
+
+
+@pytest.mark.parametrize("stop_at", [0, 400, 1_600, 2_800])
+def test_stopped_after_any_checkpoint_it_comes_to_equal_tensors(stop_at: int, whole: Path, tmp_path: Path) -> None:
+    resumed, checkpoint = stopped_and_resumed(market_recipe(), duopoly_world(), tmp_path, stop_at)
+    assert resumed == stop_at
+    assert_equal(everything(whole / "checkpoint"), everything(checkpoint))
+
+
+@pytest.mark.parametrize("kind", [*ROLE_OF, "market"])
+def test_every_algorithm_goes_on_to_equal_tensors_in_the_middle_of_an_episode(kind: str, tmp_path: Path) -> None:
+    recipe, world = short_recipe(kind, 240), Scenario.load("auction").but(intervals=6)
+    reference = ran(recipe, tmp_path / "reference", world)
+    resumed, checkpoint = stopped_and_resumed(recipe, world, tmp_path / "stopped", 160)
+    assert resumed == 160  # 40 intervals: neither the first nor the last of an episode of 6
+    assert_equal(everything(reference.checkpoint), everything(checkpoint))
+    if kind == "market":
+        names = everything(checkpoint)
+        assert {"algorithm/pool.0.storage.layers.weights.0", "algorithm/opponents"} <= names.keys()
+        assert names["algorithm/pool.seen"] == 3
 
 
 def test_a_checkpoint_holds_weights_targets_moments_normalisers_streams_world_and_waiting_steps(whole: Path) -> None:

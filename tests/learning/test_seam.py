@@ -47,7 +47,7 @@ class DabblerRecipe(Recipe):
 
 
 class Dabbler:
-    """Acts at random, keeps the batches it is given."""
+    """Player at random, keeps the batches it is given."""
 
     def __init__(self, recipe: DabblerRecipe, groups: Mapping[str, GroupSpec], state_size: int) -> None:
         self.groups, self.state_size = groups, state_size

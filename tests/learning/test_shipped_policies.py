@@ -68,3 +68,25 @@ def test_its_front_is_earned_again_preference_by_preference(name: str) -> None:
         np.testing.assert_allclose(earned, point.returns, rtol=card.tolerance, atol=1.0, err_msg=RETRAIN)
     scaled = np.array([point.scaled for point in front.points if point.on_front])
     assert hypervolume(scaled, np.array(front.reference)) == pytest.approx(front.hypervolume, rel=1e-9)
+
+
+@pytest.mark.parametrize("split", ["select", "test"])
+def test_the_roles_that_learned_together_earn_again_what_their_cards_say(split: Split) -> None:
+    team = load_team("market")
+    policies = {role: StoredPolicy(f"market-auction/{role}") for role in team.agents}
+    assert set(policies) == {"generator", "storage", "consumer", "operator"}
+    for role, policy in policies.items():
+        card, standing = policy.card, policy.card.metrics[split]
+        assert (card.role, card.recipe) == (role, load_recipe("market").model_dump(mode="json"))
+        world = Scenario.load(card.scenario)
+        assert world.digest == card.digest, RETRAIN
+        seeds = range(standing.first_seed, standing.first_seed + standing.episodes)
+        earned = episode_profits(world, team, card.seats, split, seeds).mean(0)
+        expected = [standing.profit[seat] for seat in card.seats]
+        assert earned.tolist() == pytest.approx(expected, rel=card.tolerance), RETRAIN
+
+
+def test_the_roles_that_learned_together_are_kept_where_they_were_least_exploitable() -> None:
+    card = StoredPolicy("market-auction/generator").card
+    full = {p.step: p.metrics["exploitability"] for p in card.curve if p.metrics.get("pool") == 4}
+    assert card.chosen_step == min(full, key=lambda step: full[step])

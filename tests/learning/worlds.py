@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gridmarl.learning.interface import ActionSpec, GroupSpec
@@ -78,3 +80,39 @@ def random_batch(rows: int = 8, seats: int = 3, fields: int = 64, choices: int =
         nothing,
         np.arange(rows),
     )
+
+
+MARKET_ROLES: Mapping[str, Mapping[str, object]] = {
+    "generator": {"algorithm": "dqn", "discount": 0.5, "hidden": [16], "target_every": 5, "epsilon_steps": 200},
+    "storage": {"algorithm": "actor_critic", "kind": "sac", "discount": 0.99, "hidden": [16], "random_steps": 40},
+    "consumer": {"algorithm": "maddpg", "discount": 0.8, "hidden": [16], "critic_hidden": [16]},
+    "operator": {"algorithm": "multi_objective", "hidden": [16], "target_every": 5, "epsilon_steps": 200},
+}
+"""A small learner for each role of the auction."""
+
+
+def market_settings() -> dict[str, object]:
+    """A market of all roles that learns for a moment."""
+    return {
+        "algorithm": "market",
+        "roles": {role: {**settings} for role, settings in MARKET_ROLES.items()},
+        "num_envs": 4,
+        "steps": 240,
+        "learn_from": 40,
+        "learn_every": 4,
+        "batch_size": 8,
+        "replay_size": 100,
+        "evaluate_every": 120,
+        "checkpoint_every": 80,
+        "select_seeds": 2,
+        "test_seeds": 2,
+        "pool_size": 2,
+        "snapshot_every": 80,
+        "rival_episodes": 2,
+        "rival_seats": 1,
+    }
+
+
+def all_roles(**changes: object) -> Recipe:
+    """The same as a recipe."""
+    return parse_recipe({**market_settings(), **changes}, "market")

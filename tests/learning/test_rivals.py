@@ -1,0 +1,126 @@
+"""What a deviation gains, by hand and in the duopoly; who meets whom in cross-play."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gridmarl.learning.interface import ActionSpec, GroupSpec
+from gridmarl.learning.market import MarketLearner
+from gridmarl.learning.pool import CURRENT, Cast, Pool
+from gridmarl.learning.recipe import parse_recipe
+from gridmarl.learning.rivals import (
+    LEVELS,
+    CrossPlay,
+    Deviation,
+    cast_of,
+    constants,
+    crossed,
+    deviations,
+    exploitability,
+)
+from gridmarl.learning.tasks import task_of
+from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.scenario.scenario import Scenario
+from tests.learning.worlds import BEST_ACTION, BEST_PROFIT, MARKET_ROLES, market_settings
+
+NUMBERS = ActionSpec(low=np.zeros(1), high=np.ones(1))
+GROUPS = {
+    "generator": GroupSpec(
+        "generator", ("small", "large"), 2, ActionSpec(choices=3), np.array([1.0, 9.0]), role="generator"
+    ),
+    "storage": GroupSpec("storage", ("battery",), 2, NUMBERS, np.ones(1), role="storage"),
+}
+
+
+def test_the_best_deviation_is_chosen_on_one_half_and_scored_on_the_other() -> None:
+    matches = [None, Deviation("generator", 0, np.array(0)), Deviation("generator", 0, np.array(1))]
+    scaled = np.array([[1.0, 1.0, 1.0, 1.0], [5.0, 2.0, 5.0, 4.0], [0.0, 90.0, 0.0, 90.0]])[:, :, None]
+    found = exploitability(matches, {"generator": scaled})
+    assert found == {"exploitability": 2.0, "exploitability.generator": 2.0}  # (2 + 4) / 2 - 1, though 90 was possible
+    falls = np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 0.0]])[:, :, None]
+    assert exploitability(matches, {"generator": falls})["exploitability"] == 0.0  # who loses by it stays
+
+
+def test_exploitability_is_a_mean_over_seats() -> None:
+    matches = [None, Deviation("generator", 1, member=0), Deviation("storage", 0, member=0)]
+    generators = np.zeros((3, 2, 2))
+    generators[1, :, 1] = 4.0
+    generators[2, :, 1] = 100.0  # somebody else's deviation is none of its own
+    found = exploitability(matches, {"generator": generators, "storage": np.zeros((3, 2, 1))})
+    assert found["exploitability"] == 2.0
+    assert (found["exploitability.generator"], found["exploitability.storage"]) == (4.0, 0.0)
+
+
+def test_every_seat_tries_all_choices_a_grid_of_numbers_and_the_past() -> None:
+    found = deviations(GROUPS, members=2, seats=1)
+    tried = [(d.group, d.seat) for d in found if isinstance(d, Deviation)]
+    assert tried == [("generator", 1)] * 5 + [("storage", 0)] * (len(LEVELS) + 2)  # of generators, the largest
+    two = GroupSpec("order", ("a",), 2, ActionSpec(low=np.zeros(2), high=np.ones(2)), np.ones(1))
+    assert np.unique(constants(two), axis=0).tolist() == [[p, q] for p in (-1, 0, 1) for q in (-1, 0, 1)]
+
+
+def test_a_cast_puts_each_player_in_its_rows_and_seats() -> None:
+    matches = [None, Deviation("generator", 1, np.array(2)), Deviation("storage", 0, member=1), CrossPlay("storage", 0)]
+    cast = cast_of(matches, GROUPS, episodes=2)
+    assert cast.who["generator"].tolist() == [[CURRENT, CURRENT]] * 6 + [[0, 0]] * 2
+    assert cast.who["storage"][:, 0].tolist() == [CURRENT] * 4 + [1, 1] + [CURRENT] * 2
+    assert np.argwhere(cast.fixed["generator"]).tolist() == [[2, 1], [3, 1]]
+    assert not cast.fixed["storage"].any()
+
+    class Shelf(Pool):
+        """Members that do what their number says."""
+
+        def actions(self, member: int, name: str, s: np.ndarray) -> np.ndarray:
+            return np.full((*s.shape[:2], *GROUPS[name].actions.shape), member + 10)
+
+    pool = Shelf(2, {}, torch.device("cpu"))
+    seen = {name: np.zeros((8, len(g.seats), 2), np.float32) for name, g in GROUPS.items()}
+    current = {"generator": np.zeros((8, 2), np.int64), "storage": np.full((8, 1, 1), 0.5, np.float32)}
+    played = cast.play(pool, seen, current)
+    assert played["generator"].tolist() == [[0, 0]] * 2 + [[0, 2]] * 2 + [[0, 0]] * 2 + [[10, 10]] * 2
+    assert played["storage"][:, 0, 0].tolist() == [0.5] * 4 + [11.0] * 2 + [0.5] * 2
+    assert not current["generator"].any()  # inputs are not edited
+
+
+def test_cross_play_names_when_the_opponents_were_taken_and_finds_the_worst() -> None:
+    matches = [None, CrossPlay("generator", 0), CrossPlay("generator", 1), CrossPlay("storage", 0)]
+    scaled = {"generator": np.array([4.0, 2.0, 6.0, 0.0])[:, None, None] * np.ones((4, 2, 2))}
+    scaled["storage"] = np.array([1.0, 0.0, 0.0, 3.0])[:, None, None] * np.ones((4, 2, 1))
+    assert crossed(matches, scaled, GROUPS, [70, 90]) == {
+        "cross.generator.now": 4.0,
+        "cross.generator.70": 2.0,
+        "cross.generator.90": 6.0,
+        "cross.storage.now": 1.0,
+        "cross.storage.70": 3.0,
+        "cross.worst": 1.5,
+    }
+
+
+@pytest.mark.parametrize("action", [BEST_ACTION, 2, 15])
+def test_in_the_duopoly_a_seat_can_gain_what_it_leaves_to_the_best_price(
+    action: int, duopoly: Scenario, tmp_path: Path
+) -> None:
+    changes = {"seats": "cheap", "roles": {"generator": MARKET_ROLES["generator"]}}
+    recipe = parse_recipe({**market_settings(), **changes}, "market")
+    with repeatable(recipe):
+        training = Training(recipe, task_of(recipe, duopoly), tmp_path)
+        learner = training.algorithm
+        assert isinstance(learner, MarketLearner)
+        bias = learner.policies["generator"].layers.biases[-1]
+        bias.data[..., action] = 100.0  # now it always asks this price
+        found = recipe.rivals(learner, training.task, 0)
+    earned = {BEST_ACTION: BEST_PROFIT, 2: (20 + 2 * 180 / 19 - 30) * 30 * 8, 15: 0.0}[action]
+    assert found["exploitability"] == pytest.approx((BEST_PROFIT - earned) / (40 * 50), abs=1e-4)
+    assert found["cross.generator.now"] == pytest.approx(earned / (40 * 50), abs=1e-4)
+
+
+def test_a_cast_of_nobody_changes_nothing() -> None:
+    actions = {"generator": np.arange(4).reshape(2, 2)}
+    who = {"generator": np.full((2, 2), CURRENT)}
+    seen = {"generator": np.zeros((2, 2, 3), np.float32)}
+    played = Cast(who).play(Pool(0, {}, torch.device("cpu")), seen, actions)
+    np.testing.assert_array_equal(played["generator"], actions["generator"])
