@@ -8,7 +8,7 @@ import pytest
 from gridmarl.agents.cards import find_policy
 from gridmarl.agents.load import policy_names
 from gridmarl.agents.policies import StoredPolicy
-from gridmarl.agents.team import load_team
+from gridmarl.agents.team import load_team, roles_of
 from gridmarl.learning.front import hypervolume, read_front
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.returns import episode_objectives, episode_profits, with_player
@@ -18,10 +18,27 @@ from gridmarl.scenario.scenario import Scenario
 RETRAIN = "the world changed since the policy was trained; run `gridmarl train` with its recipe again"
 
 
+ALGORITHMS = {
+    "generator": "dqn",
+    "storage": "actor_critic",
+    "consumer": "maddpg",
+    "prosumer": "maddpg",
+    "operator": "multi_objective",
+}
+
+
 def test_policies_of_batteries_bidders_and_operators_ship() -> None:
-    expected = {"dqn-auction", "dqn-gas_1", "multi_objective-auction", "multi_objective-storm"}
-    expected |= {"actor_critic-auction", "actor_critic-battery_1"}
+    expected = {"dqn-gas_1", "multi_objective-storm", "actor_critic-battery_1"}
     assert expected <= set(policy_names())
+
+
+@pytest.mark.parametrize("world", ["auction", "renewable-heavy", "duck-curve"])
+def test_every_seat_of_a_world_has_a_policy_of_its_own(world: str) -> None:
+    scenario = Scenario.load(world)
+    roles = roles_of(scenario)
+    for role in set(roles.values()):
+        card = StoredPolicy(f"{ALGORITHMS[role]}-{world}").card
+        assert set(card.seats) == {seat for seat, played in roles.items() if played == role}
 
 
 @pytest.mark.parametrize("name", policy_names())
@@ -51,13 +68,20 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
         ("multi_objective-storm", "operator-storm"),
         ("actor_critic-auction", "storage"),
         ("actor_critic-battery_1", "storage-caiso"),
+        ("maddpg-auction", "maddpg"),
+        ("maddpg-duck-curve", "maddpg-homes"),
+        ("dqn-renewable-heavy", "dqn-renewable-heavy"),
+        ("actor_critic-renewable-heavy", "storage-renewable-heavy"),
+        ("maddpg-renewable-heavy", "maddpg-renewable-heavy"),
+        ("multi_objective-renewable-heavy", "operator-renewable-heavy"),
+        ("multi_objective-duck-curve", "operator-duck-curve"),
     ],
 )
 def test_it_was_trained_by_the_recipe_that_ships(name: str, recipe: str) -> None:
     assert StoredPolicy(name).card.recipe == load_recipe(recipe).model_dump(mode="json")
 
 
-@pytest.mark.parametrize("name", ["multi_objective-auction", "multi_objective-storm"])
+@pytest.mark.parametrize("name", [name for name in policy_names() if name.startswith("multi_objective-")])
 def test_its_front_is_earned_again_preference_by_preference(name: str) -> None:
     card, front = StoredPolicy(name).card, read_front(find_policy(name))
     seeds, world = range(front.first_seed, front.first_seed + front.episodes), Scenario.load(card.scenario)
