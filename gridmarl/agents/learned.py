@@ -73,7 +73,7 @@ class Learned:
 
     def save(self, folder: Path) -> None:
         """Write the settings as YAML."""
-        settings = {"kind": LEARNED, "algorithm": self.algorithm, "elsewhere": str(self.elsewhere)}
+        settings: dict[str, object] = {"kind": LEARNED, "algorithm": self.algorithm, "elsewhere": str(self.elsewhere)}
         if self.initialisation is not None:
             settings["initialisation"] = self.initialisation
         write_atomically(folder / "agent.yaml", yaml.safe_dump(settings))

@@ -101,5 +101,5 @@ def test_untrained_policies_are_drawn_by_their_number() -> None:
 def test_an_untrained_player_earns_what_its_drawn_network_earns() -> None:
     drawn = Team({"storage": StoredPolicy(untrained(read_policy("actor_critic-auction"), 1))})
     earned = [episode_profits(AUCTION, t, BATTERIES, "test", [0]) for t in (batteries(initialisation=1), drawn)]
-    np.testing.assert_array_equal(*earned)
+    np.testing.assert_array_equal(earned[0], earned[1])
     assert not np.allclose(earned[0], episode_profits(AUCTION, batteries(), BATTERIES, "test", [0]))

@@ -22,7 +22,7 @@ ALGORITHMS = {
     "generator": "dqn",
     "storage": "actor_critic",
     "consumer": "maddpg",
-    "prosumer": "maddpg",
+    "prosumer": "actor_critic",
     "operator": "multi_objective",
 }
 
@@ -69,7 +69,7 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
         ("actor_critic-auction", "storage"),
         ("actor_critic-battery_1", "storage-caiso"),
         ("maddpg-auction", "maddpg"),
-        ("maddpg-duck-curve", "maddpg-homes"),
+        ("actor_critic-duck-curve", "homes"),
         ("dqn-renewable-heavy", "dqn-renewable-heavy"),
         ("actor_critic-renewable-heavy", "storage-renewable-heavy"),
         ("maddpg-renewable-heavy", "maddpg-renewable-heavy"),
