@@ -22,6 +22,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "rule": "gridmarl.agents.rules:Rule",
     "planner": "gridmarl.planning.planner:Planner",
     "policy": "gridmarl.agents.policies:StoredPolicy",
+    "learned": "gridmarl.agents.learned:Learned",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
 }

@@ -128,6 +128,29 @@ def preferring(stored: Stored, preference: Preference) -> Stored:
     return replace(stored, card=stored.card.model_copy(update={"preference": shares}))
 
 
+def untrained(stored: Stored, initialisation: int) -> Stored:
+    """The same network as it was before it learned: weights drawn anew.
+
+    What is no weight stays, the normaliser above all: the network reads what it always read, at the same size, and only
+    what gradients taught it is gone.
+
+    Parameters
+    ----------
+    stored : Stored
+    initialisation : int
+        Seed of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(initialisation)
+        network = _made(stored.card)
+    buffers = dict(network.named_buffers())
+    learned = safetensors.torch.load(stored.weights)
+    network.load_state_dict({name: kept for name, kept in learned.items() if name in buffers}, strict=False)
+    weights = weights_of(network)
+    changes = {"weights_sha256": digest_of(weights), "chosen_step": 0, "curve": (), "metrics": {}}
+    return Stored(f"{stored.name} untrained {initialisation}", stored.card.model_copy(update=changes), weights)
+
+
 def _network(stored: Stored) -> SeatNetwork:
     card = stored.card
     network = _made(card)

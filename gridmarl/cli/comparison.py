@@ -12,9 +12,12 @@ from gridmarl.cli.options import Columns, Data, Json, Out, Split, mapping_of
 from gridmarl.cli.printing import print_json, print_tables, table_of
 
 if TYPE_CHECKING:
+    from gridmarl.bench.untrained import Standing
     from gridmarl.scenario.scenario import Scenario
 
 TEAMS = "truthful,markup,dqn,admm,central"
+LEARNED = "learned,learned-flexible"
+"""What stands for :data:`TEAMS` where learned teams are compared with untrained ones."""
 
 
 def compare(
@@ -33,6 +36,12 @@ def compare(
         str | None,
         typer.Option(help="Compare clearing in turn with joint clearing instead; TEXT is the team that plays."),
     ] = None,
+    untrained: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Compare learned teams with their networks at this many fresh initialisations instead."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare teams on the same market, data and seeds.
@@ -47,6 +56,11 @@ def compare(
 
         for world in worlds:
             _compare_clearings(scenario_of(world, data, mapping_of(columns)), clearings, seeds, split, as_json)
+        return
+    if untrained is not None:
+        chosen = LEARNED if teams == TEAMS else teams
+        for world in worlds:
+            _compare_untrained(world, chosen, untrained, seeds, split, workers, as_json)
         return
     from gridmarl.bench.comparison import compare as compare_teams
 
@@ -112,3 +126,45 @@ def _compare_clearings(world: Scenario, team: str, seeds: int, split: str, as_js
 def _bidder(row: dict[str, Any]) -> tuple[str, ...]:
     gap = f"{row['less_best_fixed']:+,.0f} [{row['less_best_fixed_low']:+,.0f}, {row['less_best_fixed_high']:+,.0f}]"
     return row["player"], row["offer"], f"{row['profit']:,.0f}", gap, row["information"]
+
+
+def _compare_untrained(
+    world: str, teams: str, initialisations: int, seeds: int, split: str, workers: int, as_json: bool
+) -> None:
+    from gridmarl.bench.untrained import untrained_table
+
+    lines = untrained_table(
+        world,
+        [name.strip() for name in teams.split(",") if name.strip()],
+        initialisations=initialisations,
+        seeds=seeds,
+        split=split,  # pyright: ignore[reportArgumentType]  # checked inside
+        workers=workers,
+    )
+    if as_json:
+        print_json([line.to_dict() for line in lines])
+        return
+    title = f"[bold]{world}: learned and untrained, greedy, means of {seeds} {split} seeds[/bold]"
+    head = ("team", "resource cost", "above C*", "less untrained [95 %]", "", "f in band", "V in band", "renewable")
+    print_tables(table_of(title, head, [_line(line) for line in lines]))
+    print_tables(
+        f"Untrained: means over {initialisations} initialisations too. Intervals: seeds and initialisations drawn anew."
+    )
+
+
+def _line(line: Standing) -> tuple[str, ...]:
+    from gridmarl.bench.numbers import interval, money, number, percent
+
+    gap, share = line.less_untrained, line.less_untrained_share
+    return (
+        line.team,
+        money(line.resource_cost),
+        money(line.above_optimum),
+        f"{money(gap.value)} {interval(gap)}".replace("[", r"\[") if gap else "",
+        f"{number(100 * share.value, 1)} %" if share else "",
+        *("" if value is None else percent(value, 1) for value in _shares(line)),
+    )
+
+
+def _shares(line: Standing) -> tuple[float | None, ...]:
+    return line.frequency_in_band, line.voltage_in_band, line.renewable_share
