@@ -79,7 +79,7 @@ def bidding_table(
     import pandas as pd
 
     world, rest = Scenario.load(scenario), load_team(others)
-    _check_seat(world, seat)
+    check_seat(world, seat)
     price, markup = best_bids(world, rest, seat, train_seeds)
     best = max((price, markup), key=lambda bid: bid.train_profit)
     agents, notes = _lineup(price, markup, players_of(players, seat))
@@ -158,7 +158,8 @@ def players_of(players: Sequence[str | Path] | Mapping[str, Agent] | None, seat:
     return {Path(name).name: load_agent(name) for name in wanted}
 
 
-def _check_seat(scenario: Scenario, seat: str) -> None:
+def check_seat(scenario: Scenario, seat: str) -> None:
+    """Refuse who is no generator."""
     generators = [name for name, role in roles_of(scenario).items() if role == "generator"]
     if seat not in generators:
         raise ScenarioError(

@@ -166,7 +166,7 @@ class _Programme:
         """Of (seed, state and price) reached states the best of each bin, the best bins first: earnings, and which."""
         bins, seed = self._bins().reshape(earned.shape), np.arange(len(earned))[:, None]
         ascending = np.argsort(earned, axis=1, kind="stable")
-        best, which = np.full((len(earned), OUTPUT_BINS * ENERGY_BINS), -np.inf), np.zeros((), np.int64)
+        best = np.full((len(earned), OUTPUT_BINS * ENERGY_BINS), -np.inf)
         which = np.zeros(best.shape, np.int64)
         sorted_bins = np.take_along_axis(bins, ascending, axis=1)
         which[seed, sorted_bins] = ascending  # the last that is written stays: the one that earned most

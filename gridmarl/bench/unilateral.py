@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridmarl.agents.agent import Agent
+from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.bidding import SEEDS, best_bids, difference, players_of, seat_profits
+from gridmarl.bench.bidding import SEEDS, best_bids, check_seat, difference, players_of, seat_profits
 from gridmarl.bench.clairvoyant import WIDTH, clairvoyant
 from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.learning.returns import episode_profits
-from gridmarl.agents.rules import Rule
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 
@@ -92,6 +92,7 @@ def unilateral_table(
     rows: list[dict[str, object]] = []
     for seat in thermal_seats(world) if seats is None else seats:
         stage.say(f"fixed bids of {seat}")
+        check_seat(world, seat)
         price, markup = best_bids(world, rest, seat, train_seeds)
         agents = players_of(players, seat)
         if not agents:
@@ -109,9 +110,7 @@ def unilateral_table(
     return table.assign(seeds=len(test_seeds))
 
 
-def best_known(
-    scenario: Scenario, others: Team, seat: str, seeds: Sequence[int], found: Sequence[Float]
-) -> Float:
+def best_known(scenario: Scenario, others: Team, seat: str, seeds: Sequence[int], found: Sequence[Float]) -> Float:
     """The most that anything earned in each episode of the test split, (seed,): no constant price does better."""
     cap = scenario.market.cap_per_mwh
     prices = [Rule("fixed", price_per_mwh=min(float(price), cap)) for price in GRID_PRICES]

@@ -18,7 +18,9 @@ NOTES = (
 
 def bid(
     world: Annotated[str, typer.Argument(help="A world, or the path of your own YAML.")] = "auction",
-    seat: Annotated[list[str] | None, typer.Option(help="A generator; may be repeated. By default all thermal.")] = None,
+    seat: Annotated[
+        list[str] | None, typer.Option(help="A generator; may be repeated. By default all thermal.")
+    ] = None,
     player: Annotated[
         list[str] | None, typer.Option(help="A policy or its folder; by default those that ship for the seat.")
     ] = None,

@@ -19,7 +19,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe, or the path of your own YAML.")] = "dqn",
     env: Annotated[str | None, typer.Option(help="Another world than the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
-    seats: Annotated[str | None, typer.Option(help="A role, seat or pattern that learns, instead of the recipe's.")] = None,
+    seats: Annotated[
+        str | None, typer.Option(help="A role, seat or pattern that learns, instead of the recipe's.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")
     ] = False,

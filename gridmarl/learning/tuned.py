@@ -18,7 +18,6 @@ from gridmarl.learning.tuning import ROLE_OF, Tunable, tuned_rules
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Float32
 
-
 _NOTHING: Final[Float32] = np.zeros(0, np.float32)
 
 

@@ -19,7 +19,14 @@ RETRAIN = "the world changed since the policy was trained; run `gridmarl train` 
 
 
 def test_policies_of_batteries_bidders_and_operators_ship() -> None:
-    expected = {"dqn-auction", "dqn-gas_1", "multi_objective-auction", "multi_objective-storm"}
+    expected = {
+        "dqn-auction",
+        "dqn-coal_1",
+        "dqn-gas_1",
+        "dqn-gas_2",
+        "multi_objective-auction",
+        "multi_objective-storm",
+    }
     expected |= {"actor_critic-auction", "actor_critic-battery_1"}
     assert expected <= set(policy_names())
 
@@ -47,6 +54,7 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
     [
         ("dqn-auction", "dqn"),
         ("dqn-gas_1", "dqn-gas"),
+        ("dqn-coal_1", "dqn-unit"),
         ("multi_objective-auction", "operator"),
         ("multi_objective-storm", "operator-storm"),
         ("actor_critic-auction", "storage"),
@@ -55,6 +63,11 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
 )
 def test_it_was_trained_by_the_recipe_that_ships(name: str, recipe: str) -> None:
     assert StoredPolicy(name).card.recipe == load_recipe(recipe).model_dump(mode="json")
+
+
+def test_another_gas_unit_was_trained_by_the_recipe_of_the_first() -> None:
+    recipe = load_recipe("dqn-gas", {"seats": "gas_2"})
+    assert StoredPolicy("dqn-gas_2").card.recipe == recipe.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("name", ["multi_objective-auction", "multi_objective-storm"])
