@@ -10,7 +10,7 @@ differed were ever taken for alike and none was dropped (``exact``), and a lower
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,12 +69,13 @@ class GridPrice:
     constant: bool = True
 
     def __init__(self, action: int) -> None:
-        self.action, self.codecs = action, {"generator": "price-grid"}
+        self.action = action
+        self.codecs: Mapping[str, str] = {"generator": "price-grid"}
 
     def begin(self, seats: Seats, seed: int) -> None:
         """Look at nothing."""
 
-    def act(self, observations: dict[str, Float32]) -> dict[str, Float]:
+    def act(self, observations: Mapping[str, Float32]) -> dict[str, Float]:
         """The same price every interval."""
         return {seat: np.array(float(self.action)) for seat in observations}
 

@@ -70,9 +70,7 @@ def test_teams_are_told_by_what_each_generator_earns() -> None:
     [
         "coal_1",
         "gas_1",
-        pytest.param(
-            "gas_2", marks=pytest.mark.xfail(strict=True, reason="no training beat $200 in every interval yet")
-        ),
+        pytest.param("gas_2", marks=pytest.mark.xfail(strict=True, reason="no training beat a constant $200 yet")),
     ],
 )
 def test_a_learned_bidder_of_the_auction_beats_the_best_fixed_bid(seat: str) -> None:

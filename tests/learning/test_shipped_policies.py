@@ -28,6 +28,7 @@ def test_policies_of_batteries_bidders_and_operators_ship() -> None:
         "multi_objective-storm",
     }
     expected |= {"actor_critic-auction", "actor_critic-battery_1"}
+    expected |= {"multi_objective-auction", "multi_objective-storm"}
     assert expected <= set(policy_names())
 
 
