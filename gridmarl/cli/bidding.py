@@ -43,7 +43,7 @@ def bid(
     seats = tuple(seat) if seat else thermal_seats(scenario)
     with bar(True, "bidders", len(seats) * seeds * scenario.intervals) as stage:
         table = unilateral_table(
-            scenario, seats, player, others=others, test_seeds=range(seeds), width=width, stage=stage
+            scenario, seats, player or None, others=others, test_seeds=range(seeds), width=width, stage=stage
         )
     records: list[dict[str, Any]] = table.to_dict(orient="records")
     if as_json:
