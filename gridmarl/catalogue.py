@@ -25,6 +25,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "learned": "gridmarl.agents.learned:Learned",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
+    "tuned": "gridmarl.learning.tuned:TunedRule",
 }
 """Built-in kinds of agents, kind -> "module:attribute"."""
 

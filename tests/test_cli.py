@@ -50,6 +50,14 @@ def test_an_auction_is_cleared_from_a_file(tmp_path):
     assert "merit order" in said("clear", orders, "--demand", 95)
 
 
+def test_bidders_stand_beside_the_best_fixed_bid_and_the_best_response(world):
+    arguments = ["bid", world, "--seat", "gas_1", "--seeds", 2, "--width", 2]
+    row = json.loads(said(*arguments, "--json"))[0]
+    assert row["player"] == "dqn-gas_1"
+    assert row["best_response"] >= max(row["fixed"], row["profit"])
+    assert "gap closed" in said(*arguments)
+
+
 def test_an_episode_is_run_and_its_negotiations_told():
     told = json.loads(said("run", "admm", "--env", "three-homes", "--json"))
     assert told["metrics"]["share"] > 0.99

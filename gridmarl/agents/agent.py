@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from gridmarl.agents.seats import Seats
+from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Float32
 
 Information = Literal["public", "forecast", "perfect"]
@@ -54,4 +55,13 @@ class BatchAgent(Protocol):
         self, observations: Mapping[str, Float32], rng: np.random.Generator, explore: bool
     ) -> dict[str, Float | np.ndarray]:
         """Seat -> (env,) or (env, component) actions, from seat -> (env, field) observations."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A player that readies itself for a world, as learners do: on its train split, before it plays any episode."""
+
+    def prepare(self, scenario: Scenario) -> None:
+        """It is seated in this world."""
         ...

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gridmarl import catalogue
-from gridmarl.agents.agent import Agent, BatchAgent
+from gridmarl.agents.agent import Agent, BatchAgent, Prepares
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.arrays import Outcome
@@ -158,6 +158,8 @@ class SeatedTeam:
             agent = team.player_of(seat, roles[seat])
             if isinstance(agent, Rule) and agent.settings.rule in ("idle", "passive"):
                 agent = idle.setdefault(roles[seat], _idle(roles[seat]))
+            if isinstance(agent, Prepares):
+                agent.prepare(scenario)
             players.setdefault(id(agent), (agent, []))[1].append(seat)
         self.players = [(agent, tuple(names)) for agent, names in players.values()]
         self.codecs |= {s: _codec(agent, s, roles[s]) for agent, names in self.players for s in names}

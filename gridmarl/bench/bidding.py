@@ -17,6 +17,7 @@ from gridmarl.bench.statistics import estimate
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.learning.returns import episode_profits
+from gridmarl.learning.tuning import MARKUPS
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
@@ -24,8 +25,6 @@ from gridmarl.units import Float
 if TYPE_CHECKING:
     import pandas as pd
 
-MARKUPS: Final[Float] = np.round(np.arange(1.0, 2.501, 0.05), 2)
-"""Multiples of true cost that are tried as constant offers."""
 SEEDS: Final = range(64)
 RESAMPLES: Final = 10_000
 
@@ -80,18 +79,18 @@ def bidding_table(
     import pandas as pd
 
     world, rest = Scenario.load(scenario), load_team(others)
-    _check_seat(world, seat)
+    check_seat(world, seat)
     price, markup = best_bids(world, rest, seat, train_seeds)
     best = max((price, markup), key=lambda bid: bid.train_profit)
-    agents, notes = _lineup(price, markup, _players(players, seat))
+    agents, notes = _lineup(price, markup, players_of(players, seat))
     earned = {name: seat_profits(world, rest, seat, agent, "test", test_seeds) for name, agent in agents.items()}
     best_name = "best-fixed-price" if best is price else "best-fixed-markup"
     rows: list[dict[str, object]] = []
     for name, agent in agents.items():
         row: dict[str, object] = {"player": name, "offer": notes.get(name, (type(agent).__name__, None))[0]}
         row |= {"profit": float(earned[name].mean()), "train_profit": notes.get(name, ("", None))[1]}
-        row |= _difference("less_best_fixed", earned[name] - earned[best_name])
-        row |= _difference("less_best_price", earned[name] - earned["best-fixed-price"])
+        row |= difference("less_best_fixed", earned[name] - earned[best_name])
+        row |= difference("less_best_price", earned[name] - earned["best-fixed-price"])
         row |= {"best_fixed": name == best_name, "information": agent.information, "sees": agent.sees}
         rows.append(row)
     about = {"seat": seat, "others": rest.name, "scenario": world.name, "digest": world.digest, "split": "test"}
@@ -125,7 +124,7 @@ def mean_of(scores: Float) -> Float:
     return scores.mean((-2, -1))
 
 
-def _difference(name: str, values: Float) -> dict[str, object]:
+def difference(name: str, values: Float) -> dict[str, float | None]:
     """Mean of (seed,) paired differences with its 95 % bootstrap interval; dollars add up, so the plain mean."""
     found = estimate(values[:, None], np.random.default_rng(0), mean_of, RESAMPLES)
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
@@ -151,14 +150,16 @@ def _lineup(
     return agents, notes
 
 
-def _players(players: Sequence[str | Path] | Mapping[str, Agent] | None, seat: str) -> Mapping[str, Agent]:
+def players_of(players: Sequence[str | Path] | Mapping[str, Agent] | None, seat: str) -> Mapping[str, Agent]:
+    """Those who play the seat beside the constants, by name; by default the shipped policies called ``...-<seat>``."""
     if isinstance(players, Mapping):
         return players
     wanted = [name for name in policy_names() if name.endswith(f"-{seat}")] if players is None else players
     return {Path(name).name: load_agent(name) for name in wanted}
 
 
-def _check_seat(scenario: Scenario, seat: str) -> None:
+def check_seat(scenario: Scenario, seat: str) -> None:
+    """Refuse who is no generator."""
     generators = [name for name, role in roles_of(scenario).items() if role == "generator"]
     if seat not in generators:
         raise ScenarioError(

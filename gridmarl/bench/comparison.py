@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEEDS: Final = 5
+OPPONENTS: Final = (
+    "truthful",
+    "tuned-markup",
+    "maximum",
+    "zero-intelligence",
+    "tuned-thresholds",
+    "selfish",
+    "admm",
+    "central",
+    "central-perfect",
+)
+"""What the name ``opponents`` stands for: the teams that a learner should beat, and the best there can be."""
 UNKNOWN: Final = Yardstick(float("nan"), float("nan"))
 """Stands where there is no optimum to measure from."""
 
@@ -53,6 +65,7 @@ def compare(
     ----------
     scenarios : str, Path, Scenario or sequence of them
     teams : str, Path, Team or sequence of them
+        ``"opponents"`` stands for all of `OPPONENTS`.
     seeds : int or sequence of int
         How many (0, 1, ...), or which.
     split : {"train", "select", "test"}
@@ -201,10 +214,18 @@ def _worlds(
 
 def _lineup(given: Name | Team | Sequence[Name | Team]) -> dict[str, Name | Team]:
     """Team by name; each is loaded once, so that a wrong name is noticed before anything runs."""
-    several = [given] if isinstance(given, (str, Path, Team)) else list(given)
+    several = _expanded([given] if isinstance(given, (str, Path, Team)) else list(given))
     names = [_name_of(entry) for entry in several]
     _refuse_twins("teams", names)
     return dict(zip(names, several, strict=True))
+
+
+def _expanded(given: Sequence[Name | Team]) -> list[Name | Team]:
+    """The list with ``opponents`` replaced by those that are not named beside it."""
+    if "opponents" not in given:
+        return list(given)
+    place, named = list(given).index("opponents"), [entry for entry in given if entry != "opponents"]
+    return [*given[:place], *(name for name in OPPONENTS if name not in named), *named[place:]]
 
 
 def _name_of(team: Name | Team) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gridmarl.cli.app import app, main
 from gridmarl.cli.auction import clear
+from gridmarl.cli.bidding import bid
 from gridmarl.cli.catalogue import list_names, show
 from gridmarl.cli.comparison import compare
 from gridmarl.cli.data import inspect_data
@@ -20,4 +21,5 @@ app.command()(run)
 app.command()(train)
 app.command()(compare)
 app.command()(exploit)
+app.command()(bid)
 app.command("data")(inspect_data)

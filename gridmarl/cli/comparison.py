@@ -22,7 +22,9 @@ LEARNED = "learned,learned-flexible"
 
 def compare(
     worlds: Annotated[list[str], typer.Argument(help="Worlds, or paths of your own YAML.")],
-    teams: Annotated[str, typer.Option(help="Teams, separated by commas.")] = TEAMS,
+    teams: Annotated[
+        str, typer.Option(help="Teams, separated by commas; opponents: all that a learner should beat.")
+    ] = TEAMS,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 5,
     split: Split = "test",
     data: Data = None,

@@ -19,6 +19,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe, or the path of your own YAML.")] = "dqn",
     env: Annotated[str | None, typer.Option(help="Another world than the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    seats: Annotated[
+        str | None, typer.Option(help="A role, seat or pattern that learns, instead of the recipe's.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")
     ] = False,
@@ -40,7 +43,7 @@ def train(
 
     fed = data or columns
     world = scenario_of(env or load_recipe(recipe).scenario, data, mapping_of(columns)) if fed else env
-    given = {"device": device, "steps": steps}
+    given = {"device": device, "seats": seats, "steps": steps}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, **changes)
     for front in (folder / "front.json", *folder.glob("*/front.json")):

@@ -10,7 +10,7 @@ import pytest
 from gridmarl.agents.make import vector_env
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import load_team
-from gridmarl.bench.bidding import MARKUPS, _difference, best_bids, bidding_table, seat_profits
+from gridmarl.bench.bidding import MARKUPS, best_bids, bidding_table, difference, seat_profits
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.learning.trainer import train
@@ -81,11 +81,11 @@ def test_only_generators_bid(duopoly: Scenario) -> None:
         bidding_table(duopoly, "town")
 
 
-def test_the_interval_is_that_of_the_mean_difference() -> None:
+def test_the_interval_is_that_of_the_meandifference() -> None:
     values = np.random.default_rng(0).normal(10.0, 2.0, 400)
     half = 1.96 * values.std() / 20  # the normal interval of a mean of 400
-    found = _difference("gain", values)
+    found = difference("gain", values)
     assert found["gain"] == pytest.approx(values.mean())
     assert found["gain_low"] == pytest.approx(values.mean() - half, abs=0.02)
     assert found["gain_high"] == pytest.approx(values.mean() + half, abs=0.02)
-    assert _difference("gain", values) == found
+    assert difference("gain", values) == found

@@ -32,7 +32,7 @@ def recipe_of(policy: StoredPolicy) -> Recipe:
 
 
 def test_policies_of_single_seats_and_of_operators_ship() -> None:
-    expected = {"dqn-gas_1", "actor_critic-battery_1", "multi_objective-storm"}
+    expected = {"dqn-coal_1", "dqn-gas_1", "dqn-gas_2", "actor_critic-battery_1", "multi_objective-storm"}
     assert expected <= set(policy_names())
 
 
@@ -69,6 +69,7 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
     [
         ("dqn-auction", "dqn"),
         ("dqn-gas_1", "dqn-gas"),
+        ("dqn-coal_1", "dqn-unit"),
         ("multi_objective-auction", "operator"),
         ("multi_objective-storm", "operator-storm"),
         ("actor_critic-auction", "storage"),
@@ -84,6 +85,11 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
 )
 def test_it_was_trained_by_the_recipe_that_ships(name: str, recipe: str) -> None:
     assert recipe_of(StoredPolicy(name)) == load_recipe(recipe)
+
+
+def test_another_gas_unit_was_trained_by_the_recipe_of_the_first() -> None:
+    recipe = load_recipe("dqn-gas", {"seats": "gas_2"})
+    assert recipe_of(StoredPolicy("dqn-gas_2")) == recipe
 
 
 @pytest.mark.parametrize("name", [name for name in policy_names() if name.startswith("multi_objective-")])
