@@ -22,6 +22,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "rule": "gridmarl.agents.rules:Rule",
     "planner": "gridmarl.planning.planner:Planner",
     "policy": "gridmarl.agents.policies:StoredPolicy",
+    "sb3": "gridmarl.learning.sb3:SB3Agent",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
 }
