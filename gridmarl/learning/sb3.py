@@ -260,10 +260,15 @@ def _policy(stored: SB3Stored, tensors: Mapping[str, torch.Tensor]) -> BasePolic
         settings["activation_fn"] = getattr(torch.nn, str(name))
     seen = spaces.Box(-np.inf, np.inf, (fields.SIZES[card.role],), np.float32)
     try:
-        policy: BasePolicy = made(seen, card.action_space, lambda _: 0.0, **settings)
+        policy: BasePolicy = made(seen, card.action_space, _no_rate, **settings)
         policy.load_state_dict(dict(tensors))
     except (TypeError, RuntimeError, ValueError, KeyError) as error:
         allowed = f"those of {card.algorithm} with {dict(card.settings)}"
         raise PolicyError(f"weights of policy {stored.name!r}: {error}", None, allowed, "save it again") from None
     policy.set_training_mode(False)
     return policy.requires_grad_(False)
+
+
+def _no_rate(remaining: float) -> float:
+    """The learning rate of a policy that learns no more."""
+    return 0.0
