@@ -41,7 +41,8 @@ lint: $(READY)  ## style, types and the layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## speed, memory and where the time goes, beside their targets
-	$(BIN)/python -m pytest tests/bench/test_speed.py tests/bench/test_planners.py --benchmark-only --benchmark-quiet -q -s
+	$(BIN)/python -m pytest tests/bench/test_speed.py tests/bench/test_planners.py tests/bench/test_learners.py \
+		--benchmark-only --benchmark-quiet -q -s
 
 notebooks: $(READY)  ## run all notebooks and store them with their results
 	$(BIN)/python -m tests.notebooks.execute

@@ -23,6 +23,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "planner": "gridmarl.planning.planner:Planner",
     "policy": "gridmarl.agents.policies:StoredPolicy",
     "learned": "gridmarl.agents.learned:Learned",
+    "sb3": "gridmarl.learning.sb3:SB3Agent",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
     "tuned": "gridmarl.learning.tuned:TunedRule",

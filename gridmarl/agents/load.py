@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import yaml
 
@@ -10,6 +12,9 @@ from gridmarl import catalogue
 from gridmarl.agents.agent import Agent
 from gridmarl.agents.team import make_agent
 from gridmarl.errors import CatalogueError, nearest
+
+CARDS: Final[Mapping[str, str]] = {"policy.json": "policy", "sb3.json": "sb3"}
+"""What lies in a folder of weights -> the kind of agent that plays them."""
 
 
 def load_agent(name_or_path: str | Path) -> Agent:
@@ -25,8 +30,9 @@ def load_agent(name_or_path: str | Path) -> Agent:
     folder = Path(name_or_path)
     if not folder.is_dir():
         folder = catalogue.shipped("training") / "policies" / str(name_or_path)
-    if (folder / "policy.json").is_file():
-        return make_agent({"kind": "policy", "policy": str(folder)}, str(name_or_path))
+    for card, kind in CARDS.items():
+        if (folder / card).is_file():
+            return make_agent({"kind": kind, "policy": str(folder)}, str(name_or_path))
     if (folder / "agent.yaml").is_file():
         return make_agent(yaml.safe_load((folder / "agent.yaml").read_text("utf-8")), str(name_or_path))
     known = policy_names()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-SPEED = ("test_speed.py", "test_planners.py")
+SPEED = ("test_speed.py", "test_planners.py", "test_learners.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

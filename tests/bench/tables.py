@@ -12,6 +12,7 @@ from tests.bench.measuring import Memory, Profile, Seconds, Speed, Target
 
 if TYPE_CHECKING:
     from tests.bench.fleets import Planned
+    from tests.bench.learners import Race
     from tests.bench.test_planners import Decision
 
 WIDTH = 140
@@ -193,6 +194,28 @@ def decisions_table(decisions: Sequence[Decision]) -> Table:
     for line in decisions:
         numbers = (line.first_ms, line.median_ms, line.most_ms, line.median_cpu_ms)
         table.add_row(line.team, *(f"{number:.0f}" for number in numbers))
+    return table
+
+
+def races_table(races: Sequence[Race]) -> Table:
+    """Learners beside those of Stable-Baselines3."""
+    table = blank(
+        "Learning in one seat of a world, beside Stable-Baselines3",
+        "Agent-transitions a second of CPU time, one core; same seat, same layers, as many replayed samples a"
+        " transition. Batch / transitions between gradient steps; of several steps at once, their mean distance.",
+        ("ours, theirs, seat", "replayed", "ours", "theirs", "ours", "theirs", "times"),
+    )
+    for race in races:
+        pair = race.pair
+        table.add_row(
+            f"{race.kind}, {pair.theirs}, {pair.seat}",
+            f"{pair.ratio:g}",
+            f"{race.batch:,} / {race.batch / pair.ratio:g}",
+            f"{pair.batch:,} / {pair.every}",
+            f"{race.ours:,.0f}",
+            f"{race.theirs:,.0f}",
+            f"{race.times:.1f}",
+        )
     return table
 
 
