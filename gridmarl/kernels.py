@@ -49,7 +49,11 @@ def source_digest(package: Path) -> str:
         16 hexadecimal digits that change when any of those files does.
     """
     digest = hashlib.sha256(numba.__version__.encode())
-    files = [package / "kernels.py", *(f for folder in KERNEL_FOLDERS for f in (package / folder).rglob("*.py"))]
+    files = [
+        *package.glob("kernels.py"),
+        *package.glob("bundles.py"),
+        *(f for folder in KERNEL_FOLDERS for f in (package / folder).rglob("*.py")),
+    ]
     for file in sorted(files):
         digest.update(file.relative_to(package).as_posix().encode())
         digest.update(file.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,14 +10,15 @@ import numpy as np
 from gridmarl.assets.battery import BATTERY_STATE
 from gridmarl.assets.generator import GENERATOR_STATE
 from gridmarl.assets.load import LOAD_STATE
+from gridmarl.bundles import bundle, page_opener
 from gridmarl.environment.columns import BIDS, CLASS_COLUMNS, CLASS_SLOTS, GIVEN_AWARDS, LEADS, MEMORY_COLUMNS, OFFERS
 from gridmarl.grid.frequency import GRID_STATE, LIMIT_COLUMNS, RESULT_COLUMNS
-from gridmarl.kernels import inner_kernel
 from gridmarl.market.merit import empty_curves
 from gridmarl.market.reserve import RESERVE_COLUMNS
 from gridmarl.units import Float, Float32, Int, UInt
 
 
+@bundle
 class World(NamedTuple):
     """Constants of a scenario."""
 
@@ -62,6 +64,7 @@ class World(NamedTuple):
     bid_seat: Int  # (slot,) battery that bids; -1: others
 
 
+@bundle
 class Rows(NamedTuple):
     """State of the environments, a row each. All a snapshot needs."""
 
@@ -80,6 +83,7 @@ class Rows(NamedTuple):
     loading: Float  # (env, transformer) net power of the last interval over rating, + exports
 
 
+@bundle
 class Book(NamedTuple):
     """Scratch of one row's interval."""
 
@@ -135,39 +139,11 @@ PAGED = (
 """What the stages of a row's interval hand on to each other."""
 
 
-@inner_kernel
-def open_page(books: Book, k: int) -> Book:
-    """Scratch of one row."""
-    return Book(
-        books.offers[k],
-        books.bids[k],
-        books.offer_rank[k],
-        books.bid_rank[k],
-        books.order[k],
-        books.curve,
-        books.tie,
-        books.steps,
-        books.limits[k],
-        books.realised[k],
-        books.outcome[k],
-        books.public[k],
-        books.ahead,
-        books.own[k],
-        books.fault,
-        books.strayed[k],
-        books.following[k],
-        books.path[k],
-        books.online[k],
-        books.grid_limits[k],
-        books.grid_result,
-        books.transition,
-        books.sellers[k],
-        books.margin[k],
-        books.reserve_outcome,
-        books.flow,
-    )
+open_page: Callable[[Book, int], Book] = page_opener(Book, PAGED)
+"""Scratch of one row."""
 
 
+@bundle
 class Outcome(NamedTuple):
     """What one step returns; fresh arrays every time."""
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from gridmarl.bundles import bundle
 from gridmarl.kernels import entry_kernel
 from gridmarl.planning.local import QuadraticProgram
 from gridmarl.planning.remembered import Remembered
@@ -24,6 +25,7 @@ REMEMBERED: Final = 256
 """Structures kept: a city's vehicles leave at many hours."""
 
 
+@bundle
 class Entries(NamedTuple):
     """A sparse matrix as its entries, sorted by row."""
 
@@ -32,6 +34,7 @@ class Entries(NamedTuple):
     value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
+@bundle
 class Elimination(NamedTuple):
     """The plan of a factorisation ``L D L'``; columns of L hold the entries below the diagonal."""
 
@@ -41,6 +44,7 @@ class Elimination(NamedTuple):
     place: Int  # (unknown,) of each variable, equality row and inequality row in the order of elimination
 
 
+@bundle
 class Structure(NamedTuple):
     """What owners of one structure share: their matrices, and the plan of elimination."""
 

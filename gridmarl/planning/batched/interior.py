@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from gridmarl.bundles import bundle
 from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.planning.batched.elimination import Entries, Structure
 from gridmarl.units import Bool, Float
@@ -28,6 +29,7 @@ TINY: Final = 1e-300
 """Against a division by zero."""
 
 
+@bundle
 class Lanes(NamedTuple):
     """Numbers of the programs, and where they stand; the last axis is the lane."""
 
@@ -53,6 +55,7 @@ class Lanes(NamedTuple):
     press: Float  # of the inequality rows
 
 
+@bundle
 class Scratch(NamedTuple):
     """Room for the iterations."""
 
