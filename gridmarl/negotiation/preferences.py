@@ -1,7 +1,7 @@
 """What one household owns and wishes: the private facts from which its menu of offers is made.
 
-What is not said is assumed conservatively: the defaults keep half of the battery, have the car ready in the morning, ask
-a price above that of most evenings, and prefer not to be strained.
+What is not said is assumed conservatively: the defaults keep half of the battery, have the car ready in the morning,
+ask a price above that of most evenings, and prefer not to be strained.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Preferences(Strict):
     )
     comfort: Share = Field(
         default=CONSERVATIVE_COMFORT,
-        description="how much it dislikes to give more than half of what it could: 0 not at all; a soft wish",
+        description="a soft wish: it would rather give no more than 1 - comfort/2 of what it could",
     )
 
 
