@@ -152,7 +152,7 @@ def presence(deal: Deal) -> Float:
         last = int(np.searchsorted(filled, end - DUST_KW))
         if deal.selection.solver == "merit order" and last < len(filled) and last >= rules.least_members:
             partial = end - (filled[last] - powers[last])
-            if partial >= rules.least_kw or order[last] == i:
+            if partial >= rules.least_kw and order[last] != i:
                 spent = cost[last] - (filled[last] - end) * asks[last] - offers.ask_per_mwh[i] * own
                 rest = (deal.opportunity.market_price_mwh * required - spent) * deal.mwh_per_kw
                 added[i] = whole - rest

@@ -75,6 +75,7 @@ class Rule:
         """Preferred power first; all that is possible when short. The mark falls to the floor for who is left out."""
         everyone = np.arange(len(menus))
         depth = np.full(len(menus), FULL_DEPTH if context.short else PREFERRED_DEPTH)
+        depth = np.maximum(depth, (context.previous - 1) // len(MARKS))  # nobody takes back what it offered
         left_out = menus.kw[everyone, context.previous] - context.taken_kw > 0.5 * menus.kw[everyone, context.previous]
         first = context.round == 1
         concede = ~np.bool_(first) & (context.last | context.short | left_out | (_mark(context.previous) == 0))

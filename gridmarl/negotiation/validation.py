@@ -33,6 +33,7 @@ EFFICIENCY: Final = 0.95
 STRAIN: Final = 0.5
 TOLERANCE_KWH: Final = 1e-6
 TOLERANCE_PER_MWH: Final = 1e-6
+DUST_H: Final = 1e-9
 CENT: Final = 0.01 + 1e-9
 """Largest remainders move each payment by less than a cent."""
 
@@ -165,8 +166,8 @@ def _asleep(fleet: ProsumerFleet, begin: float, end: float) -> Bool:
     for span in range(fleet.blocked_hours.shape[1]):
         first, last = fleet.blocked_hours[:, span, 0], fleet.blocked_hours[:, span, 1]
         length = np.where(last > first, last - first, last - first + 24.0)
-        found |= (begin - first) % 24.0 < length  # it has begun already
-        found |= (first - begin) % 24.0 < end - begin  # it begins meanwhile
+        found |= (begin - first) % 24.0 < length - DUST_H  # it has begun already
+        found |= (first - begin) % 24.0 < end - begin - DUST_H  # it begins meanwhile
     return found
 
 
@@ -174,13 +175,13 @@ def _away(fleet: ProsumerFleet, begin: float, step: float) -> Bool:
     """Whose car is not there for the whole of a short time."""
     stay = (fleet.ev_deadline_hour - fleet.ev_arrival_hour) % 24.0
     here = (begin - fleet.ev_arrival_hour) % 24.0
-    return ~np.isnan(stay) & (here + step > stay + 1e-9)
+    return ~np.isnan(stay) & (here + step > stay + DUST_H)
 
 
 def _until_departure(fleet: ProsumerFleet, end: float) -> Float:
     """Hours left to charge after an event; none where the car may leave at any time."""
     left = (fleet.ev_deadline_hour - end) % 24.0
-    left = np.where(left > 24.0 - 1e-9, 0.0, left)
+    left = np.where(left > 24.0 - DUST_H, 0.0, left)
     return np.where(np.isnan(left), 0.0, left)
 
 
