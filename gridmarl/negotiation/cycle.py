@@ -92,6 +92,12 @@ class Negotiation:
         """(prosumer,) members whose soft wish is kept."""
         return self.table.selection.members & (self.kw <= self.able.preferred_kw + 1e-6)
 
+    @property
+    def bid_price_per_mwh(self) -> float:
+        """The price below which the aggregator would lose: what the members are paid per MWh; 0 without any."""
+        mwh = float(self.kw.sum()) * self.opportunity.duration_hours / KW_PER_MW
+        return max(float(self.books.payments.sum()) / mwh, 0.0) if mwh > 0.0 else 0.0
+
     def result(self) -> NegotiationResult:
         """The coalition as a message."""
         members = np.flatnonzero(self.table.selection.members)
@@ -109,7 +115,7 @@ class Negotiation:
             coalition_members=found,
             total_capacity_mw=float(self.kw.sum()) / KW_PER_MW,
             negotiation_rounds=self.table.round,
-            final_bid_price=float(self.books.agreed_per_mwh.max(initial=0.0)),
+            final_bid_price=self.bid_price_per_mwh,
             prosumer_satisfaction_avg=float(self.satisfaction[members].mean()) if len(members) else 0.0,
             success=self.table.selection.outcome == "full",
             outcome=self.table.selection.outcome,
@@ -128,7 +134,7 @@ class Negotiation:
             prosumer_payments={self.fleet.names[i]: float(self.books.payments[i]) for i in members},
             revenue=self.books.revenue,
             expected_profit=self.books.profit,
-            optimal_bid_price_mwh=float(self.books.agreed_per_mwh.max(initial=0.0)),
+            optimal_bid_price_mwh=self.bid_price_per_mwh,
             settlement_rule=self.rule,
         )
 
@@ -141,7 +147,7 @@ class Negotiation:
             bid_id=f"vpp-{self.opportunity.opportunity_id}"[:64],
             opportunity_id=self.opportunity.opportunity_id,
             capacity_mw=float(self.kw.sum()) / KW_PER_MW,
-            price_per_mwh=float(books.agreed_per_mwh.max(initial=0.0)),
+            price_per_mwh=self.bid_price_per_mwh,
             duration_hours=self.opportunity.duration_hours,
             profit_margin=books.profit / books.revenue if books.revenue > 0.0 else 0.0,
             reliability_score=reliability(self.kw),
@@ -161,7 +167,7 @@ class Negotiation:
                 minimum_price_per_mwh=float(ask),
             )
             for name, choice, kw, ask in zip(
-                self.fleet.names, table.choices, table.offers.kw, table.offers.ask_per_mwh, strict=True
+                self.fleet.names, table.choices, table.bids.last.kw, table.bids.last.ask_per_mwh, strict=True
             )
         )
 
@@ -264,7 +270,7 @@ def negotiate(
         if not goes_on(table, settings):
             break
         table = counter_offers(table, settings)
-    deal = Deal(table.offers, table.selection, opportunity, table.opening_per_mwh, settings.rules)
+    deal = Deal(table.bids, table.offers, table.selection, opportunity, table.opening_per_mwh, settings.rules)
     books = settle(deal, rule, seed, ORDERS)
     _check(fleet, stored, able, table, books, rule)
     return Negotiation(fleet, stored, able, table, books, satisfaction_scores(able, table, books), rule, tuple(tables))

@@ -12,7 +12,9 @@ pay-as-bid
     Everybody gets its ask.
 vcg
     Everybody gets its ask and what its presence adds to the welfare W of all by the asks, W(N) - W(N \\ i): Vickrey
-    (1961), Clarke (1971), Groves (1973). Asking one's cost is then best; the aggregator may lose money.
+    (1961), Clarke (1971), Groves (1973). Asking one's cost is then best; the aggregator may lose money. Where some had
+    to be asked for more than their first offer, the coalition is the one that asks fewest, not the one of the greatest
+    welfare: what one adds is then no longer sure to be positive, and counts as 0 where it is not.
 shapley
     Everybody gets its ask and its Shapley (1953) value in the game of the members and the aggregator, who has a veto:
     v(S) is the margin of the members in S where the aggregator and enough power for a bid are in it, else 0. Sampled
@@ -29,7 +31,7 @@ import numpy as np
 from gridmarl.errors import CatalogueError, nearest
 from gridmarl.market.settlement import round_to_cents
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import DUST_KW, CoalitionRules, Offers, Selection, clearing_ask, select
+from gridmarl.negotiation.selection import DUST_KW, Bids, CoalitionRules, Offers, Selection, clearing_ask, select
 from gridmarl.units import KW_PER_MW, Float
 
 SettlementRule = Literal["uniform", "margin-share", "pay-as-bid", "vcg", "shapley"]
@@ -56,7 +58,8 @@ class Books:
 class Deal:
     """What a settlement rule looks at."""
 
-    offers: Offers
+    bids: Bids
+    offers: Offers  # those of the bids that count
     selection: Selection
     opportunity: MarketOpportunity
     opening_per_mwh: float
@@ -103,7 +106,7 @@ def settle(deal: Deal, rule: SettlementRule = "uniform", seed: int = 0, orders: 
     elif rule == "pay-as-bid":
         paid = asked
     elif rule == "vcg":
-        paid = asked + np.where(deal.selection.members, presence(deal), 0.0)
+        paid = asked + np.where(deal.selection.members, np.maximum(presence(deal), 0.0), 0.0)
     else:
         values, errors = shapley_values(deal, seed, orders)
         paid, error = asked + values, float(errors.max(initial=0.0))
@@ -128,16 +131,19 @@ def _close(deal: Deal, paid: Float, energy: Float, error: float) -> Books:
 
 def welfare(deal: Deal, selection: Selection) -> float:
     """What the market pays above the asks of a selection [$]."""
-    above = deal.opportunity.market_price_mwh - deal.offers.ask_per_mwh
-    return float(above @ selection.kw) * deal.mwh_per_kw
+    return _welfare(deal, deal.offers, selection)
+
+
+def _welfare(deal: Deal, offers: Offers, selection: Selection) -> float:
+    return float((deal.opportunity.market_price_mwh - offers.ask_per_mwh) @ selection.kw) * deal.mwh_per_kw
 
 
 def presence(deal: Deal) -> Float:
     """What each member adds to the welfare of all by the asks, W(N) - W(N without it) [$]; 0 of who is no member.
 
     Without member i the merit order fills the requirement R to where with it R + k_i would end, and all of i's offer
-    lies before that; so all differences come from one curve of costs. Where the rules of the coalition would not let
-    that stand, the coalition without i is selected anew.
+    lies before that; so all differences come from one curve of costs. Where that curve ends, somebody is asked for more,
+    or the rules of the coalition would not let it stand, the coalition without i is selected anew.
     """
     offers, rules = deal.offers, deal.rules
     whole, required = welfare(deal, deal.selection), KW_PER_MW * deal.opportunity.required_capacity_mw
@@ -146,27 +152,27 @@ def presence(deal: Deal) -> Float:
     powers, asks = offers.kw[order], offers.ask_per_mwh[order]
     filled, cost = np.cumsum(powers), np.cumsum(powers * asks)
     added = np.zeros_like(offers.kw)
+    simple = deal.selection.solver == "merit order" and deal.selection.outcome == "full" and offers is deal.bids.first
     for i in np.flatnonzero(deal.selection.members):
         own = float(offers.kw[i])
         end = required + own
         last = int(np.searchsorted(filled, end - DUST_KW))
-        if deal.selection.solver == "merit order" and last < len(filled) and last >= rules.least_members:
+        if simple and last < len(filled) and last >= rules.least_members:
             partial = end - (filled[last] - powers[last])
             if partial >= rules.least_kw and order[last] != i:
                 spent = cost[last] - (filled[last] - end) * asks[last] - offers.ask_per_mwh[i] * own
                 rest = (deal.opportunity.market_price_mwh * required - spent) * deal.mwh_per_kw
                 added[i] = whole - rest
                 continue
-        added[i] = whole - welfare(deal, without(deal, int(i)))
+        added[i] = whole - welfare_without(deal, int(i))
     return added
 
 
-def without(deal: Deal, index: int) -> Selection:
-    """The coalition that would form if one prosumer declined."""
-    kw = deal.offers.kw.copy()
-    kw[index] = 0.0
-    required = KW_PER_MW * deal.opportunity.required_capacity_mw
-    return select(Offers(kw, deal.offers.ask_per_mwh), required, deal.rules)
+def welfare_without(deal: Deal, index: int) -> float:
+    """Welfare by the asks of the coalition that would form if one prosumer declined [$]."""
+    required, bids = KW_PER_MW * deal.opportunity.required_capacity_mw, deal.bids.without(index)
+    offers = bids.standing(required, deal.rules)
+    return _welfare(deal, offers, select(offers, required, deal.rules))
 
 
 def shapley_values(deal: Deal, seed: int, orders: int) -> tuple[Float, Float]:

@@ -32,6 +32,7 @@ from gridmarl.negotiation.menu import Menus
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.selection import (
     DUST_KW,
+    Bids,
     CoalitionRules,
     Offers,
     Selection,
@@ -41,7 +42,7 @@ from gridmarl.negotiation.selection import (
 from gridmarl.negotiation.strategies import Context, Strategy
 from gridmarl.units import KW_PER_MW, Float, Int
 
-OPENING_SHARE: Final = 0.75
+OPENING_SHARE: Final = 0.4
 """Of the market's price, offered to everybody in the first round, and the least that the uniform price becomes."""
 
 
@@ -84,7 +85,8 @@ class Table:
     opportunity: MarketOpportunity
     round: int
     opening_per_mwh: float
-    offers: Offers
+    bids: Bids
+    offers: Offers  # those of the bids that count, once evaluated
     choices: Int  # (prosumer,) index in the own menu; says nothing to whoever does not have that
     selection: Selection
     offered_price_per_mwh: Float  # (prosumer,) counter-offer
@@ -114,11 +116,13 @@ class Private:
 def open_table(opportunity: MarketOpportunity, size: int, settings: Settings) -> Table:
     """A table before the first round, with the opening price on it."""
     opening, nothing = settings.opening_share * opportunity.market_price_mwh, np.zeros(size)
+    silence = Offers(nothing, np.full(size, opportunity.market_price_mwh))
     return Table(
         opportunity,
         1,
         opening,
-        Offers(nothing, np.full(size, opportunity.market_price_mwh)),
+        Bids(silence, silence),
+        silence,
         np.zeros(size, np.int64),
         Selection(nothing, "failed", "none"),
         np.full(size, opening),
@@ -150,24 +154,25 @@ def collect_bids(table: Table, private: Private, settings: Settings) -> Table:
     """
     choices = private.strategy.choose(private.menus, context_of(table, settings), private.rng)
     kw, asks = private.menus.chosen(choices)
-    return replace(table, offers=Offers(kw, asks), choices=choices)
+    return replace(table, bids=table.bids.renewed(Offers(kw, asks)), choices=choices)
 
 
 def evaluate(table: Table, settings: Settings) -> Table:
     """The cheapest coalition that the bids allow, and a line for the transcript."""
-    chosen = select(table.offers, table.required_kw, settings.rules)
+    offers, last = table.bids.standing(table.required_kw, settings.rules), table.bids.last
+    chosen = select(offers, table.required_kw, settings.rules)
     hours = table.opportunity.duration_hours
     record = RoundRecord(
         table.round,
-        int((table.offers.kw > DUST_KW).sum()),
-        float(table.offers.kw.sum()),
+        int((last.kw > DUST_KW).sum()),
+        float(last.kw.sum()),
         int(chosen.members.sum()),
         chosen.total_kw,
-        clearing_ask(table.offers, chosen),
-        float(table.offers.ask_per_mwh @ chosen.kw) * hours / KW_PER_MW,
+        clearing_ask(offers, chosen),
+        float(offers.ask_per_mwh @ chosen.kw) * hours / KW_PER_MW,
         chosen.outcome,
     )
-    return replace(table, selection=chosen, records=(*table.records, record))
+    return replace(table, offers=offers, selection=chosen, records=(*table.records, record))
 
 
 def goes_on(table: Table, settings: Settings) -> bool:
@@ -193,9 +198,9 @@ def counter_offers(table: Table, settings: Settings) -> Table:
     """Open the next round: ask everybody for more where power is missing, else tell below which ask one is taken."""
     market = table.opportunity.market_price_mwh
     if table.short:
-        missing = max(table.required_kw - float(table.offers.kw.sum()), 0.0)
+        missing = max(table.required_kw - float(table.bids.last.kw.sum()), 0.0)
         prices = np.full_like(table.offers.kw, market)
-        wanted = table.offers.kw + missing
+        wanted = table.bids.last.kw + missing
     else:
         price = max(clearing_ask(table.offers, table.selection), table.opening_per_mwh)
         prices = np.full_like(table.offers.kw, min(price, market))

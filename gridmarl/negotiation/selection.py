@@ -8,7 +8,11 @@ what there is, down to 80 % of the requirement. Without the last two rules this 
 merit order. Where the merit order obeys them it is therefore the optimum of the whole; only else the mixed-integer
 program is solved (:mod:`gridmarl.negotiation.coalition`).
 
-The aggregator's whole knowledge stands in :class:`Offers`: what was offered, at which ask. No floor, no wish.
+An offer stands until it is taken back: who is asked for more and offers more may still be held to its first, smaller
+offer. **As few as possible are asked beyond it**: where the first offers do not meet the requirement (its relaxed share,
+where nothing would meet the whole), the largest additions are taken until they do.
+
+The aggregator's whole knowledge stands in :class:`Bids`: what was offered, at which ask. No floor, no wish.
 """
 
 from __future__ import annotations
@@ -44,6 +48,49 @@ class Offers:
     def worth(self, rules: CoalitionRules) -> Bool:
         """Which of them may be taken at all."""
         return self.kw >= rules.least_kw - DUST_KW
+
+    def without(self, index: int) -> Offers:
+        """The offers if one prosumer declined."""
+        kw = self.kw.copy()
+        kw[index] = 0.0
+        return Offers(kw, self.ask_per_mwh)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bids:
+    """Two offers of everybody: the one it made before it was asked for more, and its last; equal where it was not."""
+
+    first: Offers
+    last: Offers
+
+    def renewed(self, new: Offers) -> Bids:
+        """The bids after a round: a first offer stands where the new one is deeper, else the new one replaces it.
+
+        As any part of an offer may be taken, a lower ask for more holds for the first offer too.
+        """
+        deeper = (self.first.kw > DUST_KW) & (new.kw > self.first.kw + DUST_KW)
+        kw, lower = np.where(deeper, self.first.kw, new.kw), np.minimum(self.first.ask_per_mwh, new.ask_per_mwh)
+        return Bids(Offers(kw, np.where(deeper, lower, new.ask_per_mwh)), new)
+
+    def without(self, index: int) -> Bids:
+        """The bids if one prosumer declined."""
+        return Bids(self.first.without(index), self.last.without(index))
+
+    def standing(self, required_kw: float, rules: CoalitionRules) -> Offers:
+        """The offers that count: first ones, and last ones of as few as are needed to meet a requirement."""
+        worth_first, worth_last = self.first.worth(rules), self.last.worth(rules)
+        held = np.where(worth_first, self.first.kw, 0.0)
+        room = np.where(worth_last, np.maximum(self.last.kw - held, 0.0), 0.0)
+        enough = float((held + room).sum()) >= required_kw - DUST_KW
+        missing = required_kw * (1.0 if enough else rules.relaxed_share) - float(held.sum())
+        if missing <= DUST_KW or not (room > DUST_KW).any():
+            return self.first
+        order = np.argsort(-room, kind="stable")
+        before = np.cumsum(room[order]) - room[order]
+        asked = np.zeros(len(room), np.bool_)
+        asked[order] = (before < missing - DUST_KW) & (room[order] > DUST_KW)
+        kw = np.where(asked, self.last.kw, self.first.kw)
+        return Offers(kw, np.where(asked, self.last.ask_per_mwh, self.first.ask_per_mwh))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
