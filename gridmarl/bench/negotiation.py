@@ -69,7 +69,7 @@ class Study:
     size: int = 200
     fleets: tuple[int, ...] = (1, 2, 3)  # seeds
     opportunities: int = 200  # a fleet
-    tuning: int = 300  # other opportunities of the first fleet
+    tuning: int = 150  # a fleet, other ones
     strategy: str | Strategy = "rule"
     rules: CoalitionRules = CoalitionRules()
 
@@ -181,23 +181,29 @@ def measure_negotiation(study: Study | None = None, stage: Stage = SILENT) -> Me
 
 def _tuned(study: Study) -> tuple[dict[PriceClass, float], dict[PriceClass, float]]:
     """Prices of the single offer and openings of the negotiation, from opportunities of their own."""
-    fleet = draw_fleet(study.size, study.fleets[0])
-    day = usual_day(fleet)
-    drawn = draw_opportunities(fleet, study.tuning, TUNING_SEED + study.fleets[0], day)
-    cases = [(capability(fleet, day[int(o.local_hour)], o), o) for o in drawn]
-    single = tune_single_offer(cases, study.rules)
-    earned: dict[PriceClass, Float] = {key: np.zeros(len(OPENINGS)) for key in single}
-    for able, opportunity in cases:
+    cases: list[tuple[ProsumerFleet, Stored, Capability, MarketOpportunity]] = []
+    for seed in study.fleets:
+        fleet = draw_fleet(study.size, seed)
+        day = usual_day(fleet)
+        for opportunity in draw_opportunities(fleet, study.tuning, TUNING_SEED + seed, day):
+            stored = day[int(opportunity.local_hour)]
+            cases.append((fleet, stored, capability(fleet, stored, opportunity), opportunity))
+    single = tune_single_offer([(able, opportunity) for _, _, able, opportunity in cases], study.rules)
+    more: dict[PriceClass, Float] = {key: np.zeros(len(OPENINGS)) for key in single}
+    for fleet, stored, able, opportunity in cases:
         key = price_class(opportunity)
-        stored = day[int(opportunity.local_hour)]
-        settings = Settings(opening_share=0.0, rules=study.rules)
-        ours = negotiate(fleet, opportunity, study.strategy, settings=settings, stored=stored)
-        ask = clearing_ask(ours.table.offers, ours.table.selection) / max(opportunity.market_price_mwh, 1e-9)
-        margin = 1.0 - np.clip(np.array(OPENINGS), ask, max(ask, 1.0))
-        earned[key] += ours.books.revenue * margin - single_offer(able, opportunity, study.rules, single[key]).profit
-    opening = {key: max((o for o, e in zip(OPENINGS, more, strict=True) if e >= 0.0), default=0.0)
-               for key, more in earned.items()}
-    return single, opening
+        alone = single_offer(able, opportunity, study.rules, single[key]).profit
+        more[key] += _profits(study, fleet, stored, opportunity) - alone
+    return single, {key: max((o for o, m in zip(OPENINGS, gain, strict=True) if m >= 0.0), default=0.0)
+                    for key, gain in more.items()}
+
+
+def _profits(study: Study, fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportunity) -> Float:
+    """(opening,) the aggregator's profit at each opening price [$], for strategies that do not look at it."""
+    settings = Settings(opening_share=0.0, rules=study.rules)
+    ours = negotiate(fleet, opportunity, study.strategy, settings=settings, stored=stored)
+    ask = clearing_ask(ours.table.offers, ours.table.selection) / max(opportunity.market_price_mwh, 1e-9)
+    return ours.books.revenue * (1.0 - np.clip(np.array(OPENINGS), ask, max(ask, 1.0)))
 
 
 def _baselines(

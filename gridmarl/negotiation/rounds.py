@@ -190,8 +190,10 @@ def goes_on(table: Table, settings: Settings) -> bool:
         return before is None or now.offered_kw > (1.0 + settings.least_progress) * before.offered_kw
     if table.round >= settings.rounds_planned:
         return False
-    settled = before is not None and before.outcome == "full"
-    return not settled or now.cost < (1.0 - settings.least_progress) * before.cost  # pyright: ignore[reportOptionalMemberAccess]
+    if before is None or before.outcome != "full":
+        return True
+    kept = 1.0 - settings.least_progress
+    return now.cost < kept * before.cost or now.clearing_ask_per_mwh < kept * before.clearing_ask_per_mwh
 
 
 def counter_offers(table: Table, settings: Settings) -> Table:
