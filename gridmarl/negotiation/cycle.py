@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.negotiation.capability import DUST_KW, Capability, capability
-from gridmarl.negotiation.fleet import ProsumerFleet
+from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, at_hour
 from gridmarl.negotiation.menu import build_menus
 from gridmarl.negotiation.payments import ORDERS, Books, Deal, SettlementRule, settle
@@ -216,7 +216,7 @@ def reliability(kw: Float) -> float:
 
 
 def negotiate(
-    fleet: ProsumerFleet,
+    fleet: ProsumerFleet | int,
     opportunity: MarketOpportunity,
     strategy: str | Strategy = "rule",
     *,
@@ -230,7 +230,8 @@ def negotiate(
 
     Parameters
     ----------
-    fleet : ProsumerFleet
+    fleet : ProsumerFleet or int
+        A number draws so many prosumers, from seed 1.
     opportunity : MarketOpportunity
     strategy : str or Strategy
         Who picks from the menus: rule, random or floor, or one of your own.
@@ -256,6 +257,7 @@ def negotiate(
         What was agreed would break a wish, a device or the books. Nothing is committed then.
     """
     settings = settings or Settings()
+    fleet = draw_fleet(fleet) if isinstance(fleet, int) else fleet
     player = strategy_of(strategy) if isinstance(strategy, str) else strategy
     stored = at_hour(fleet, opportunity.local_hour) if stored is None else stored
     able = capability(fleet, stored, opportunity)

@@ -84,6 +84,16 @@ def draw_opportunities(
     return tuple(found)
 
 
+def draw_week(fleet: ProsumerFleet, count: int, seed: int) -> tuple[MarketOpportunity, ...]:
+    """Drawn opportunities, one a day, so that they can be negotiated in turn."""
+    drawn = draw_opportunities(fleet, count, seed)
+    moved: list[MarketOpportunity] = []
+    for number, one in enumerate(drawn):
+        start = one.timestamp + timedelta(days=number - (one.timestamp - FIRST_DAY).days)
+        moved.append(one.model_copy(update={"timestamp": start, "deadline": start - NOTICE}))
+    return tuple(moved)
+
+
 def week_opportunities(
     fleet: ProsumerFleet, seed: int = 1, prices: TimeTable | None = None
 ) -> tuple[MarketOpportunity, ...]:
