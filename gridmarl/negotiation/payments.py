@@ -1,4 +1,4 @@
-"""Who is paid what: five settlement rules over the asks of a coalition, and books that close to the cent.
+r"""Who is paid what: five settlement rules over the asks of a coalition, and books that close to the cent.
 
 Notes
 -----
@@ -152,7 +152,8 @@ def presence(deal: Deal) -> Float:
     powers, asks = offers.kw[order], offers.ask_per_mwh[order]
     filled, cost = np.cumsum(powers), np.cumsum(powers * asks)
     added = np.zeros_like(offers.kw)
-    simple = deal.selection.solver == "merit order" and deal.selection.outcome == "full" and offers is deal.bids.first
+    plain = deal.selection.solver == "merit order" and deal.selection.outcome == "full"
+    simple = plain and offers is deal.bids.first
     for i in np.flatnonzero(deal.selection.members):
         own = float(offers.kw[i])
         end = required + own
@@ -189,9 +190,7 @@ def shapley_values(deal: Deal, seed: int, orders: int) -> tuple[Float, Float]:
     for _ in range(pairs):
         order, place = rng.permutation(len(members)), int(rng.integers(0, len(members) + 1))
         one = _contributions(margins, powers, order, place, least, deal.rules.least_members)
-        other = _contributions(
-            margins, powers, order[::-1], len(members) - place, least, deal.rules.least_members
-        )
+        other = _contributions(margins, powers, order[::-1], len(members) - place, least, deal.rules.least_members)
         mean = (one + other) / 2.0
         total, squares = total + mean, squares + mean**2
     values = total / pairs
