@@ -170,7 +170,10 @@ def measure_negotiation(study: Study | None = None, stage: Stage = SILENT) -> Me
             satisfaction.append(float(ours.satisfaction[members].mean()) if members.any() else np.nan)
             rounds.append(ours.table.round)
         stage.advance(1)
-    values = {p: dict(zip(COLUMNS, np.array(found, np.float64).T, strict=True)) for p, found in rows.items()}
+    values: dict[str, dict[str, Float]] = {}
+    for player, found in rows.items():
+        columns = np.array(found, np.float64).T
+        values[player] = {name: columns[place] for place, name in enumerate(COLUMNS)}
     homes, content, taken = (np.array(x, np.float64) for x in (eligible, satisfaction, rounds))
     return Measured(values, homes, content, taken, study, single, opening)
 

@@ -30,10 +30,12 @@ def figures_table(found: Measured) -> Table:
 
 
 def _lines(found: Measured) -> list[tuple[str, Callable[[str], str]]]:
-    members: Callable[[str], float] = lambda p: max(float(found.of(p, "members").sum()), 1.0)
-    per_home: Callable[[str], float] = lambda p: float(
-        (found.of(p, "surplus") / np.maximum(found.eligible, 1.0)).mean()
-    )
+    def members(player: str) -> float:
+        return max(float(found.of(player, "members").sum()), 1.0)
+
+    def per_home(player: str) -> float:
+        return float((found.of(player, "surplus") / np.maximum(found.eligible, 1.0)).mean())
+
     return [
         ("met in full, of those possible", lambda p: percent(found.success(p))),
         ("relaxed to 80 % or more", lambda p: percent(float(found.of(p, "relaxed").mean()))),

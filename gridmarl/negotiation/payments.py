@@ -142,8 +142,8 @@ def presence(deal: Deal) -> Float:
     """What each member adds to the welfare of all by the asks, W(N) - W(N without it) [$]; 0 of who is no member.
 
     Without member i the merit order fills the requirement R to where with it R + k_i would end, and all of i's offer
-    lies before that; so all differences come from one curve of costs. Where that curve ends, somebody is asked for more,
-    or the rules of the coalition would not let it stand, the coalition without i is selected anew.
+    lies before that; so all differences come from one curve of costs. Where that curve ends, somebody is asked for
+    more, or the rules of the coalition would not let it stand, the coalition without i is selected anew.
     """
     offers, rules = deal.offers, deal.rules
     whole, required = welfare(deal, deal.selection), KW_PER_MW * deal.opportunity.required_capacity_mw

@@ -14,10 +14,10 @@ beside it and never becomes part of it.
 Notes
 -----
 **No deadlock.** Nobody waits for anybody: a round takes one choice of everyone, and declining is always valid, so
-that every stage ends. ``counter_offers`` raises the number of the round, ``goes_on`` refuses beyond ``most_rounds``, so
-there are at most that many. The end is always a result: ``evaluate`` gives a coalition or the empty one, and which of them
-depends on the last bids alone. Between ``rounds_planned`` and ``most_rounds`` it goes on only while the neighbourhood is
-short and the last round brought at least ``least_progress`` more power.
+that every stage ends. ``counter_offers`` raises the number of the round, ``goes_on`` refuses beyond ``most_rounds``,
+so there are at most that many. The end is always a result: ``evaluate`` gives a coalition or the empty one, and which
+of them depends on the bids alone. Between ``rounds_planned`` and ``most_rounds`` it goes on only while the
+neighbourhood is short and the last round brought at least ``least_progress`` more power.
 """
 
 from __future__ import annotations
