@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -73,10 +75,10 @@ def test_the_blind_centre_breaks_wishes_that_the_others_keep(measured):
 
 
 def test_tables_show_every_player_and_every_ratio(measured):
-    console = Console(width=118, record=True, quiet=True)
+    console = Console(width=118, file=StringIO())
     console.print(figures_table(measured))
     console.print(pairs_table(measured))
-    text = console.export_text()
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert all(word in text for word in ("negotiation", "blind centre", "nobody", "gap to full information"))
     assert set(measured.to_dict()) > {"success", "gap_closed", "infeasible_share", "soft_kept"}
 

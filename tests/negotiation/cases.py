@@ -78,10 +78,11 @@ def wild_state(rng: np.random.Generator, fleet: ProsumerFleet, hour: float) -> S
     return Stored(rng.random(len(fleet)) * fleet.battery_kwh, rng.random(len(fleet)) * fleet.ev_kwh, hour)
 
 
-def wild_opportunity(
-    rng: np.random.Generator, fleet: ProsumerFleet, stored: Stored
-) -> MarketOpportunity:
-    hour, hours = stored.hour, float(rng.choice([0.25, 0.5, 1.0, 2.0, 3.75, 8.0, 24.0], p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.05, 0.05]))
+def wild_opportunity(rng: np.random.Generator, fleet: ProsumerFleet, stored: Stored) -> MarketOpportunity:
+    hour, hours = (
+        stored.hour,
+        float(rng.choice([0.25, 0.5, 1.0, 2.0, 3.75, 8.0, 24.0], p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.05, 0.05])),
+    )
     price = float(rng.choice([0.0, 20.0, 100.0, 200.0, 400.0, 1000.0]) * rng.uniform(0.5, 1.5))
     wanted = opportunity(float(hour), hours, 1.0, price, str(rng.choice(["energy", "spin", "nonspin"])))
     able = max(float(capability(fleet, stored, wanted).most_kw.sum()), 0.1) / 1000.0

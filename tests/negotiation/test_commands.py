@@ -31,8 +31,22 @@ def test_a_fleet_is_drawn_written_and_negotiates(tmp_path):
 
 
 def test_json_goes_to_scripts(tmp_path):
-    told = json.loads(said("negotiate", "--fleet", 40, "--opportunities", "random:3", "--strategy", "random",
-                           "--settlement", "vcg", "--out", tmp_path, "--json"))
+    told = json.loads(
+        said(
+            "negotiate",
+            "--fleet",
+            40,
+            "--opportunities",
+            "random:3",
+            "--strategy",
+            "random",
+            "--settlement",
+            "vcg",
+            "--out",
+            tmp_path,
+            "--json",
+        )
+    )
     assert len(told["negotiations"]) == 3
     assert told["negotiations"][0]["optimization"]["settlement_rule"] == "vcg"
     assert json.loads(said("fleet", "--size", 10, "--json"))["roof_share"] == 1.0

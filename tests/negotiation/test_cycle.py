@@ -62,9 +62,9 @@ def test_messages_add_up():
     result, plan, bid = found.result(), found.optimization(), found.bid()
     assert bid is not None
     assert sum(m.committed_capacity_kw for m in result.coalition_members) == pytest.approx(200.0)
-    assert set(plan.dispatch_schedule) == set(plan.prosumer_payments) == {
-        m.prosumer_id for m in result.coalition_members
-    }
+    assert (
+        set(plan.dispatch_schedule) == set(plan.prosumer_payments) == {m.prosumer_id for m in result.coalition_members}
+    )
     assert all(len(row) == 8 for row in plan.dispatch_schedule.values())
     assert plan.interval_hours == 0.25
     assert plan.expected_profit == pytest.approx(plan.revenue - sum(plan.prosumer_payments.values()))
@@ -77,8 +77,12 @@ def test_messages_add_up():
 
 def test_satisfaction_counts_floor_comfort_and_gain():
     """One at ease and paid well, one strained; 4 + 3 for floor and comfort, and a share of three points of gain."""
-    fleet = fleet_of([home(n, kwh=100.0, kw=10.0, price=p, comfort=c) for n, p, c in
-                      (("easy", 40.0, 0.0), ("strained", 40.0, 1.0), ("third", 50.0, 0.0))])
+    fleet = fleet_of(
+        [
+            home(n, kwh=100.0, kw=10.0, price=p, comfort=c)
+            for n, p, c in (("easy", 40.0, 0.0), ("strained", 40.0, 1.0), ("third", 50.0, 0.0))
+        ]
+    )
     found = negotiate(fleet, opportunity(mw=0.030), "floor", rule="uniform", stored=full(fleet))
     paid = found.books.agreed_per_mwh[0]
     assert found.kw.tolist() == [10.0, 10.0, 10.0]

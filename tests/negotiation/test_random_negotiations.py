@@ -24,7 +24,8 @@ def hold_one(seed: int) -> tuple[str, int]:
     rule, strategy = RULES[seed % len(RULES)], STRATEGIES[seed % len(STRATEGIES)]
     members = int(rng.integers(1, 5))
     settings = Settings(
-        opening_share=float(rng.random()), rules=CoalitionRules(members, float(rng.choice([0.01, 0.1, 0.5, 3.0], p=[0.4, 0.4, 0.1, 0.1])))
+        opening_share=float(rng.random()),
+        rules=CoalitionRules(members, float(rng.choice([0.01, 0.1, 0.5, 3.0], p=[0.4, 0.4, 0.1, 0.1]))),
     )
     found = negotiate(fleet, wanted, strategy, rule=rule, settings=settings, stored=stored, seed=seed)
 

@@ -56,7 +56,10 @@ def test_three_rounds_of_the_known_three():
     """Round by round: marks of a quarter, then the floor; the middle one sets the price."""
     heard = []
     found = negotiate(
-        three(), opportunity(mw=0.007), stored=full(three()), settings=Settings(opening_share=0.0),
+        three(),
+        opportunity(mw=0.007),
+        stored=full(three()),
+        settings=Settings(opening_share=0.0),
         on_round=heard.append,
     )
     assert [r.round for r in heard] == [1, 2, 3]

@@ -32,7 +32,7 @@ def by_cvxpy(found: Offers, target: float, rules: CoalitionRules) -> float | Non
         power >= rules.least_kw * called,
         cp.sum(called) >= rules.least_members,
     ]
-    problem = cp.Problem(cp.Minimize(found.ask_per_mwh @ power), limits)
+    problem = cp.Problem(cp.Minimize(found.ask_per_mwh @ power), limits)  # pyright: ignore[reportArgumentType]
     problem.solve(solver=cp.HIGHS)
     return None if problem.status not in {"optimal", "optimal_inaccurate"} else float(problem.value)  # pyright: ignore[reportArgumentType]
 
