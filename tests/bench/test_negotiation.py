@@ -79,7 +79,7 @@ def test_tables_show_every_player_and_every_ratio(measured):
     console.print(figures_table(measured))
     console.print(pairs_table(measured))
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert all(word in text for word in ("negotiation", "blind centre", "nobody", "gap to full information"))
+    assert all(word in text for word in ("negotiation", "blind centre", "nobody", "to full information closed"))
     assert set(measured.to_dict()) > {"success", "gap_closed", "infeasible_share", "soft_kept"}
 
 

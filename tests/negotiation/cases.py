@@ -54,7 +54,7 @@ def wild_fleet(rng: np.random.Generator) -> ProsumerFleet:
 
     blocked = rng.uniform(0.0, 24.0, (size, 2, 2)).round(int(rng.integers(0, 3)))
     blocked[rng.random((size, 2)) < 0.85] = np.nan
-    blocked[blocked[..., 0] == blocked[..., 1]] = np.nan
+    blocked[(blocked[..., 0] % 24.0) == (blocked[..., 1] % 24.0)] = np.nan  # no length, or a whole day
     return ProsumerFleet(
         names=tuple(f"p{i}" for i in range(size)),
         battery_kwh=some(0.0, 40.0, 0.3),

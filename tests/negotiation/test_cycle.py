@@ -6,6 +6,7 @@ import json
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import gridmarl
@@ -73,6 +74,22 @@ def test_messages_add_up():
     assert bid.profit_margin == pytest.approx(plan.expected_profit / plan.revenue)
     assert bid.coalition_size == len(result.coalition_members)
     assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_the_bid_is_an_offer_in_the_same_auction_as_everyone_elses():
+    bid = negotiate(draw_fleet(100, 1), opportunity(mw=0.2)).bid()
+    assert bid is not None
+    orders = pd.DataFrame(
+        {
+            "participant": ["gas", bid.bid_id],
+            "side": ["sell", "sell"],
+            "price": [100.0, bid.price_per_mwh],
+            "quantity": [5.0, bid.capacity_mw],
+        }
+    )
+    cleared = gridmarl.clear(orders, demand=1.0)
+    assert float(cleared.price) == 100.0
+    assert cleared.cleared_mw.tolist() == pytest.approx([0.8, 0.2])
 
 
 def test_satisfaction_counts_floor_comfort_and_gain():

@@ -19,7 +19,7 @@ from gridmarl.negotiation.fleet import draw_fleet, fleet_of
 from gridmarl.negotiation.menu import DECLINE, FULL_DEPTH, MARKS, build_menus, entry
 from gridmarl.negotiation.rounds import Private, Settings, collect_bids, counter_offers, evaluate, open_table
 from gridmarl.negotiation.selection import CoalitionRules
-from gridmarl.negotiation.strategies import Floor, Random, Rule, strategy_of
+from gridmarl.negotiation.strategies import Floor, Random, strategy_of
 from tests.negotiation.cases import full, home, opportunity, three, wild_fleet, wild_opportunity, wild_state
 
 AGGREGATOR = ("selection", "coalition", "payments")
@@ -116,7 +116,7 @@ def test_counter_offers_ask_for_more_when_short_and_for_less_when_not():
 def test_stages_change_nothing_that_they_are_given():
     fleet, wanted, led = three(), opportunity(mw=0.007), Settings()
     menus = build_menus(capability(fleet, full(fleet), wanted), wanted.market_price_mwh)
-    private = Private(menus, Rule(), np.random.default_rng(0))
+    private = Private(menus, Random(), 3)
     opened = open_table(wanted, 3, led)
     first = evaluate(collect_bids(opened, private, led), led)
     kept = first.bids.last.kw.copy()
