@@ -8,6 +8,7 @@ from gridmarl.cli.bidding import bid
 from gridmarl.cli.catalogue import list_names, show
 from gridmarl.cli.comparison import compare
 from gridmarl.cli.data import inspect_data
+from gridmarl.cli.negotiation import fleet, negotiate
 from gridmarl.cli.running import run
 from gridmarl.cli.strategy import exploit
 from gridmarl.cli.training import train
@@ -22,4 +23,6 @@ app.command()(train)
 app.command()(compare)
 app.command()(exploit)
 app.command()(bid)
+app.command()(negotiate)
+app.command()(fleet)
 app.command("data")(inspect_data)
