@@ -9,6 +9,7 @@ from gridmarl.cli.comparison import compare
 from gridmarl.cli.data import inspect_data
 from gridmarl.cli.running import run
 from gridmarl.cli.training import train
+from gridmarl.cli.wishes import wishes
 
 __all__ = ["app", "main"]
 
@@ -19,3 +20,4 @@ app.command()(run)
 app.command()(train)
 app.command()(compare)
 app.command("data")(inspect_data)
+app.command()(wishes)

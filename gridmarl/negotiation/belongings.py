@@ -1,4 +1,4 @@
-"""What a household says it owns: energy and power of battery, car and roof, by product names or by numbers with units."""
+"""What a household says it owns: energy and power of battery, car and roof, by product names or by numbers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ Measure = Literal["kwh", "kw"]
 _ENERGY: Final = r"kwhs?|kw\s?-?\s?h(?:ou)?rs?|kilowatt[\s-]?hours?|wh\b|watt[\s-]?hours?|mwh"
 _POWER: Final = r"kwp?s?(?:[\s-]?dc|[\s-]?ac)?|kilowatts?|watts?|w"
 _QUANTITY: Final = re.compile(
-    rf"(?<!\$)(?P<number>{NUMBER})\s*-?\s*(?:(?P<energy>{_ENERGY})|(?P<power>{_POWER}))\b(?!\s*(?:per|a|an|each|every|/)\s*(?:day|night|week|month|year|hour))"
+    rf"(?<!\$)(?P<number>{NUMBER})\s*-?\s*(?:(?P<energy>{_ENERGY})|(?P<power>{_POWER}))\b(?!\s*(?:per|a|an|each|"
+    rf"every|/)\s*(?:day|night|week|month|year|hour))"
 )
 _BARE_QUANTITY: Final = rf"{NUMBER}\s*-?\s*(?:{_ENERGY}|{_POWER})\b"
 _ADJECTIVE: Final = re.compile(
-    rf"(?:[\s/+&-]|\bof\b|\bworth\b|\busable\b|\bcapacity\b|\bhome\b|\bhouse\b|\brooftop\b|\broof\b|\bwall\b|\blithium\b|\bbackup\b|\btesla\b|\blg\b|,?\s*{_BARE_QUANTITY}|\band\b(?=\s*{_BARE_QUANTITY}))*"
+    rf"(?:[\s/+&-]|\bof\b|\bworth\b|\busable\b|\bcapacity\b|\bhome\b|\bhouse\b|\brooftop\b|\broof\b|\bwall\b|"
+    rf"\blithium\b|\bbackup\b|\btesla\b|\blg\b|,?\s*{_BARE_QUANTITY}|\band\b(?=\s*{_BARE_QUANTITY}))*"
 )
 _CHARGER: Final = re.compile(r"\s*(?:level\s?(?:2|two)\s*)?(?:home\s*)?(?:chargers?\b|charging\b|wall\s?box|evse)")
 _CHARGER_BEFORE: Final = re.compile(r"(?:charger|wall\s?box|evse|charges|charging)\b[^.;]{0,20}$")
@@ -30,19 +32,25 @@ _FOR_BACKUP: Final = re.compile(
     r"[^.;,]{0,30}\b(?:back-?\s?up|reserve|outages?|black-?outs?|emergenc\w+|power cuts?|untouched|in reserve)\b"
 )
 _COUNT: Final = re.compile(
-    rf"(?P<number>{NUMBER}|\ba (?:pair|couple) of|\bpair of|\ba couple|\bboth)\s*(?:x\b|×|of)?\s*(?:(?:the|these|those|my|our|tesla|enphase|lg|old|new|big|small|stacked)\s+)*$"
+    rf"(?P<number>{NUMBER}|\ba (?:pair|couple) of|\bpair of|\ba couple|\bboth)\s*(?:x\b|×|of)?\s*(?:(?:the|these|"
+    rf"those|my|our|tesla|enphase|lg|old|new|big|small|stacked)\s+)*$"
 )
 _COUNT_AFTER: Final = re.compile(r"\s*(?:\(\s*)?[x×]\s?(?P<number>\d{1,2})\b")
 _ANOTHER: Final = re.compile(r"\b(?:another|a second|second|additional|extra|also a|plus a|and an?)\s+(?:\w+\s+)?$")
 _HANDS_OFF: Final = re.compile(
-    r"(?:\b(?:don't|do not|dont|never|not|nobody may|won't let you|can't|cannot|may not|mustn't|must not|no one)\s+(?:\w+\s+){0,3}?(?:dis-?charge|use|using|touch|drain|draw from|run|dispatch|include|count on|take from|go near)\s+(?:from\s+)?"
+    r"(?:\b(?:don't|do not|dont|never|(?<!reason )not|nobody may|won't let you|can't|cannot|may not|mustn't|"
+    r"must not|no one)\s+(?:\w+\s+){0,3}?(?:dis-?charge|use|using|touch|drain|draw from|run|dispatch|include|"
+    r"count on|take from|go near)\s+(?:from\s+)?"
     r"|\bhands off\s+|\bkeep (?:your )?hands off\s+)(?:of\s+)?(?:the|my|our|either)?\s*$"
 )
 _HANDS_OFF_AFTER: Final = re.compile(
-    r"(?:'s battery)?(?:\s*,?\s*(?:itself\s+)?(?:alone\b|out of (?:this|it)\b)|\s+(?:is|are|stays|remains|must stay|must remain)\s+(?:\w+\s+)?(?:off[- ]limits|out of (?:this|it|bounds)|taboo|not (?:available|for sale|part of this|to be (?:used|touched|discharged))|mine alone))"
+    r"(?:'s battery)?(?:\s*,?\s*(?:itself\s+)?(?:alone\b|out of (?:this|it)\b)|\s+(?:is|are|stays|remains|"
+    r"must stay|must remain)\s+(?:\w+\s+)?(?:off[- ]limits|out of (?:this|it|bounds)|taboo|not (?:available|"
+    r"for sale|part of this|to be (?:used|touched|discharged))|mine alone))"
 )
 _UNLESS: Final = re.compile(
-    rf"\bbelow\b|\bunder\b|\bless than\b|\bcompletely\b|\bfully\b|\bempty\b|\bflat\b|\ball the way\b|\bfor (?:less|under)\b|%|¢|\$|\bcents?\b|\bunless\b|\bmore than\b|\bpercent\b"
+    r"\bbelow\b|\bunder\b|\bless than\b|\bcompletely\b|\bfully\b|\bempty\b|\bflat\b|\ball the way\b|"
+    r"\bfor (?:less|under)\b|%|¢|\$|\bcents?\b|\bunless\b|\bmore than\b|\bpercent\b"
 )
 _FIELDS: Final[dict[Kind, tuple[Measure, ...]]] = {"battery": ("kwh", "kw"), "ev": ("kwh", "kw"), "pv": ("kw",)}
 MOST_OF_A_KIND: Final = 20
@@ -119,7 +127,7 @@ def _value(match: re.Match[str]) -> float:
 
 
 def _placed(reading: Reading, match: re.Match[str]) -> Quantity:
-    """The asset that a quantity belongs to: named right after it, before it in the sentence, after it, or before that."""
+    """The asset that a quantity belongs to: right after it, before it in the sentence, after it, or earlier."""
     measure: Measure = "kwh" if match["energy"] else "kw"
     kinds: tuple[Kind, ...] = ("battery", "ev") if match["energy"] else ("battery", "ev", "pv")
     text, (first, last) = reading.text, reading.sentence(match.start())

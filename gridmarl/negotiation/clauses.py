@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,47 +15,66 @@ _PIECE_END: Final = re.compile(r"[,:()](?!\d)|\b(?:but|however|although|though|w
 
 _CUES: Final[dict[Status, re.Pattern[str]]] = {
     "foreign": re.compile(
-        r"\b(?:neighbou?rs?|friends?|brother|sister|parents|boss|colleagues?|landlord|mother|father|mom|mum|dad|uncle|aunt|"
-        r"cousin|coworkers?|everyone else|somebody|someone|other people)\b(?:'s)?|\b(?:he|she|they) (?:has|have|owns?|wants?|gets?)\b"
+        r"\b(?:neighbou?rs?|friends?|brother|sister|parents|boss|colleagues?|landlord|mother|father|mom|mum|dad|"
+        r"uncle|aunt|"
+        r"cousin|coworkers?|every(?:one|body)|all (?:the )?(?:other )?(?:prosumers|households|members|homes)|"
+        r"somebody|someone|other people)\b(?:'s)?|\b(?:he|she|they) (?:has|have|owns?|wants?|gets?)\b"
     ),
     "planned": re.compile(
-        r"\b(?:thinking (?:of|about)|considering|consider|planning|plan (?:to|on)|plans (?:to|on)|going to (?:get|buy|install|add)|"
-        r"want to (?:get|buy|install|add)|(?:would|'d) (?:like|love) (?:to (?:get|buy|install|have|own|add)|a|an|some|two)|hop(?:e|ing) (?:to (?:get|buy|install|have|own|add)|for)|wish (?:i|we)|might (?:get|buy|install|add)|"
-        r"may (?:get|buy|install|add)|(?:will|'ll) (?:get|buy|have|install|be getting)|looking (?:at|into|for)|shopping for|saving (?:up )?for|"
+        r"\b(?:thinking (?:of|about)|considering|consider|planning|plan (?:to|on)|plans (?:to|on)|"
+        r"going to (?:get|buy|install|add)|"
+        r"want to (?:get|buy|install|add)|(?:would|'d) (?:like|love) (?:to (?:get|buy|install|have|own|add)|a|an|"
+        r"some|two)|hop(?:e|ing) (?:to (?:get|buy|install|have|own|add)|for)|wish (?:i|we)|might (?:get|buy|"
+        r"install|add)|"
+        r"may (?:get|buy|install|add)|(?:will|'ll) (?:get|buy|have|install|be getting)|looking (?:at|into|for)|"
+        r"shopping for|saving (?:up )?for|"
         r"on order|ordered|pre-?ordered|reserved a|waiting (?:for|on)|if (?:i|we) (?:had|get|got|buy|bought)|"
-        r"(?:once|when|as soon as) (?:i|we) (?:get|buy|install)|next (?:year|spring|summer|fall|autumn|winter|month|week)|some\s?day|"
-        r"eventually|dream(?:ing)? of|interested in|quotes? (?:for|on)|arrives?|getting (?:a|an|some|two)|about to (?:get|buy))\b"
+        r"(?:once|when|as soon as) (?:i|we) (?:get|buy|install)|next (?:year|spring|summer|fall|autumn|winter|"
+        r"month|week)|some\s?day|"
+        r"eventually|dream(?:ing)? of|interested in|quotes? (?:for|on)|arrives?|getting (?:a|an|some|two)|"
+        r"about to (?:get|buy))\b"
     ),
     "gone": re.compile(
-        r"\b(?:used to|sold|got rid of|getting rid|no longer|any\s?more|gave away|given away|gave|gifted|traded|returned|stolen|"
-        r"total+ed|crashed|died|is dead|broken|broke down|scrapped|formerly|previously|former|burned|burnt|removed|decommissioned|"
-        r"uninstalled|lost|until last (?:year|month|week)|(?:had|owned) (?:a|an|two|some|solar|batteries)(?!.*\b(?:installed|put in|fitted)))\b"
+        r"\b(?:used to|sold|got rid of|getting rid|no longer|any\s?more|gave away|given away|gave|gifted|traded|"
+        r"returned|stolen|"
+        r"total+ed|crashed|died|is dead|broken|broke down|scrapped|formerly|previously|former|burned|burnt|"
+        r"removed|decommissioned|"
+        r"uninstalled|lost|until last (?:year|month|week)|(?:had|owned) (?:a|an|two|some|solar|"
+        r"batteries)(?!.*\b(?:installed|put in|fitted)))\b"
     ),
     "none": re.compile(
-        r"\b(?:(?:don't|do not|dont|doesn't|does not|didn't|did not) (?:\w+ )?(?:have(?! to)|own|got|get|buy)|haven't (?:got|bought)|have not (?:got|bought)|"
-        r"haven't (?:a|any)|hasn't got|have no|has no|got no|there is no|there's no|there isn't|there are no|without|lacks?|lacking|neither|"
+        r"\b(?:(?:don't|do not|dont|doesn't|does not|didn't|did not) (?:\w+ )?(?:have(?! to)|own|got|get|buy)|"
+        r"haven't (?:got|bought)|have not (?:got|bought)|"
+        r"haven't (?:a|any)|hasn't got|have no|has no|got no|(?:there is|there's) no(?! (?:reason|problem|need|"
+        r"limit|way|rush|point))|there isn't|there are no|without|lacks?|lacking|neither|"
         r"never (?:had|got|bought|owned|have had)|not own|zero)\b"
     ),
     "owned": re.compile(
-        r"\b(?:have|has|'ve|own|owns|drive|drives|drove|got|there's|there is|there are|lease|leases|only|just|still|now|bought|"
+        r"\b(?:have|has|'ve|own|owns|drive|drives|drove|got|there's|there is|there are|lease|leases|only|just|"
+        r"still|now|bought|"
         r"installed|my|our|with|got myself|replaced it with|instead)\b|'ve\b"
     ),
 }
 _NO_BEFORE: Final = re.compile(
-    r"\b(?:no|nor|not a|not any|zero|0)\s+(?:(?:home|house|backup|wall|electric|such|big|stationary|real|rooftop|more|a|an|any)\s+){0,2}$"
+    r"\b(?:no|nor|not a|not any|zero|0)\s+(?:(?:home|house|backup|wall|electric|such|big|stationary|real|rooftop|"
+    r"more|a|an|any)\s+){0,2}$"
 )
 _NO_AFTER: Final = re.compile(
-    r"\s*[:?=,-]*\s*(?:none|nope|no|nada|never|n/a)\b(?!\s+(?:\w+\s+){0,3}(?:dis-?charg|us|than|less|lower|below|discharg|export|sell|sale|limit|problem))"
+    r"\s*[:?=,-]*\s*(?:none|nope|no|nada|never|n/a)\b(?!\s+(?:\w+\s+){0,3}(?:dis-?charg|us|than|less|lower|below|"
+    r"discharg|export|sell|sale|limit|problem))"
 )
 _STILL_THEIRS: Final = re.compile(r"\b(?:my|our|the existing|existing)\s+(?:\w+\s+)?$")
+_UNDERWAY: Final = re.compile(r"\b(?:on order|ordered|arriv\w+|due|coming|to be (?:installed|delivered))\b")
 _PARTING: Final = re.compile(
     r"\b(?:sell(?:ing)?|replac(?:e|ing)|upgrad(?:e|ing)|getting rid|trad(?:e|ing) in|swap(?:ping)?)\b"
 )
 _AFTERTHOUGHT: Final = re.compile(
     r"^\W*(?:(?:well|oh|actually|sorry|but|and|no|wait|except|then|we|i|in fact|though|since)\W+)*"
     r"(?:'ve |have |had to |just |already |since |recently |has )*"
-    r"(?:sold (?:it|them|that|mine)|got rid of (?:it|them)|gave (?:it|them) away|traded (?:it|them) in|returned (?:it|them)|cancel+ed (?:it|the order|them)|"
-    r"(?:it|they|that)(?:'s| is| are| was| were)? (?:gone|broken|dead|sold|died|stolen|broke|not (?:here|installed|working)(?: yet)?)|not any\s?more)\b"
+    r"(?:sold (?:it|them|that|mine)|got rid of (?:it|them)|gave (?:it|them) away|traded (?:it|them) in|"
+    r"returned (?:it|them)|cancel+ed (?:it|the order|them)|"
+    r"(?:it|they|that)(?:'s| is| are| was| were)? (?:gone|broken|dead|sold|died|stolen|broke|not (?:here|"
+    r"installed|working)(?: yet)?)|not any\s?more)\b"
 )
 
 
@@ -100,12 +121,12 @@ def pieces(text: str) -> list[Piece]:
     return found
 
 
-def piece_at(parts: list[Piece], position: int) -> Piece:
+def piece_at(parts: Sequence[Piece], position: int) -> Piece:
     """The part that a character belongs to; between two, the one before."""
-    return max((p for p in parts if p.start <= position), key=lambda p: p.start, default=parts[0])
+    return parts[max(bisect_right(parts, position, key=lambda p: p.start) - 1, 0)]
 
 
-def status_of(text: str, parts: list[Piece], start: int, end: int) -> Status:
+def status_of(text: str, parts: Sequence[Piece], start: int, end: int) -> Status:
     """Whether the thing named at ``start`` to ``end`` is there."""
     piece = piece_at(parts, start)
     before, after = text[piece.start : start], text[end:]
@@ -113,9 +134,9 @@ def status_of(text: str, parts: list[Piece], start: int, end: int) -> Status:
         return "none"
     status = piece.status
     if status == "planned" and (_STILL_THEIRS.search(before) or _PARTING.search(before)):
-        return "owned"
+        return "planned" if _UNDERWAY.search(text, piece.start, piece.end) else "owned"
     if status == "none" and (
-        _STILL_THEIRS.search(before) or _cue(before) == "owned" and "without" in text[end : piece.end]
+        _STILL_THEIRS.search(before) or (_cue(before) == "owned" and "without" in text[end : piece.end])
     ):
         return "owned"
     if status == "owned" and re.match(

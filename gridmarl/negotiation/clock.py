@@ -1,4 +1,4 @@
-"""Times of the day and windows of hours as people write them: 10pm, half past six, noon, 22-6, after dark on weekends."""
+"""Times of the day and windows of hours as people write them: 10pm, half past six, noon, 22-6, on weekends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Final
 
-from gridmarl.negotiation.numerals import NUMBER, number
+from gridmarl.negotiation.numerals import number
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOURS: Final = 24
@@ -18,14 +18,17 @@ _NAMED_TIMES: Final = {"noon": 12.0, "midday": 12.0, "midnight": 24.0}
 _HALF_OF_DAY: Final = (
     r"(?:\s*(?P<half{n}>[ap]\.?\s?m\b\.?)|\s+(?P<part{n}>in the (?:morning|afternoon|evening)|at night|tonight))?"
 )
+_CLOCK_WORDS: Final = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _TIME: Final = (
     r"(?:(?P<named{n}>noon|midday|midnight)\b"
     r"|(?P<shift{n}>half past|quarter past|quarter to)?\s*"
-    rf"(?P<hour{{n}}>(?<![\w.$:])\d{{{{1,2}}}}(?!\d)|\b(?:{'|'.join('one two three four five six seven eight nine ten eleven twelve'.split())})\b)"
+    rf"(?P<hour{{n}}>(?<![\w.$:])\d{{{{1,2}}}}(?!\d)|"
+    rf"\b(?:{_CLOCK_WORDS})\b)"
     r"(?:[:.](?P<minute{n}>[0-5]\d)(?!\d))?(?P<clock{n}>\s*o'clock|\s?h\b)?" + _HALF_OF_DAY + ")"
 )
 _NO_UNIT: Final = (
-    r"(?!\s*(?:%|¢|\$|/|,\d|\.\d|:\d|kw|kilowatt|w\b|watt|mw|cents?\b|c/|percent|per\s?cent|pct|dollars?|bucks|amps?\b|"
+    r"(?!\s*(?:%|¢|\$|/|,\d|\.\d|:\d|kw|kilowatt|w\b|watt|mw|cents?\b|c/|percent|per\s?cent|pct|dollars?|bucks|"
+    r"amps?\b|"
     r"panels?|powerwalls?|batter|hours?\b|minutes?\b|mins?\b|miles?|cars?\b|evs?\b|people|kids|degrees?|times\b))"
 )
 _PARTS: Final = {
@@ -44,16 +47,24 @@ _RANGE: Final = re.compile(
     + _NO_UNIT
 )
 _AFTER: Final = re.compile(
-    r"\b(?:after|past|from|starting(?: at)?|beginning(?: at)?|later than|since|as of)\s+" + _TIME.format(n=1) + _NO_UNIT
+    r"\b(?:after|past|from|starting(?: at)?|beginning(?: at)?|later than|since|"
+    r"as of)\s+" + _TIME.format(n=1) + _NO_UNIT
 )
 _BEFORE: Final = re.compile(r"\b(?:before|until|till|'til|earlier than|up to)\s+" + _TIME.format(n=1) + _NO_UNIT)
 _NAMED: Final = re.compile("|".join(rf"(?P<p{i}>\b(?:{pattern})\b)" for i, pattern in enumerate(_PARTS)))
 _POINT: Final = re.compile(
-    r"\b(?P<word>by|at|before|until|for|around|no later than)\s+(?:around\s+|about\s+)?" + _TIME.format(n=1) + _NO_UNIT
+    r"\b(?P<word>by|at|before|until|for|around|no later than)\s+(?:around\s+|"
+    r"about\s+)?" + _TIME.format(n=1) + _NO_UNIT
 )
-_DAY_NAMES: Final = (
-    "mon(?:day)? tue(?:s|sday)? wed(?:nesday)? thu(?:r|rs|rsday)? fri(?:day)? sat(?:urday)? sun(?:day)?".split()
-)
+_DAY_NAMES: Final = [
+    "mon(?:day)?",
+    "tue(?:s|sday)?",
+    "wed(?:nesday)?",
+    "thu(?:r|rs|rsday)?",
+    "fri(?:day)?",
+    "sat(?:urday)?",
+    "sun(?:day)?",
+]
 _DAY_RANGE: Final = re.compile(
     "|".join(
         rf"(?P<d{i}_{j}>\b(?:{a})s?\s*(?:-|–|to|through|thru|until)\s*(?:{b})s?\b)"
@@ -99,7 +110,7 @@ def windows(text: str) -> list[Window]:
     """Windows of hours in a lower-case text, from left to right.
 
     A bare hour takes the reading that makes the window shorter ("10 to 6am" begins at 22:00). Where neither end says
-    which half of the day it is, both readings count, because the windows are used to forbid: "7-9" is morning and evening.
+    which half of the day it is, both count, because the windows are used to forbid: "7-9" is morning and evening.
 
     Examples
     --------
@@ -165,7 +176,7 @@ def spoken(hours: frozenset[int] | tuple[int, ...]) -> str:
 
 
 def _readings(match: re.Match[str], n: int) -> tuple[float, ...]:
-    """The hours that a time may mean: one, two where it does not say which half of the day, none where it is no time."""
+    """The hours that a time may mean: one, two where the half of the day is not said, none where it is no time."""
     if match[f"named{n}"]:
         return (_NAMED_TIMES[match[f"named{n}"]],)
     hour = number(match[f"hour{n}"]) + int(match[f"minute{n}"] or 0) / 60
@@ -211,8 +222,7 @@ def _both(starts: tuple[float, ...], ends: tuple[float, ...]) -> frozenset[int]:
 
 def _open_end(match: re.Match[str]) -> frozenset[int]:
     hours: frozenset[int] = frozenset()
-    for start in _readings(match, 1):
-        start %= HOURS
+    for start in (reading % HOURS for reading in _readings(match, 1)):
         hours |= _between(start, MORNING) if start >= 12 or start < MORNING else _between(start, HOURS)
     return hours
 

@@ -1,11 +1,11 @@
 """What a product's name says about its size: home batteries, and cars with their onboard chargers.
 
-Usable energy and continuous power, from the manufacturers' data sheets: Tesla, Powerwall 2 (2019) and Powerwall 3 (2024);
-Enphase, IQ Battery 5P (2023), 10C (2025), 3T and 10T (2021); LG Energy Solution, RESU10H (2018), RESU10H Prime and RESU16H
-Prime (2021); FranklinWH, aPower (2022) and aPower 2 (2024); Generac, PWRcell M3 and M6 (2021); SolarEdge, Home Battery
-400V (2021); sonnen, sonnenCore+ (2023). Cars: the U.S. Department of Energy's fueleconomy.gov and the manufacturers'
-specifications for the American market (Nissan 2018 to 2025, Tesla 2021 to 2024, Chevrolet 2016 to 2023, Ford 2021 to 2024,
-Hyundai and Kia 2019 to 2024, Volkswagen 2015 to 2023, Rivian 2022 to 2024, BMW 2014 to 2021, Toyota 2017 to 2023).
+Usable energy and continuous power of the manufacturers' data sheets: Tesla (Powerwall 2, 2019; Powerwall 3, 2024),
+Enphase (IQ Battery 3T and 10T, 2021; 5P, 2023; 10C, 2025), LG Energy Solution (RESU10H, 2018; RESU10H Prime and 16H
+Prime, 2021), FranklinWH (aPower, 2022; aPower 2, 2024), Generac (PWRcell M3 and M6, 2021), SolarEdge (Home Battery 400V,
+2021), sonnen (sonnenCore+, 2023). Cars: fueleconomy.gov (U.S. Department of Energy) and the manufacturers'
+specifications for the American market (Nissan, Tesla, Chevrolet, Ford, Hyundai, Kia, Volkswagen, Rivian, BMW, Toyota;
+models of 2014 to 2024).
 
 Where a name covers several variants the smallest stands here, and variants are told apart only by words of the text:
 whoever says less than they have promises less than they could keep.
@@ -100,7 +100,8 @@ PRODUCTS: Final = (
     Product(
         "Ford F-150 Lightning Extended Range",
         "ev",
-        r"(?:ford\s)?(?:f-?\s?150\s)?lightning (?:extended range|er)\b|extended[- ]range (?:ford\s)?(?:f-?\s?150\s)?lightning",
+        r"(?:ford\s)?(?:f-?\s?150\s)?lightning (?:extended range|er)\b|"
+        r"extended[- ]range (?:ford\s)?(?:f-?\s?150\s)?lightning",
         131.0,
         19.2,
     ),
@@ -117,8 +118,14 @@ PRODUCTS: Final = (
     Product("Toyota Prius Prime", "ev", r"(?:toyota\s)?prius prime", 8.8, 3.3),
 )
 
-_CAR_WORDS: Final = r"\bevs?\b|electric (?:car|vehicle|truck)s?|\bcars?\b(?!\s?port)|\bvehicles?\b|\btrucks?\b|\bteslas?\b(?! (?:power|batter|home|solar))|\bphevs?\b|plug-?in hybrid"
-_PV_WORDS: Final = r"\bsolar\b(?! ?edge)(?: (?:panels?|array|roof|system|power))?|\bpv\b|\bphotovoltaics?\b|\bpanels\b"
+_CAR_WORDS: Final = (
+    r"\bevs?\b|electric (?:car|vehicle|truck)s?|\bcars?\b(?!\s?port)|\bvehicles?\b|\btrucks?\b|"
+    r"\bteslas?\b(?! (?:power|batter|home|solar))|\bphevs?\b|plug-?in hybrid"
+)
+_PV_WORDS: Final = (
+    r"\bsolar\b(?! ?edge)(?: (?:panels?|array|roof|system|power))?|\bpv\b|\bphotovoltaics?\b|"
+    r"\bpanels\b"
+)
 _BATTERY_WORDS: Final = r"\bbatter(?:y|ies)\b|\bpower\s?bank\b|\bhome storage\b|\benergy storage\b|\bstorage\b"
 
 GENERIC: Final[dict[Kind, str]] = {"ev": _CAR_WORDS, "pv": _PV_WORDS, "battery": _BATTERY_WORDS}
@@ -157,7 +164,7 @@ def mentions(text: str) -> list[Mention]:
 
     Examples
     --------
-    >>> [(m.kind, m.product.name if m.product else "") for m in mentions("a powerwall 3, solar, and the car's battery")]
+    >>> [(m.kind, m.product.name if m.product else "") for m in mentions("a powerwall 3, solar, the car's battery")]
     [('battery', 'Powerwall 3'), ('pv', ''), ('ev', '')]
     """
     hits = [Mention(p.kind, p, *m.span()) for p, words in _NAMED for m in words.finditer(text)]
@@ -172,7 +179,7 @@ def mentions(text: str) -> list[Mention]:
 
 
 def _part_of_another(text: str, mention: Mention, others: list[Mention]) -> bool:
-    """The battery of a car is no home battery, and "Leaf electric car" is one car, as "solar battery" is one battery."""
+    """The battery of a car is no home battery; "Leaf electric car" is one car, "solar battery" one battery."""
     if mention.product is not None:
         return False
     before = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from gridmarl.negotiation.products import Kind, Mention, mentions
 
 Value = float | tuple[str, ...] | tuple[tuple[float, float], ...]
 _ALIKE: Final = {"’": "'", "‘": "'", "`": "'", "\u00a0": " ", "\u202f": " ", "−": "-", "‑": "-", "％": "%", "₵": "¢"}
+_IF: Final = re.compile(r"\bif (?:i|we) (?:had|owned|bought|were)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Reading:
 
     def part(self, position: int) -> Piece:
         """The part of a sentence at a character."""
-        return piece_at(list(self.parts), position)
+        return piece_at(self.parts, position)
 
     def words(self, piece: Piece) -> str:
         """What a part says."""
@@ -74,18 +76,21 @@ class Reading:
     def sentence(self, position: int) -> tuple[int, int]:
         """First and last character of the sentence at a character."""
         n = self.part(position).sentence
-        own = [p for p in self.parts if p.sentence == n]
-        return own[0].start, own[-1].end
+        first = bisect_left(self.parts, n, key=lambda p: p.sentence)
+        last = bisect_right(self.parts, n, key=lambda p: p.sentence) - 1
+        return self.parts[first].start, self.parts[last].end
 
     def holds(self, position: int) -> bool:
         """Whether what stands there is said of this household, today."""
         piece = self.part(position)
-        formerly = piece.status == "gone" and "used to" in self.text[self.sentence(position)[0] : position]
-        return piece.status != "foreign" and not formerly
+        first, last = self.sentence(position)
+        formerly = piece.status == "gone" and "used to" in self.text[first:position]
+        return piece.status != "foreign" and not formerly and not _IF.search(self.text, first, last)
 
-    def last_asset(self, position: int, kinds: tuple[Kind, ...]) -> Asset | None:
-        """The asset that was named last before a character."""
-        return max((a for a in self.assets if a.end <= position and a.kind in kinds), key=lambda a: a.end, default=None)
+    def last_asset(self, position: int, kinds: tuple[Kind, ...], owned: bool = False) -> Asset | None:
+        """The asset that was named last before a character; if so wished, of those that are there."""
+        named = [a for a in self.assets if a.end <= position and a.kind in kinds]
+        return max((a for a in named if a.status == "owned" or not owned), key=lambda a: a.end, default=None)
 
 
 def read(text: str) -> Reading:

@@ -1,9 +1,9 @@
 """A household's own words, read into settings: what is said, where it is said, and what has to be asked.
 
-"I have a Powerwall and a Leaf, keep 30 % backup, don't discharge after 10pm." Nothing is learnt and nothing is guessed:
-each field carries the characters that say it, whatever is not said stays out, and what stays out is assumed cautiously
-(`Wishes.preferences`). The result is read back for confirmation. A language model may fill what the parser did not find,
-and only with numbers that stand in the text (`complete`).
+"I have a Powerwall and a Leaf, keep 30 % backup, don't discharge after 10pm." Nothing is learnt and nothing is
+guessed: each field carries the characters that say it, whatever is not said stays out, and what stays out is assumed
+cautiously (`Wishes.preferences`). The result is read back for confirmation. A language model may fill what the parser
+did not find, and only with numbers that stand in the text (`complete`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from gridmarl.errors import DataError
 from gridmarl.negotiation.belongings import belongings
-from gridmarl.negotiation.clock import DAYS, moments, spoken
+from gridmarl.negotiation.clock import moments, spoken
 from gridmarl.negotiation.numerals import NUMBER, number, shares
 from gridmarl.negotiation.preferences import Assets, Preferences
 from gridmarl.negotiation.reading import Found, Reading, Value, overlaps, read
@@ -42,7 +42,8 @@ Completion = Callable[[str, tuple[str, ...]], Mapping[str, Mapping[str, object]]
 
 _LARGEST: Final = {
     "battery_kwh": 300.0, "battery_kw": 100.0, "ev_kwh": 300.0, "ev_kw": 100.0, "pv_kw": 200.0,
-    "backup_share": 1.0, "ev_target_share": 1.0, "ev_deadline_hour": 24.0, "minimum_price_per_mwh": HIGHEST_PRICE_PER_MWH,
+    "backup_share": 1.0, "ev_target_share": 1.0, "ev_deadline_hour": 24.0,
+    "minimum_price_per_mwh": HIGHEST_PRICE_PER_MWH,
 }  # fmt: skip
 """Beyond these a household's number is a slip of the pen (or a joke), and is asked about."""
 
@@ -88,7 +89,7 @@ class Wishes:
         return Preferences.model_validate(known)
 
     def assets(self) -> Assets:
-        """What is owned: 0 where not said; a battery's power from its energy at `CAUTIOUS_RATE_PER_H` where only that is."""
+        """What is owned: 0 where not said; a battery's power by `CAUTIOUS_RATE_PER_H` where only its energy is."""
         known = {name: cast("float", self.fields[name].value) for name in ASSETS if name in self.fields}
         if "battery_kwh" in known:
             known.setdefault("battery_kw", known["battery_kwh"] * CAUTIOUS_RATE_PER_H)
@@ -163,9 +164,9 @@ def parse(text: str) -> Wishes:
 def complete(wishes: Wishes, completion: Completion) -> Wishes:
     """Let a language model fill what is missing, with numbers of the text only.
 
-    An answer counts where the field is missing and known, its quote stands in the text as it is, no other field is read
-    from there, nobody else's or former things are spoken of there, and the number, in the field's unit, is in the quote.
-    Everything else is dropped, whatever it says; so what one household writes can change that household's settings only.
+    An answer counts where the field is missing and known, its quote stands in the text as it is, no other field is
+    read from there, nobody else's or former things are spoken of there, and the number, in the field's unit, is in the
+    quote. Everything else is dropped; so what one household writes can change that household's settings only.
 
     Parameters
     ----------
@@ -239,10 +240,14 @@ def _owned(wishes: Wishes, kind: str) -> str:
 def _blocked_phrase(wishes: Wishes) -> str:
     hours = hours_of(cast("tuple[tuple[float, float], ...]", wishes.fields["blocked_hours"].value))
     on = cast("tuple[str, ...]", wishes.fields["blocked_days"].value) if "blocked_days" in wishes.fields else ()
-    names = dict(zip(DAYS, "Mondays Tuesdays Wednesdays Thursdays Fridays Saturdays Sundays".split(), strict=True))
-    which = f" (you said {', '.join(names[day] for day in on)}; I keep to it every day)" if on else ""
+    which = f" (you said {', '.join(_DAY_NAMES[day] for day in on)}; I keep to it every day)" if on else ""
     return f"no discharge {spoken(hours)}{which}"
 
+
+_DAY_NAMES: Final[Mapping[str, str]] = {
+    "mon": "Mondays", "tue": "Tuesdays", "wed": "Wednesdays", "thu": "Thursdays", "fri": "Fridays",
+    "sat": "Saturdays", "sun": "Sundays",
+}  # fmt: skip
 
 _PHRASES: Final[Mapping[str, Callable[[float], str]]] = {
     "backup_share": lambda v: f"backup {v:.0%} of the battery".replace("%", " %"),

@@ -1,4 +1,4 @@
-"""On what terms: the lowest price, what stays in the battery for an outage, how charged the car must be, and comfort."""
+"""On what terms: the lowest price, what stays in the battery, how charged the car must be, and comfort."""
 
 from __future__ import annotations
 
@@ -10,68 +10,96 @@ from gridmarl.negotiation.numerals import NUMBER, Share, number, shares
 from gridmarl.negotiation.reading import Found, Reading, all_of
 
 HIGHEST_PRICE_PER_MWH: Final = 2000.0
-"""California's hard cap on energy bids, $/MWh (FERC Order 831, 2016): nobody is paid more, so asking more is asking this."""
+"""California's hard cap on energy bids, $/MWh (FERC Order 831, 2016): asking more is asking this."""
 PLAIN_DOLLARS: Final = 2.0
 """Dollars without a unit are per kWh up to here; more could be anything, and is asked about."""
 
-_PER: Final = r"(?:\s*(?:/|per|an?|each|for (?:each|every|an?)|every)\s*(?P<{0}>kwh|kilowatt[\s-]?hour|mwh|megawatt[\s-]?hour|kw\b|kilowatt\b|\w+))?"
+_PER: Final = (
+    r"(?:\s*(?:/|per|an?|each|for (?:each|every|an?)|every)\s*(?P<{0}>kwh|kilowatt[\s-]?hour|mwh|"
+    r"megawatt[\s-]?hour|kw\b|kilowatt\b|\w+))?"
+)
 _PRICE: Final = re.compile(
     rf"\$\s?(?P<dollars>{NUMBER}|\d+(?:\.\d+)?|\.\d+){_PER.format('unit1')}"
     rf"|(?P<cents>{NUMBER})\s*(?:¢|cents?\b|c(?=\s?/)|cts?\b){_PER.format('unit2')}"
     rf"|(?P<bucks>{NUMBER})\s*(?:\$|dollars?\b|bucks\b|usd\b){_PER.format('unit3')}"
 )
 _PAYING: Final = re.compile(
-    r"\b(?:bills?|i pay|we pay|i'm paying|we're paying|paid|pays|costs?|bought|spent|rate is|my rate|tariff|rent|loan|monthly|"
-    r"my utility|pg&e charges|charges? (?:me|us)|at most|no more than|up to|for buying|to buy|i'd buy|charge (?:it|the|my) \w* ?(?:when|below|under|at))\b"
+    r"\b(?:bills?|i pay|we pay|i'm paying|we're paying|paid|pays|costs?|bought|spent|rate is|my rate|tariff|rent|"
+    r"loan|monthly|"
+    r"my utility|pg&e charges|charges? (?:me|us)|at most|no more than|up to|for buying|to buy|i'd buy|"
+    r"charge (?:it|the|my) \w* ?(?:when|below|under|at))\b"
 )
 _ASKING: Final = re.compile(
-    r"\b(?:at least|min(?:imum)?|never|not|won't|nothing|less than|below|under|beats?|above|more than|over|exceeds?|want|need|"
-    r"for|floor|sell|sold|accept|take|worth|pay me|pays? us|otherwise|or (?:more|higher|better)|upwards?|starting|from|only|price|ask(?:ing)?|hits?|reach(?:es)?)\b"
+    r"\b(?:at least|min(?:imum)?|never|not|won't|nothing|less than|below|under|beats?|above|more than|over|"
+    r"exceeds?|want|need|"
+    r"for|floor|sell|sold|accept|take|worth|pay me|pays? us|otherwise|or (?:more|higher|better)|upwards?|"
+    r"starting|from|only|price|ask(?:ing)?|hits?|reach(?:es)?)\b"
 )
 _OTHER_SHARES: Final = re.compile(
-    r"\s*(?:discount|off\b|cheaper|fees?\b|commission|efficien|tax|interest|degrad|humid|sure|chance|more\b|less\b|raise|"
-    r"(?:of|on) (?:my|the|our|your|all) (?:\w+ )?(?:bill|roof|profit|income|revenue|money|earnings|time|sales|house|energy use))"
+    r"\s*(?:discount|off\b|cheaper|fees?\b|commission|efficien|tax|interest|degrad|humid|sure|chance|more\b|"
+    r"less\b|raise|"
+    r"(?:of|on) (?:my|the|our|your|all) (?:\w+ )?(?:bill|roof|profit|income|revenue|money|earnings|time|sales|"
+    r"house|energy use))"
 )
 _STRONG: Final = re.compile(
-    r"\b(?:back-?\s?ups?|reserved?|outages?|black-?outs?|power cuts?|power failures?|emergenc\w+|shut-?offs?|psps|in hand|rainy day)\b(?! price)"
+    r"\b(?:back-?\s?ups?|reserved?|outages?|black-?outs?|power cuts?|power failures?|emergenc\w+|shut-?offs?|"
+    r"psps|in hand|rainy day)\b(?! price)"
 )
 _WEAK: Final = re.compile(
-    r"\b(?:keep|keeps|leave|leaves|leaving|hold|below|under|less than|floor|back|soc|state of charge|empt\w+|remain\w*|left|stays?|save|spare|min(?:imum)?|at least|last)\b"
+    r"\b(?:keep|keeps|leave|leaves|leaving|hold|below|under|less than|floor|back|soc|state of charge|empt\w+|"
+    r"remain\w*|left|stays?|save|spare|min(?:imum)?|at least|last)\b"
 )
 _CAR: Final = re.compile(
-    r"(?<!dis)(?<!dis-)\bcharged?\b|\bcharging\b|\bready\b|\bfull by\b|\bby (?:\d|six|seven|eight|five|noon|midnight)|\bplugged\b"
+    r"(?<!dis)(?<!dis-)\bcharged?\b|\bcharging\b|\bready\b|\bfull by\b|\bby (?:\d|six|seven|eight|five|noon|"
+    r"midnight)|\bplugged\b"
 )
 _CEILING: Final = re.compile(
-    r"\b(?:use|discharge|take|sell|drain|draw|export|have|go through)\b[^.;]{0,30}?\b(?:at most|up to|no more than|not more than|a maximum of|max(?:imum)?|only)\s+$"
-    r"|\b(?:at most|up to|no more than|not more than|a maximum of|max(?:imum)?|only)\s+(?:use|discharge|take|sell|drain|draw|export)\s+(?:up to\s+)?$|\b(?:don't|never|not) (?:use|discharge|take|sell|drain|draw) more than\s+$"
+    r"\b(?:use|discharge|take|sell|drain|draw|export|have|go through)\b[^.;]{0,30}?\b(?:at most|up to|"
+    r"no more than|not more than|a maximum of|max(?:imum)?|only)\s+$"
+    r"|\b(?:at most|up to|no more than|not more than|a maximum of|max(?:imum)?|only)\s+(?:use|discharge|take|"
+    r"sell|drain|draw|export)\s+(?:up to\s+)?$|\b(?:don't|never|not) (?:use|discharge|take|sell|drain|"
+    r"draw) more than\s+$"
 )
 _FRACTION_OF_ONE: Final = re.compile(
-    r"\b(?:back-?\s?up|reserve|soc)(?:[_ ]share)?\s*(?:=|:|of|at|is)?\s*(?P<value>0?\.\d+)(?!\d|\s*(?:%|kwh|kw\b|\$|¢))"
+    r"\b(?:back-?\s?up|reserve|soc)(?:[_ ]share)?\s*(?:=|:|of|at|is)?\s*(?P<value>0?\.\d+)(?!\d|\s*(?:%|kwh|kw\b|"
+    r"\$|¢))"
 )
 _NO_BACKUP: Final = re.compile(
-    r"\b(?:no|zero|without(?: any)?|(?:don't|do not|doesn't|dont) (?:need|want|care about|require)(?: any| a| to keep any)?|skip the|not need(?: any| a)?)\s+(?:battery\s+)?(?:back-?\s?up|reserve)(?!\s?(?:price|plan))\b"
-    r"|\b(?:drain|empty|use|discharge|run)\b(?: (?:it|the|my|our|all|of|battery|batteries|powerwalls?|them)){1,4} (?:completely|fully|entirely|all the way|flat|empty|to (?:zero|0\b|empty|nothing)|down to (?:zero|0\b|nothing))"
+    r"\b(?:no|zero|without(?: any)?|(?:don't|do not|doesn't|dont) (?:need|want|care about|require)(?: any| a|"
+    r" to keep any)?|skip the|not need(?: any| a)?)\s+(?:battery\s+)?(?:back-?\s?up|reserve)(?!\s?(?:price|plan))\b"
+    r"|\b(?:drain|empty|use|discharge|run)\b(?: (?:it|the|my|our|all|of|battery|batteries|powerwalls?|"
+    r"them)){1,4} (?:completely|fully|entirely|all the way|flat|empty|to (?:zero|0\b|empty|nothing)|"
+    r"down to (?:zero|0\b|nothing))"
 )
 _NEGATED: Final = re.compile(
     r"\b(?:don't|do not|dont|never|not|won't|mustn't|must not|shouldn't|cannot|can't)\b[^.;,]*$"
 )
 _FULL_BATTERY: Final = re.compile(
-    r"\b(?:keep|leave|hold)\s+(?:it|(?:the|my|our)\s+(?:\w+\s+)?(?:battery|batteries|powerwalls?))\s+(?:at\s+)?(?:full|fully charged|topped up|charged up)\b"
+    r"\b(?:keep|leave|hold)\s+(?:it|(?:the|my|our)\s+(?:\w+\s+)?(?:battery|batteries|"
+    r"powerwalls?))\s+(?:at\s+)?(?:full|fully charged|topped up|charged up)\b"
 )
 _FULL_CAR: Final = re.compile(
-    r"\b(?:(?:completely |fully )?full(?:y charged)?|topped (?:up|off)|fully loaded)\b(?! (?:price|amount|rate|time|day|backup|battery backup))"
+    r"\b(?:(?:completely |fully )?full(?:y charged)?|topped (?:up|off)|fully loaded)\b(?! (?:price|amount|rate|"
+    r"time|day|backup|battery backup))"
 )
 _LOW: Final = re.compile(
-    r"\bcomfort (?:isn't|is not|doesn't|does not|does n't|matters? (?:little|less|not at all)|is (?:secondary|unimportant|no issue|irrelevant))(?: \w+)?|\b(?:don't|do not|dont|doesn't|wouldn't) (?:really |much )?(?:mind|care)\b[^.;]{0,40}\b(?:warm|cold|hot|cool|comfort|temperature|chilly|sweat|sweater)\w*"
+    r"\bcomfort (?:isn't|is not|doesn't|does not|does n't|matters? (?:little|less|not at all)|is (?:secondary|"
+    r"unimportant|no issue|irrelevant))(?: \w+)?|\b(?:don't|do not|dont|doesn't|wouldn't) (?:really |"
+    r"much )?(?:mind|care)\b[^.;]{0,40}\b(?:warm|cold|hot|cool|comfort|temperature|chilly|sweat|sweater)\w*"
     r"|\b(?:fine|ok|okay|happy) with (?:\w+ ){0,4}(?:warmer|cooler|colder|hotter|discomfort)"
 )
 _HIGH: Final = re.compile(
-    r"\bcomfort (?:comes first|first|is (?:very |really |so |most |extremely )?(?:important|everything|key|essential|sacred|(?:a|our|my|the) (?:top |first |highest )?priority)|matters(?: a lot| most| the most| above all)?|above all)"
-    r"|\b(?:keep|keeps|stay|stays|remain) (?:\w+ ){0,2}(?:comfortable|cosy|cozy|nice and (?:cool|warm))|\b(?:don't|do not|never|not|hands off) (?:touch|change|adjust|mess with|alter|the)?\s?(?:the |my |our )?(?:thermostat|a/?c\b|air con\w*|heating)"
+    r"\bcomfort (?:comes first|first|is (?:very |really |so |most |extremely )?(?:important|everything|key|"
+    r"essential|sacred|(?:a|our|my|the) (?:top |first |highest )?priority)|matters(?: a lot| most| the most|"
+    r" above all)?|above all)"
+    r"|\b(?:keep|keeps|stay|stays|remain) (?:\w+ ){0,2}(?:comfortable|cosy|cozy|nice and (?:cool|warm))|"
+    r"\b(?:don't|do not|never|not|hands off) (?:touch|change|adjust|mess with|alter|the)?\s?(?:the |my |"
+    r"our )?(?:thermostat|a/?c\b|air con\w*|heating)"
     r"|\b(?:can't|cannot|won't|don't want to) (?:stand |bear |be |feel )+(?:\w+ )?(?:heat|cold|hot|uncomfortable)\b"
 )
 _MIDDLE: Final = re.compile(
-    r"\b(?:some comfort|reasonably comfortable|comfort (?:is|matters) (?:somewhat|a little|a bit|to some extent)|moderate comfort|a (?:little|bit of) discomfort is)\b"
+    r"\b(?:some comfort|reasonably comfortable|comfort (?:is|matters) (?:somewhat|a little|a bit|to some extent)|"
+    r"moderate comfort|a (?:little|bit of) discomfort is)\b"
 )
 
 
@@ -90,7 +118,9 @@ def lowest_price(reading: Reading) -> tuple[Found | None, list[str]]:
     for match in all_of(_PRICE, reading):
         first, last = reading.sentence(match.start())
         piece = reading.words(reading.part(match.start()))
-        if _PAYING.search(piece) or not _ASKING.search(reading.text[first:last]) and (last - first) > len(match[0]) + 2:
+        if _PAYING.search(piece) or (
+            not _ASKING.search(reading.text[first:last]) and (last - first) > len(match[0]) + 2
+        ):
             continue
         price = _per_mwh(match)
         if price is not None:
@@ -158,7 +188,7 @@ def kept_shares(reading: Reading, battery_kwh: float | None) -> tuple[dict[str, 
 
 def comfort(reading: Reading) -> Found | None:
     """How much comfort matters: 1, 0.5 or 0."""
-    low = [m for m in all_of(_LOW, reading)]
+    low = all_of(_LOW, reading)
     for value, pattern in ((0.5, _MIDDLE), (1.0, _HIGH)):
         for match in all_of(pattern, reading):
             if not any(match.start() < m.end() and m.start() < match.end() for m in low):
@@ -181,7 +211,7 @@ def _role(reading: Reading, share: Share) -> str | None:
         return "backup"
     if "ev" in kinds or _CAR.search(words):
         return "ev"
-    last = reading.last_asset(share.start, ("battery", "ev"))
+    last = reading.last_asset(share.start, ("battery", "ev"), owned=True)
     if last is not None and last.kind == "ev" and reading.sentence(last.start) == reading.sentence(share.start):
         return "ev"
     first, end = reading.sentence(share.start)

@@ -7,42 +7,58 @@ from collections.abc import Iterable
 from typing import Final
 
 from gridmarl.negotiation.clock import HOURS, Moment, Window, days, moments, windows
-from gridmarl.negotiation.reading import Found, Reading, all_of, overlaps
+from gridmarl.negotiation.reading import Found, Reading, overlaps
 
 _NOT: Final = (
-    r"(?:don't|do not|dont|doesn't|never|no|not|nothing|nobody|won't|will not|can't|cannot|mustn't|must not|shouldn't|should not|"
+    r"(?:don't|do not|dont|doesn't|never|no|not|nothing|nobody|won't|will not|can't|cannot|mustn't|must not|"
+    r"shouldn't|should not|"
     r"avoid|refuse to|stop|without|rather not|isn't|aren't|may not|nor|neither)"
 )
 _USE: Final = (
-    r"(?:dis-?\s?charg\w*|us(?:e|ed|ing|age)|touch\w*|export\w*|sell\w*|sale|sales|run(?:ning)?|drain\w*|draw\w*|dispatch\w*|pull\w*|tak(?:e|ing)|"
-    r"empt\w+|deplet\w*|participat\w*|feed\w*|send\w*|tap\w*|disturb\w*|flex\w*|trad(?:e|es|ing)|calls?|events?|interrupt\w*|bother\w*|give\w*)"
+    r"(?:dis-?\s?charg\w*|us(?:e|ed|ing|age)|touch\w*|export\w*|sell\w*|sale|sales|run(?:ning)?|drain\w*|draw\w*|"
+    r"dispatch\w*|pull\w*|tak(?:e|ing)|"
+    r"empt\w+|deplet\w*|participat\w*|feed\w*|send\w*|tap\w*|disturb\w*|flex\w*|trad(?:e|es|ing)|calls?|events?|"
+    r"interrupt\w*|bother\w*|give\w*)"
 )
-_TIMED: Final = r"(?:between|from|after|before|until|during|in the|at night|overnight|on (?:the )?(?:weekend|weekday|mon|tue|wed|thu|fri|sat|sun)|past|\d)"
+_TIMED: Final = (
+    r"(?:between|from|after|before|until|during|in the|at night|overnight|on (?:the )?(?:weekend|"
+    r"weekday|mon|tue|wed|thu|fri|sat|sun)|past|\d)"
+)
 _BLOCK: Final = re.compile(
-    rf"\b{_NOT}\b(?:\W+\w+){{0,4}}?\W+{_USE}\b|\bleave\b[^.;]{{0,40}}\balone\b|\bhands off\b|\boff[- ]limits\b|\b(?:quiet|blackout|blocked|forbidden|no-go) (?:hours|time|times|window|period)\b"
-    rf"|\bblock(?:ed|s)?\b|\b(?:stays?|keep (?:it|the battery|them|everything)|switched|turned) off\b|\bkeep out\b|\b(?:not|never|nothing|nor|except|excluding|excepting|other than|apart from|but not)\b (?:for )?(?=(?:on )?{_TIMED})"
-    r"|\b(?:need|want) (?:it|the battery|the power|all (?:of )?(?:it|the power)|everything|my power) (?:for )?(?:myself|ourselves|us|me|then|for)\b|\bself-?consumption only\b|\bdo not disturb\b|\bunavailable\b|\bnot available\b"
+    rf"\b{_NOT}\b(?:\W+\w+){{0,4}}?\W+{_USE}\b|\bleave\b[^.;]{{0,40}}\balone\b|\bhands off\b|\boff[- ]limits\b|"
+    rf"\b(?:quiet|blackout|blocked|forbidden|no-go) (?:hours|time|times|window|period)\b"
+    rf"|\bblock(?:ed|s)?\b|\b(?:stays?|keep (?:it|the battery|them|everything)|switched|turned) off\b|"
+    rf"\bkeep out\b|\b(?:not|never|nothing|nor|except|excluding|excepting|other than|apart from|"
+    rf"but not)\b (?:for )?(?=(?:on )?{_TIMED})"
+    r"|\b(?:need|want) (?:it|the battery|the power|all (?:of )?(?:it|the power)|everything|"
+    r"my power) (?:for )?(?:myself|ourselves|us|me|then|for)\b|\bself-?consumption only\b|\bdo not disturb\b|"
+    r"\bunavailable\b|\bnot available\b"
 )
 _ONLY: Final = re.compile(
-    rf"\b(?:only|just|exclusively|solely|nothing except|nothing but)\b(?=(?:\W+[\w']+){{0,5}}?\W+(?:{_USE}|{_TIMED})\b)|\b{_USE}\b(?:\W+\w+){{0,4}}?\W+(?:only|exclusively)\b|\bonly available\b|\bavailable only\b"
+    rf"\b(?:only|just|exclusively|solely|nothing except|nothing but)\b(?=(?:\W+[\w']+){{0,5}}?\W+(?:{_USE}|"
+    rf"{_TIMED})\b)|\b{_USE}\b(?:\W+\w+){{0,4}}?\W+(?:only|exclusively)\b|\bonly available\b|\bavailable only\b"
 )
 _ALLOWED: Final = re.compile(
     r"\b(?:fine|ok|okay|feel free|you (?:can|may)|do what you like|go ahead|happy to|allowed|welcome)\b"
 )
 _CHARGE: Final = re.compile(
-    rf"\b(?:only |just |{_NOT} )?(?<!dis)(?<!dis-)(?<!dis )(?:charg(?:e|es|ing)|plug\w*|heat\w*|cook\w*|laundry|dryer|vacuum|commut\w*|work(?:s|ing)?|sleep\w*|watch\w*|home|rates?|prices? (?:is|are))\b"
+    rf"\b(?:only |just |{_NOT} )?(?<!dis)(?<!dis-)(?<!dis )(?:charg(?:e|es|ing)|plug\w*|heat\w*|cook\w*|laundry|"
+    rf"dryer|vacuum|commut\w*|work(?:s|ing)?|rates?|prices? (?:is|are))\b"
 )
 _LEAVING: Final = re.compile(
-    r"\b(?:full|fully|charged|ready|topped|leav\w+|left|depart\w*|need\w*|drive off|head(?:s|ing)? out|commut\w*|set(?:s)? off|go(?:es)? to work|drive to|charge (?:it|the|my)|percent|juice)\b|%"
+    r"\b(?:full|fully|charged|ready|topped|leav\w+|left|depart\w*|need\w*|drive off|head(?:s|ing)? out|commut\w*|"
+    r"set(?:s)? off|go(?:es)? to work|drive to|charge (?:it|the|my)|percent|juice)\b|%"
 )
 _ARRIVING: Final = re.compile(
     r"\b(?:home|back|returns?|arriv\w+|plug(?:ged|s)?(?: \w+){0,2}|comes?|get in)\W+(?:\w+\W+)?$"
 )
+_NEXT_PART: Final = re.compile(r",|\b(?:and|but|so)\b")
+_THEN: Final = re.compile(r"\b(?:then|that time|those (?:hours|times)|meanwhile)\b")
 _LATEST: Final = ("by", "before", "no later than")
 
 
 def blocked(reading: Reading) -> dict[str, Found]:
-    """``blocked_hours`` as spans [start, end) and ``blocked_days``, where the text forbids or only allows some hours."""
+    """``blocked_hours`` as spans [start, end) and ``blocked_days``: what is forbidden, or not among what is allowed."""
     forbidden: list[Window] = []
     allowed: list[Window] = []
     named: list[tuple[tuple[str, ...], list[tuple[int, int]]]] = []
@@ -53,7 +69,7 @@ def blocked(reading: Reading) -> dict[str, Found]:
         forbidden += [w for w, role in roles if role == "block"]
         allowed += [w for w, role in roles if role == "only"]
         on, spans = days(words)
-        if on and (not found or any(role in ("block", "only") for _, role in roles)):
+        if on and (not found or any(role == "block" for _, role in roles)):
             day_rule = _governing(words, *spans[0]) if not found else "block"
             if day_rule == "block":
                 named.append((on, [(a + first, b + first) for a, b in spans]))
@@ -135,6 +151,8 @@ def _governing(words: str, start: int, end: int) -> str | None:
         last = max(before, key=lambda rule: (rule[1], rule[2]))
         if last[0] != "other":
             return last[0]
+        if not _NEXT_PART.search(words, last[2], start) and not _THEN.search(words, end):
+            return None
     after = [rule for rule in rules if rule[1] >= end and rule[0] != "other"]
     if after:
         return min(after, key=lambda rule: rule[1])[0]
