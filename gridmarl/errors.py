@@ -12,7 +12,10 @@ GridmarlError
 │   └── SolverError
 ├── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
 ├── TrainingError        a training that cannot begin, go on, or be taken up again
-└── ContractError        a player that breaks what every player promises
+├── ContractError        a player that breaks what every player promises
+└── CommitmentError      a promise of a coalition that would break a wish, a device or the books
+    ├── CapacityError, StateOfChargeError, BackupError, ForbiddenHourError, DeadlineError
+    └── FloorError, BooksError
 """
 
 from __future__ import annotations
@@ -95,6 +98,38 @@ class TrainingError(GridmarlError, RuntimeError):
 
 class ContractError(GridmarlError, AssertionError):
     """A player that breaks what every player promises; ``thing`` names the contract."""
+
+
+class CommitmentError(GridmarlError, ValueError):
+    """A promise of a coalition that would break a wish, a device or the books."""
+
+
+class CapacityError(CommitmentError):
+    """More power than the devices have, or not as much as was sold."""
+
+
+class StateOfChargeError(CommitmentError):
+    """A store that would run empty before the event is over."""
+
+
+class BackupError(CommitmentError):
+    """Energy that was to be kept for a power cut."""
+
+
+class ForbiddenHourError(CommitmentError):
+    """Discharge in hours in which the owner will not."""
+
+
+class DeadlineError(CommitmentError):
+    """A car that would not be ready, or is not there."""
+
+
+class FloorError(CommitmentError):
+    """A price below what the owner accepts, or above the market's."""
+
+
+class BooksError(CommitmentError):
+    """Money that does not add up to the cent."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ to its backup. A car charges in the small hours, and earlier where it would othe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -102,13 +103,39 @@ def simulate(
     battery_order = nobody if battery_order_kw is None else battery_order_kw
     ev_order = nobody if ev_order_kw is None else ev_order_kw
     for hour, load_now, sun_now in zip(hours.tolist(), load.tolist(), sun.tolist(), strict=True):
-        power = np.where(np.isnan(battery_order), _at_home(fleet, battery, hour, load_now, sun_now), battery_order)
+        usual = _at_home(fleet, battery, hour, load_now * fleet.load_kw - sun_now * fleet.pv_kw, interval_h)
+        power = np.where(np.isnan(battery_order), usual, battery_order)
         battery = _flow(battery, power, fleet.battery_kwh, interval_h)
         charge = _charging(fleet, car, stay, hour, interval_h)
         car = _flow(car, np.where(np.isnan(ev_order), -charge, ev_order), fleet.ev_kwh, interval_h)
         back = _comes_home(fleet, hour, interval_h)
         car = np.where(back, np.minimum(car, ARRIVING_SHARE * fleet.ev_kwh), car)
     return Stored(battery, car, stored.hour + interval_h * intervals)
+
+
+def usual_day(fleet: ProsumerFleet, interval_h: float = DEFAULT_INTERVAL_H) -> tuple[Stored, ...]:
+    """What the fleet holds at each full hour of a usual day, after another one.
+
+    Parameters
+    ----------
+    fleet : ProsumerFleet
+    interval_h : float
+        Of the simulation; an hour is a whole multiple of it.
+    """
+    steps = round(1.0 / interval_h)
+    now = replace(simulate(fleet, overnight(fleet), round(HOURS_PER_DAY) * steps, interval_h), hour=0.0)
+    hours = [now]
+    for _ in range(round(HOURS_PER_DAY) - 1):
+        now = simulate(fleet, now, steps, interval_h)
+        hours.append(now)
+    return tuple(hours)
+
+
+def live_until(fleet: ProsumerFleet, stored: Stored, hour: float) -> Stored:
+    """Let the fleet live as usual until an hour, counted as ``stored.hour`` is."""
+    hours = hour - stored.hour
+    steps = max(1, math.ceil(hours / DEFAULT_INTERVAL_H - 1e-9))
+    return simulate(fleet, stored, steps, hours / steps) if hours > 0.0 else stored
 
 
 def at_hour(fleet: ProsumerFleet, hour: float, interval_h: float = DEFAULT_INTERVAL_H) -> Stored:
@@ -118,13 +145,12 @@ def at_hour(fleet: ProsumerFleet, hour: float, interval_h: float = DEFAULT_INTER
     return replace(lived, hour=hour)
 
 
-def _at_home(fleet: ProsumerFleet, battery: Float, hour: float, load: float, sun: float) -> Float:
-    """Power of batteries that serve their own home [kW], + discharges."""
-    need = load * fleet.load_kw - sun * fleet.pv_kw
+def _at_home(fleet: ProsumerFleet, battery: Float, hour: float, need: Float, interval_h: float) -> Float:
+    """Power of batteries that serve what their own home needs [kW], + discharges."""
     if hour % HOURS_PER_DAY < PEAK_STARTS_H:
         need = np.minimum(need, 0.0)
     spare = np.maximum(battery - fleet.backup_share * fleet.battery_kwh, 0.0) * ONE_WAY_EFFICIENCY
-    most = np.where(blocked_at(fleet, hour), 0.0, np.minimum(fleet.battery_kw, spare / DEFAULT_INTERVAL_H))
+    most = np.where(blocked_at(fleet, hour), 0.0, np.minimum(fleet.battery_kw, spare / interval_h))
     return np.clip(need, -fleet.battery_kw, most)
 
 

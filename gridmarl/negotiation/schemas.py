@@ -101,7 +101,7 @@ class NegotiationResult(Message):
     coalition_members: tuple[CoalitionMember, ...]
     total_capacity_mw: NonNegative
     negotiation_rounds: int = Field(ge=1)
-    final_bid_price: NonNegative = Field(description="$/MWh that the dearest member agreed to; 0 without a coalition")
+    final_bid_price: NonNegative = Field(description="$/MWh that the members are paid together; 0 without a coalition")
     prosumer_satisfaction_avg: float = Field(ge=0.0, le=10.0)
     success: bool = Field(description="the whole requirement is met")
     outcome: Outcome = Field(description="relaxed: at least 80 % of the requirement, counted apart")
