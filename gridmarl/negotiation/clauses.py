@@ -23,7 +23,7 @@ _CUES: Final[dict[Status, re.Pattern[str]]] = {
     "planned": re.compile(
         r"\b(?:thinking (?:of|about)|considering|consider|planning|plan (?:to|on)|plans (?:to|on)|"
         r"going to (?:get|buy|install|add)|"
-        r"want to (?:get|buy|install|add)|(?:would|'d) (?:like|love) (?:to (?:get|buy|install|have|own|add)|a|an|"
+        r"want (?:to (?:get|buy|install|add)|an?\b(?! \w+ (?:reserve|backup|price|minimum))|some|two|three)|(?:would|'d) (?:like|love) (?:to (?:get|buy|install|have|own|add)|a|an|"
         r"some|two)|hop(?:e|ing) (?:to (?:get|buy|install|have|own|add)|for)|wish (?:i|we)|might (?:get|buy|"
         r"install|add)|"
         r"may (?:get|buy|install|add)|(?:will|'ll) (?:get|buy|have|install|be getting)|looking (?:at|into|for)|"
@@ -37,7 +37,7 @@ _CUES: Final[dict[Status, re.Pattern[str]]] = {
     "gone": re.compile(
         r"\b(?:used to|sold|got rid of|getting rid|no longer|any\s?more|gave away|given away|gave|gifted|traded|"
         r"returned|stolen|"
-        r"total+ed|crashed|died|is dead|broken|broke down|scrapped|formerly|previously|former|burned|burnt|"
+        r"total+ed|cancel+ed|junkyard|written off|crashed|died|is dead|broken|broke down|scrapped|formerly|previously|former|burned|burnt|"
         r"removed|decommissioned|"
         r"uninstalled|lost|until last (?:year|month|week)|(?:had|owned) (?:a|an|two|some|solar|"
         r"batteries)(?!.*\b(?:installed|put in|fitted)))\b"
@@ -63,7 +63,12 @@ _NO_AFTER: Final = re.compile(
     r"\s*[:?=,-]*\s*(?:none|nope|no|nada|never|n/a)\b(?!\s+(?:\w+\s+){0,3}(?:dis-?charg|us|than|less|lower|below|"
     r"discharg|export|sell|sale|limit|problem))"
 )
-_STILL_THEIRS: Final = re.compile(r"\b(?:my|our|the existing|existing)\s+(?:\w+\s+)?$")
+_STILL_THEIRS: Final = re.compile(
+    r"\b(?:my|our|the existing|existing|(?:in|from|of|on|with) (?:the|each|both))\s+(?:\w+\s+)?$"
+)
+_IN_RETURN: Final = re.compile(
+    r"\b(?:traded|swapped|exchanged|replaced)\b.*\b(?:for|with|by)\s+(?:an?|my|our|the)?\s*$"
+)
 _UNDERWAY: Final = re.compile(r"\b(?:on order|ordered|arriv\w+|due|coming|to be (?:installed|delivered))\b")
 _PARTING: Final = re.compile(
     r"\b(?:sell(?:ing)?|replac(?:e|ing)|upgrad(?:e|ing)|getting rid|trad(?:e|ing) in|swap(?:ping)?)\b"
@@ -133,6 +138,8 @@ def status_of(text: str, parts: Sequence[Piece], start: int, end: int) -> Status
     if _NO_BEFORE.search(before) or _NO_AFTER.match(after):
         return "none"
     status = piece.status
+    if status == "gone" and _IN_RETURN.search(before):
+        return "owned"
     if status == "planned" and (_STILL_THEIRS.search(before) or _PARTING.search(before)):
         return "planned" if _UNDERWAY.search(text, piece.start, piece.end) else "owned"
     if status == "none" and (

@@ -124,7 +124,7 @@ _CAR_WORDS: Final = (
 )
 _PV_WORDS: Final = (
     r"\bsolar\b(?! ?edge)(?: (?:panels?|array|roof|system|power))?|\bpv\b|\bphotovoltaics?\b|"
-    r"\bpanels\b"
+    r"\bpanels\b|\barray\b"
 )
 _BATTERY_WORDS: Final = r"\bbatter(?:y|ies)\b|\bpower\s?bank\b|\bhome storage\b|\benergy storage\b|\bstorage\b"
 

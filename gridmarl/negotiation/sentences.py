@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from gridmarl.errors import DataError
 from gridmarl.negotiation.belongings import belongings
-from gridmarl.negotiation.clock import moments, spoken
+from gridmarl.negotiation.clock import moments, spoken, windows
 from gridmarl.negotiation.numerals import NUMBER, number, shares
 from gridmarl.negotiation.preferences import Assets, Preferences
 from gridmarl.negotiation.reading import Found, Reading, Value, overlaps, read
@@ -158,7 +158,8 @@ def parse(text: str) -> Wishes:
     excessive = [name for name, top in _LARGEST.items() if name in found and cast("float", found[name].value) > top]
     doubts = [f"Is {name.replace('_', ' ')} really {found[name].value}?" for name in excessive]
     fields = {name: found[name] for name in FIELDS if name in found and name not in excessive}
-    return Wishes(text, fields, tuple(dict.fromkeys([*questions, *unclear, *unpriced, *doubts])))
+    asked = [*questions, *unclear, *unpriced, *doubts, *_unread(reading, text, found)]
+    return Wishes(text, fields, tuple(dict.fromkeys(asked)))
 
 
 def complete(wishes: Wishes, completion: Completion) -> Wishes:
@@ -190,6 +191,15 @@ def complete(wishes: Wishes, completion: Completion) -> Wishes:
             taken.append(found.spans[0])
     merged = {**wishes.fields, **added}
     return replace(wishes, fields={name: merged[name] for name in FIELDS if name in merged})
+
+
+def _unread(reading: Reading, text: str, found: Mapping[str, Found]) -> list[str]:
+    """Questions about hours and shares that no field has taken up: silence would be a guess."""
+    taken = [span for value in found.values() for span in value.spans]
+    plausible = [share for share in shares(reading.text) if share.value <= 1]
+    left = [(part.start, part.end) for part in [*windows(reading.text), *plausible]]
+    open_ = [(a, b) for a, b in left if reading.holds(a) and not overlaps(a, b, taken)]
+    return [f"What shall I make of {text[a:b].strip()!r}?" for a, b in open_]
 
 
 def _accepted(reading: Reading, text: str, name: str, answer: Mapping[str, object]) -> Found | None:

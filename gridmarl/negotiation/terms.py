@@ -47,7 +47,7 @@ _STRONG: Final = re.compile(
 )
 _WEAK: Final = re.compile(
     r"\b(?:keep|keeps|leave|leaves|leaving|hold|below|under|less than|floor|back|soc|state of charge|empt\w+|"
-    r"remain\w*|left|stays?|save|spare|min(?:imum)?|at least|last)\b"
+    r"remain\w*|left|stays?|save|spare|min(?:imum)?|at least|last|stop|down to)\b"
 )
 _CAR: Final = re.compile(
     r"(?<!dis)(?<!dis-)\bcharged?\b|\bcharging\b|\bready\b|\bfull by\b|\bby (?:\d|six|seven|eight|five|noon|"
@@ -82,6 +82,7 @@ _FULL_CAR: Final = re.compile(
     r"\b(?:(?:completely |fully )?full(?:y charged)?|topped (?:up|off)|fully loaded)\b(?! (?:price|amount|rate|"
     r"time|day|backup|battery backup))"
 )
+_CHARGED_BY: Final = re.compile(r"(?<!dis)(?<!dis-)\bcharged(?= (?:by|before|at)\b)")
 _LOW: Final = re.compile(
     r"\bcomfort (?:isn't|is not|doesn't|does not|does n't|matters? (?:little|less|not at all)|is (?:secondary|"
     r"unimportant|no issue|irrelevant))(?: \w+)?|\b(?:don't|do not|dont|doesn't|wouldn't) (?:really |"
@@ -89,7 +90,8 @@ _LOW: Final = re.compile(
     r"|\b(?:fine|ok|okay|happy) with (?:\w+ ){0,4}(?:warmer|cooler|colder|hotter|discomfort)"
 )
 _HIGH: Final = re.compile(
-    r"\bcomfort (?:comes first|first|is (?:very |really |so |most |extremely )?(?:important|everything|key|"
+    r"\b(?:at|to|around|below|above|under|over) \d\d\s?(?:degrees|°|f\b)"
+    r"|\bcomfort (?:comes first|first|is (?:very |really |so |most |extremely )?(?:important|everything|key|"
     r"essential|sacred|(?:a|our|my|the) (?:top |first |highest )?priority)|matters(?: a lot| most| the most|"
     r" above all)?|above all)"
     r"|\b(?:keep|keeps|stay|stays|remain) (?:\w+ ){0,2}(?:comfortable|cosy|cozy|nice and (?:cool|warm))|"
@@ -178,6 +180,9 @@ def kept_shares(reading: Reading, battery_kwh: float | None) -> tuple[dict[str, 
         questions.append("How many kWh has the battery that shall keep this reserve?")
     backups += [(1.0, m.start(), m.end()) for m in all_of(_FULL_BATTERY, reading)]
     targets += [(1.0, m.start(), m.end()) for m in all_of(_FULL_CAR, reading) if _about_a_car(reading, m.start())]
+    if not targets:
+        charged = all_of(_CHARGED_BY, reading)
+        targets = [(1.0, m.start(), m.end()) for m in charged if _about_a_car(reading, m.start())]
     if not backups:
         emptied = [m for m in all_of(_NO_BACKUP, reading) if not _forbidden(reading, m)]
         backups = [(0.0, m.start(), m.end()) for m in emptied]

@@ -28,7 +28,7 @@ _BLOCK: Final = re.compile(
     rf"\b{_NOT}\b(?:\W+\w+){{0,4}}?\W+{_USE}\b|\bleave\b[^.;]{{0,40}}\balone\b|\bhands off\b|\boff[- ]limits\b|"
     rf"\b(?:quiet|blackout|blocked|forbidden|no-go) (?:hours|time|times|window|period)\b"
     rf"|\bblock(?:ed|s)?\b|\b(?:stays?|keep (?:it|the battery|them|everything)|switched|turned) off\b|"
-    rf"\bkeep out\b|\b(?:not|never|nothing|nor|except|excluding|excepting|other than|apart from|"
+    rf"\bkeep out\b|\b(?:not|never|nothing|nor|"
     rf"but not)\b (?:for )?(?=(?:on )?{_TIMED})"
     r"|\b(?:need|want) (?:it|the battery|the power|all (?:of )?(?:it|the power)|everything|"
     r"my power) (?:for )?(?:myself|ourselves|us|me|then|for)\b|\bself-?consumption only\b|\bdo not disturb\b|"
@@ -38,6 +38,7 @@ _ONLY: Final = re.compile(
     rf"\b(?:only|just|exclusively|solely|nothing except|nothing but)\b(?=(?:\W+[\w']+){{0,5}}?\W+(?:{_USE}|"
     rf"{_TIMED})\b)|\b{_USE}\b(?:\W+\w+){{0,4}}?\W+(?:only|exclusively)\b|\bonly available\b|\bavailable only\b"
 )
+_EXCEPT: Final = re.compile(r"\b(?:except|excepting|excluding|other than|apart from|unless it is|save for)\b")
 _ALLOWED: Final = re.compile(
     r"\b(?:fine|ok|okay|feel free|you (?:can|may)|do what you like|go ahead|happy to|allowed|welcome)\b"
 )
@@ -46,7 +47,7 @@ _CHARGE: Final = re.compile(
     rf"dryer|vacuum|commut\w*|work(?:s|ing)?|rates?|prices? (?:is|are))\b"
 )
 _LEAVING: Final = re.compile(
-    r"\b(?:full|fully|charged|ready|topped|leav\w+|left|depart\w*|need\w*|drive off|head(?:s|ing)? out|commut\w*|"
+    r"\b(?:full|fully|charged|ready|topped|must|has to|have to|leav\w+|left|depart\w*|need\w*|drive off|head(?:s|ing)? out|commut\w*|"
     r"set(?:s)? off|go(?:es)? to work|drive to|charge (?:it|the|my)|percent|juice)\b|%"
 )
 _ARRIVING: Final = re.compile(
@@ -138,7 +139,10 @@ def _sentences(reading: Reading) -> list[tuple[int, int]]:
 
 def _governing(words: str, start: int, end: int) -> str | None:
     """The rule that a window stands under: the one before it that is nearest, else the first after it."""
+    if words.startswith("stop", start):
+        return "block"
     rules = [("block", m.start(), m.end()) for m in _BLOCK.finditer(words)]
+    rules += [(_exception(words, m.start()), m.start(), m.end()) for m in _EXCEPT.finditer(words)]
     rules += [("only", m.start(), m.end()) for m in _ONLY.finditer(words) if not _is_charging(words, m.start())]
     rules += [("free", m.start(), m.end()) for m in _ALLOWED.finditer(words)]
     rules += [
@@ -153,10 +157,18 @@ def _governing(words: str, start: int, end: int) -> str | None:
             return last[0]
         if not _NEXT_PART.search(words, last[2], start) and not _THEN.search(words, end):
             return None
+        earlier = [rule for rule in before if rule[0] != "other"]
+        if earlier:
+            return max(earlier, key=lambda rule: (rule[1], rule[2]))[0]
     after = [rule for rule in rules if rule[1] >= end and rule[0] != "other"]
     if after:
         return min(after, key=lambda rule: rule[1])[0]
     return None
+
+
+def _exception(words: str, position: int) -> str:
+    """What "except" does: it allows where all else is forbidden, and else forbids."""
+    return "only" if _BLOCK.search(words, 0, position) else "block"
 
 
 def _is_charging(words: str, position: int) -> bool:
