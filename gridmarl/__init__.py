@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gridmarl.evaluation.trajectory import Trajectory
     from gridmarl.learning.trainer import train
     from gridmarl.market.auction import Clearing, clear
+    from gridmarl.negotiation.cycle import negotiate
     from gridmarl.scenario.scenario import Scenario
 
     __version__: str
@@ -35,6 +36,7 @@ __all__ = [
     "compare",
     "env",
     "load_agent",
+    "negotiate",
     "parallel_env",
     "rollout",
     "train",
@@ -51,6 +53,7 @@ _HOMES = {
     "compare": "gridmarl.bench.comparison:compare",
     "env": "gridmarl.agents.make:env",
     "load_agent": "gridmarl.agents.load:load_agent",
+    "negotiate": "gridmarl.negotiation.cycle:negotiate",
     "parallel_env": "gridmarl.agents.make:parallel_env",
     "rollout": "gridmarl.evaluation.rollout:rollout",
     "train": "gridmarl.learning.trainer:train",

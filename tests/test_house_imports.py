@@ -45,6 +45,7 @@ def test_the_public_names_are_exactly_these() -> None:
         "compare",
         "env",
         "load_agent",
+        "negotiate",
         "parallel_env",
         "rollout",
         "train",

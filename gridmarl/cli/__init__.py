@@ -7,6 +7,7 @@ from gridmarl.cli.auction import clear
 from gridmarl.cli.catalogue import list_names, show
 from gridmarl.cli.comparison import compare
 from gridmarl.cli.data import inspect_data
+from gridmarl.cli.negotiation import fleet, negotiate
 from gridmarl.cli.running import run
 from gridmarl.cli.training import train
 from gridmarl.cli.wishes import fetch_model, wishes
@@ -19,6 +20,8 @@ app.command()(clear)
 app.command()(run)
 app.command()(train)
 app.command()(compare)
+app.command()(negotiate)
+app.command()(fleet)
 app.command("data")(inspect_data)
 app.command()(wishes)
 app.command("fetch-model")(fetch_model)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.negotiation.capability import DUST_KW, Capability, capability
-from gridmarl.negotiation.fleet import ProsumerFleet
+from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, at_hour
 from gridmarl.negotiation.menu import build_menus
 from gridmarl.negotiation.payments import ORDERS, Books, Deal, SettlementRule, settle
@@ -50,8 +50,10 @@ DELIVERED_SHARE: Final = 0.9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negotiation:
-    """A negotiation that is over. The arrays ``able`` and ``satisfaction`` are the prosumers' own; messages hold none
-    of their floors."""
+    """A negotiation that is over.
+
+    ``able`` is the prosumers' own; messages hold none of their floors.
+    """
 
     fleet: ProsumerFleet
     stored: Stored
@@ -216,7 +218,7 @@ def reliability(kw: Float) -> float:
 
 
 def negotiate(
-    fleet: ProsumerFleet,
+    fleet: ProsumerFleet | int,
     opportunity: MarketOpportunity,
     strategy: str | Strategy = "rule",
     *,
@@ -230,7 +232,8 @@ def negotiate(
 
     Parameters
     ----------
-    fleet : ProsumerFleet
+    fleet : ProsumerFleet or int
+        A number draws so many prosumers, from seed 1.
     opportunity : MarketOpportunity
     strategy : str or Strategy
         Who picks from the menus: rule, random or floor, or one of your own.
@@ -256,6 +259,7 @@ def negotiate(
         What was agreed would break a wish, a device or the books. Nothing is committed then.
     """
     settings = settings or Settings()
+    fleet = draw_fleet(fleet) if isinstance(fleet, int) else fleet
     player = strategy_of(strategy) if isinstance(strategy, str) else strategy
     stored = at_hour(fleet, opportunity.local_hour) if stored is None else stored
     able = capability(fleet, stored, opportunity)

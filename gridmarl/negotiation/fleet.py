@@ -11,7 +11,7 @@ import numpy as np
 from gridmarl.errors import ScenarioError
 from gridmarl.negotiation.adoption import BATTERY_SIZES, CAR_SIZES, JOINING, Adoption, Sizes
 from gridmarl.negotiation.preferences import Assets, Preferences
-from gridmarl.units import HOURS_PER_DAY, Bool, Float
+from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Bool, Float
 
 ONE_WAY_EFFICIENCY: Final = 0.95
 MEAN_LOAD_KW: Final = 0.77
@@ -165,6 +165,24 @@ def draw_fleet(size: int, seed: int = 1, adoption: Adoption = JOINING) -> Prosum
         load_kw=np.clip(rng.lognormal(np.log(MEAN_LOAD_KW) - 0.08, 0.4, size), 0.2, 4.0).round(3),
         **_wishes(rng, size),
     )
+
+
+def facts(fleet: ProsumerFleet) -> dict[str, float]:
+    """What a fleet adds up to: shares of the prosumers that own things, sizes, and medians of wishes."""
+    return {
+        "battery_share": float((fleet.battery_kwh > 0).mean()),
+        "car_share": float((fleet.ev_kwh > 0).mean()),
+        "discharging_car_share": float(fleet.ev_discharges.mean()),
+        "roof_share": float((fleet.pv_kw > 0).mean()),
+        "battery_mwh": float(fleet.battery_kwh.sum()) / KW_PER_MW,
+        "battery_mw": float(fleet.battery_kw.sum()) / KW_PER_MW,
+        "roof_mw": float(fleet.pv_kw.sum()) / KW_PER_MW,
+        "mean_load_mw": float(fleet.load_kw.sum()) / KW_PER_MW,
+        "backup_share_median": float(np.median(fleet.backup_share)),
+        "with_blocked_hours_share": float((~np.isnan(fleet.blocked_hours[:, 0, 0])).mean()),
+        "minimum_price_per_mwh_median": float(np.median(fleet.minimum_price_per_mwh)),
+        "comfort_median": float(np.median(fleet.comfort)),
+    }
 
 
 def _wishes(rng: np.random.Generator, size: int) -> dict[str, Float]:

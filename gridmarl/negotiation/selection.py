@@ -9,8 +9,10 @@ merit order. Where the merit order obeys them it is therefore the optimum of the
 program is solved (:mod:`gridmarl.negotiation.coalition`).
 
 An offer stands until it is taken back: who is asked for more and offers more may still be held to its first, smaller
-offer. **As few as possible are asked beyond it**: where the first offers do not meet the requirement (its relaxed share,
-where nothing would meet the whole), the largest additions are taken until they do.
+offer. Where the first offers do not meet the requirement, as few as possible are asked beyond them, the largest
+additions first. Leaving the dearest offers out lowers the uniform price for all, but then more have to be asked:
+between the two the aggregator weighs the price against goodwill. Where nothing would meet the whole requirement, no
+more are asked than its relaxed share takes.
 
 The aggregator's whole knowledge stands in :class:`Bids`: what was offered, at which ask. No floor, no wish.
 """
@@ -26,6 +28,9 @@ from gridmarl.negotiation.schemas import Outcome
 from gridmarl.units import Bool, Float
 
 RELAXED_SHARE: Final = 0.8
+GOODWILL: Final = 1.0
+"""What it is worth not to ask a member for more than its first offer, as a share of what it would be paid for that."""
+PRICES_TRIED: Final = 32
 DUST_KW: Final = 1e-6
 
 
@@ -36,6 +41,10 @@ class CoalitionRules:
     least_members: int = 3
     least_kw: float = 0.1  # of a member; nobody is called for less
     relaxed_share: float = RELAXED_SHARE
+    goodwill: float = GOODWILL
+
+
+USUAL_RULES: Final = CoalitionRules()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,20 +86,56 @@ class Bids:
         return Bids(self.first.without(index), self.last.without(index))
 
     def standing(self, required_kw: float, rules: CoalitionRules) -> Offers:
-        """The offers that count: first ones, and last ones of as few as are needed to meet a requirement."""
-        worth_first, worth_last = self.first.worth(rules), self.last.worth(rules)
-        held = np.where(worth_first, self.first.kw, 0.0)
-        room = np.where(worth_last, np.maximum(self.last.kw - held, 0.0), 0.0)
-        enough = float((held + room).sum()) >= required_kw - DUST_KW
-        missing = required_kw * (1.0 if enough else rules.relaxed_share) - float(held.sum())
-        if missing <= DUST_KW or not (room > DUST_KW).any():
+        """The offers that count: first ones, and last ones of those who are asked for more.
+
+        Parameters
+        ----------
+        required_kw : float
+            The whole requirement; where no offers would meet it, its relaxed share is aimed at.
+        rules : CoalitionRules
+        """
+        held = np.where(self.first.worth(rules), self.first.kw, 0.0)
+        room = np.where(self.last.worth(rules), np.maximum(self.last.kw - held, 0.0), 0.0)
+        room[room <= DUST_KW] = 0.0
+        if float(held.sum()) >= required_kw - DUST_KW or not room.any():
             return self.first
-        order = np.argsort(-room, kind="stable")
-        before = np.cumsum(room[order]) - room[order]
-        asked = np.zeros(len(room), np.bool_)
-        asked[order] = (before < missing - DUST_KW) & (room[order] > DUST_KW)
-        kw = np.where(asked, self.last.kw, self.first.kw)
+        if float((held + room).sum()) < required_kw - DUST_KW:
+            asked = _asked(held, room, rules.relaxed_share * required_kw)
+            return self._merged(asked, np.ones_like(asked))
+        return self._merged(*self._cheapest(held, room, required_kw, rules))
+
+    def _cheapest(self, held: Float, room: Float, required_kw: float, rules: CoalitionRules) -> tuple[Bool, Bool]:
+        """Whom to ask for more, and whose offers to take at all: the lowest uniform price, and the goodwill it costs.
+
+        Below a lower price fewer offers are left, and more of those have to be asked for more.
+        """
+        first, last = self.first.ask_per_mwh, self.last.ask_per_mwh
+        limits = np.unique(np.maximum(np.where(held > 0.0, first, 0.0), np.where(room > 0.0, last, 0.0)))
+        chosen = np.ones(len(held), np.bool_), np.ones(len(held), np.bool_)
+        best = np.inf
+        for limit in limits[:: -max(1, len(limits) // PRICES_TRIED)]:
+            left = first <= limit
+            held_left, room_left = np.where(left, held, 0.0), np.where(last <= limit, room, 0.0)
+            if float((held_left + room_left).sum()) < required_kw - DUST_KW:
+                break
+            asked = _asked(held_left, room_left, required_kw)
+            spent = limit * (required_kw + rules.goodwill * float(self.last.kw[asked].sum()))
+            if spent < best:
+                best, chosen = spent, (asked, left | asked)
+        return chosen
+
+    def _merged(self, asked: Bool, kept: Bool) -> Offers:
+        kw = np.where(asked, self.last.kw, np.where(kept, self.first.kw, 0.0))
         return Offers(kw, np.where(asked, self.last.ask_per_mwh, self.first.ask_per_mwh))
+
+
+def _asked(held: Float, room: Float, required_kw: float) -> Bool:
+    """As few as possible: those who can add most, until the requirement is met."""
+    order = np.argsort(-room, kind="stable")
+    before = np.cumsum(room[order]) - room[order]
+    asked = np.zeros(len(room), np.bool_)
+    asked[order] = (before < required_kw - float(held.sum()) - DUST_KW) & (room[order] > 0.0)
+    return asked
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,165 @@
+"""``gridmarl fleet`` and ``gridmarl negotiate``: prosumers, and what they agree on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridmarl.cli.options import Json
+from gridmarl.cli.printing import print_json, print_tables, table_of
+
+if TYPE_CHECKING:
+    from gridmarl.negotiation.cycle import Negotiation
+    from gridmarl.negotiation.fleet import ProsumerFleet
+    from gridmarl.negotiation.schemas import MarketOpportunity
+
+
+def fleet(
+    size: Annotated[int, typer.Option(help="Number of prosumers.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="A .yaml or .parquet to write it to.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw prosumers by Californian adoption rates: roofs, batteries, cars and wishes.
+
+    Example: gridmarl fleet --size 200 --seed 1 --out fleet.yaml.
+    """
+    from gridmarl.negotiation.fleet import draw_fleet, facts
+    from gridmarl.negotiation.fleet_files import write_fleet
+
+    drawn = draw_fleet(size, seed)
+    if out is not None:
+        write_fleet(drawn, out)
+    known = facts(drawn)
+    if as_json:
+        print_json({"size": size, "seed": seed, **known, "file": None if out is None else str(out)})
+        return
+    rows = [(name.replace("_", " "), f"{value:,.4g}") for name, value in known.items()]
+    print_tables(table_of(f"[bold]{size} prosumers, seed {seed}[/bold]", ("", ""), rows))
+    if out is not None:
+        print_tables(f"wrote {out}")
+
+
+def negotiate(
+    fleet: Annotated[str, typer.Option(help="A number of prosumers, or a fleet's .yaml or .parquet.")] = "200",
+    opportunities: Annotated[str, typer.Option(help="caiso-week, random:NUMBER, or a JSON file.")] = "caiso-week",
+    strategy: Annotated[str, typer.Option(help="Who picks from the menus: rule, random or floor.")] = "rule",
+    settlement: Annotated[str, typer.Option(help="uniform, margin-share, pay-as-bid, vcg or shapley.")] = "uniform",
+    rounds: Annotated[int, typer.Option(help="Planned; fewer or more as progress tells.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the fleet, the opportunities and the strategy.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="A table of real prices for caiso-week.")] = None,
+    out: Annotated[Path, typer.Option(help="A folder for negotiation.json and transcript.md.")] = Path("negotiation"),
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Against three baselines, on drawn opportunities.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Let prosumers form coalitions for market opportunities, round by round.
+
+    Example: gridmarl negotiate --fleet 200 --opportunities caiso-week --strategy rule.
+    """
+    if measure:
+        _measure(fleet, strategy, as_json)
+        return
+    from gridmarl.bench.negotiation_files import write_negotiations
+    from gridmarl.bench.progress import bar
+    from gridmarl.negotiation.rounds import Settings
+    from gridmarl.negotiation.sequence import negotiate_in_turn
+
+    prosumers = _fleet_of(fleet, seed)
+    wanted = _opportunities(prosumers, opportunities, seed, data)
+    with bar(True, f"{len(prosumers)} prosumers negotiate", len(wanted)) as stage:
+
+        def heard(one: Negotiation) -> None:
+            stage.say(f"{one.opportunity.opportunity_id}: {one.table.selection.outcome}")
+            stage.advance(1)
+
+        found = negotiate_in_turn(
+            prosumers,
+            wanted,
+            strategy,
+            rule=settlement,  # pyright: ignore[reportArgumentType]  # checked inside
+            settings=Settings(rounds_planned=rounds, most_rounds=max(6, 2 * rounds)),
+            seed=seed,
+            on_result=heard,
+        )
+    written = write_negotiations(found, out)
+    if as_json:
+        print_json({"negotiations": [one.to_dict() for one in found], "files": [str(path) for path in written]})
+        return
+    _show(found)
+    print_tables(f"wrote {', '.join(path.name for path in written)} in {out}")
+
+
+def _fleet_of(fleet: str, seed: int) -> ProsumerFleet:
+    from gridmarl.negotiation.fleet import draw_fleet
+    from gridmarl.negotiation.fleet_files import read_fleet
+
+    return draw_fleet(int(fleet), seed) if fleet.isdecimal() else read_fleet(Path(fleet))
+
+
+def _opportunities(fleet: ProsumerFleet, name: str, seed: int, data: Path | None) -> tuple[MarketOpportunity, ...]:
+    from gridmarl.data.table import load_table
+    from gridmarl.negotiation.opportunities import WEEK, draw_week, read_opportunities, week_opportunities
+
+    if name == WEEK:
+        return week_opportunities(fleet, seed, None if data is None else load_table(data))
+    kind, _, count = name.partition(":")
+    if kind == "random" and count.isdecimal():
+        return draw_week(fleet, int(count), seed)
+    return read_opportunities(Path(name))
+
+
+def _show(found: tuple[Negotiation, ...]) -> None:
+    head = ("opportunity", "round", "bidders", "offered, kW", "coalition", "held, kW", "dearest, $/MWh", "")
+    rows = [
+        (
+            one.opportunity.opportunity_id,
+            f"{r.round}",
+            f"{r.bidders}",
+            f"{r.offered_kw:,.1f}",
+            f"{r.coalition}",
+            f"{r.taken_kw:,.1f}",
+            f"{r.clearing_ask_per_mwh:,.2f}",
+            r.outcome,
+        )
+        for one in found
+        for r in one.records
+    ]
+    print_tables(table_of("[bold]rounds[/bold]", head, rows))
+    head = ("opportunity", "asked, kW", "$/MWh", "rounds", "members", "revenue", "payments", "profit", "satisfied", "")
+    rows = [
+        (
+            one.opportunity.opportunity_id,
+            f"{1000.0 * one.opportunity.required_capacity_mw:,.1f}",
+            f"{one.opportunity.market_price_mwh:,.2f}",
+            f"{one.table.round}",
+            f"{int(one.table.selection.members.sum())}",
+            f"{one.books.revenue:,.2f}",
+            f"{one.books.payments.sum():,.2f}",
+            f"{one.books.profit:,.2f}",
+            f"{one.result().prosumer_satisfaction_avg:.1f}",
+            one.table.selection.outcome,
+        )
+        for one in found
+    ]
+    print_tables(table_of("\n[bold]coalitions[/bold]", head, rows))
+
+
+def _measure(fleet: str, strategy: str, as_json: bool) -> None:
+    from gridmarl.bench.negotiation import Study, measure_negotiation
+    from gridmarl.bench.negotiation_table import figures_table, pairs_table
+    from gridmarl.bench.progress import bar
+    from gridmarl.errors import ScenarioError
+
+    if not fleet.isdecimal():
+        raise ScenarioError("--fleet with --measure", fleet, "a number of prosumers", "fleets are drawn")
+    study = Study(size=int(fleet), strategy=strategy)
+    with bar(True, f"measuring {strategy}", len(study.fleets)) as stage:
+        found = measure_negotiation(study, stage)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_tables(figures_table(found), pairs_table(found))
