@@ -23,7 +23,8 @@ _CUES: Final[dict[Status, re.Pattern[str]]] = {
     "planned": re.compile(
         r"\b(?:thinking (?:of|about)|considering|consider|planning|plan (?:to|on)|plans (?:to|on)|"
         r"going to (?:get|buy|install|add)|"
-        r"want (?:to (?:get|buy|install|add)|an?\b(?! \w+ (?:reserve|backup|price|minimum))|some|two|three)|(?:would|'d) (?:like|love) (?:to (?:get|buy|install|have|own|add)|a|an|"
+        r"want (?:to (?:get|buy|install|add)|an?\b(?! \w+ (?:reserve|backup|price|minimum))|some|two|three)|"
+        r"(?:would|'d) (?:like|love) (?:to (?:get|buy|install|have|own|add)|a|an|"
         r"some|two)|hop(?:e|ing) (?:to (?:get|buy|install|have|own|add)|for)|wish (?:i|we)|might (?:get|buy|"
         r"install|add)|"
         r"may (?:get|buy|install|add)|(?:will|'ll) (?:get|buy|have|install|be getting)|looking (?:at|into|for)|"
@@ -37,7 +38,8 @@ _CUES: Final[dict[Status, re.Pattern[str]]] = {
     "gone": re.compile(
         r"\b(?:used to|sold|got rid of|getting rid|no longer|any\s?more|gave away|given away|gave|gifted|traded|"
         r"returned|stolen|"
-        r"total+ed|cancel+ed|junkyard|written off|crashed|died|is dead|broken|broke down|scrapped|formerly|previously|former|burned|burnt|"
+        r"total+ed|cancel+ed|junkyard|written off|crashed|died|is dead|broken|broke down|scrapped|formerly|"
+        r"previously|former|burned|burnt|"
         r"removed|decommissioned|"
         r"uninstalled|lost|until last (?:year|month|week)|(?:had|owned) (?:a|an|two|some|solar|"
         r"batteries)(?!.*\b(?:installed|put in|fitted)))\b"

@@ -53,7 +53,8 @@ _AFTER: Final = re.compile(
 _BEFORE: Final = re.compile(r"\b(?:before|until|till|'til|earlier than|up to)\s+" + _TIME.format(n=1) + _NO_UNIT)
 _NAMED: Final = re.compile("|".join(rf"(?P<p{i}>\b(?:{pattern})\b)" for i, pattern in enumerate(_PARTS)))
 _POINT: Final = re.compile(
-    r"\b(?P<word>by|at|before|until|for|around|no later than|leav(?:es?|ing)|depart(?:s|ing|ure)?|ready)\s+(?:by\s+|at\s+)?(?:around\s+|"
+    r"\b(?P<word>by|at|before|until|for|around|no later than|leav(?:es?|ing)|depart(?:s|ing|ure)?|"
+    r"ready)\s+(?:by\s+|at\s+)?(?:around\s+|"
     r"about\s+)?" + _TIME.format(n=1) + _NO_UNIT
 )
 _DAY_NAMES: Final = [

@@ -47,7 +47,8 @@ _CHARGE: Final = re.compile(
     rf"dryer|vacuum|commut\w*|work(?:s|ing)?|rates?|prices? (?:is|are))\b"
 )
 _LEAVING: Final = re.compile(
-    r"\b(?:full|fully|charged|ready|topped|must|has to|have to|leav\w+|left|depart\w*|need\w*|drive off|head(?:s|ing)? out|commut\w*|"
+    r"\b(?:full|fully|charged|ready|topped|must|has to|have to|leav\w+|left|depart\w*|need\w*|drive off|head(?:s|"
+    r"ing)? out|commut\w*|"
     r"set(?:s)? off|go(?:es)? to work|drive to|charge (?:it|the|my)|percent|juice)\b|%"
 )
 _ARRIVING: Final = re.compile(

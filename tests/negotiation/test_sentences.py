@@ -30,7 +30,7 @@ from gridmarl.negotiation.timing import hours_of
 FOLDER = Path(__file__).parent
 SHARE_TOLERANCE = 1e-3
 LEAST_RIGHT = {"before": 0.95, "after": 0.95, "blind": 0.7}
-"""Share of sentences without any error. `blind` was written when the parser was finished, which is not changed for it."""
+"""Share of sentences without an error. `blind` was written when the parser was finished, and none was fixed since."""
 MOST_SILENT = {"before": 0, "after": 2, "blind": 3}
 """Sentences with an error about which nothing is asked."""
 NEVER_EDITED = {
@@ -83,7 +83,9 @@ def test_accuracy_by_field_is_printed_and_most_sentences_are_read_without_any_er
         silent += bool(errors) and not parse(case["text"]).questions
     right = len(cases) - len(failed)
     with capsys.disabled():
-        print(f"\n{half}: {right} of {len(cases)} without any error, {silent} wrong without a question", *failed, sep="\n")
+        print(
+            f"\n{half}: {right} of {len(cases)} without any error, {silent} wrong without a question", *failed, sep="\n"
+        )
         print("  " + ", ".join(f"{name} {said[name] - wrong[name]}/{said[name]}" for name in FIELDS if said[name]))
     assert right / len(cases) >= LEAST_RIGHT[half]
     assert silent <= MOST_SILENT[half]
@@ -240,19 +242,21 @@ def test_instructions_in_a_text_change_no_setting_at_all(injection, honest):
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_what_one_household_writes_is_in_no_question_to_a_model_and_changes_no_other_households_payment(injection):
-    texts = ["Two Powerwalls.", "A Powerwall 3, 20% reserve, 5 cents", "Powerwall, never below 4 cents", "Three Powerwalls"]
+    solar = "and 8 kW of solar"
+    texts = [f"{words} {solar}." for words in ("Two Powerwalls", "Powerwall 3", "Powerwall, a fifth kept", "Powerwall")]
     heard: list[Question] = []
 
     class Model:
         async def answer(self, question: Question) -> str:
             heard.append(question)
-            return str(question.legal[-1])
+            return str(question.legal[5])
 
     def payments(first: str):
         read = [parse(text) for text in (first, *texts[1:])]
         homes = [Household(f"home_{n}", w.assets(), w.preferences()) for n, w in enumerate(read)]
         fleet = fleet_of(homes)
-        event = draw_opportunities(fleet, 1, 4)[0].model_copy(update={"market_price_mwh": 300.0})
+        wanted = {"market_price_mwh": 300.0, "required_capacity_mw": 0.004}
+        event = draw_opportunities(fleet, 2, 4)[1].model_copy(update=wanted)
         return negotiate(fleet, event, LanguageStrategy(Model())).books.payments
 
     plain = payments(texts[0])
