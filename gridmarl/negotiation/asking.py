@@ -151,9 +151,9 @@ class Asker:
         return [self._counted(answer) for answer in found]
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Let the thread end, once it has put down what it holds."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._loop.call_later, GRACE_S, self._loop.stop)
             self._loop = None
 
     def _counted(self, answer: int | str) -> int | None:
@@ -203,8 +203,13 @@ class Asker:
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="language-model", daemon=True).start()
+            threading.Thread(target=_run, args=(self._loop,), name="language-model", daemon=True).start()
         return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 def _kind(error: Exception) -> str:

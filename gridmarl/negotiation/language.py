@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from gridmarl.negotiation.strategies import Context, Rule, Strategy
 from gridmarl.units import Bool, Int
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from langchain.chat_models import BaseChatModel
 
 LOCAL: Final = "local"
 LARGEST_BODY_BYTES: Final = 262_144
@@ -194,6 +195,12 @@ def language_strategy(
         return LanguageStrategy(ChatEndpoint(_chat_model(known), grammar=True), limits, name="llm")
     chat = _chat_model({"model": model, **settings})
     return LanguageStrategy(ChatEndpoint(chat, tracing=tracing), limits, name=f"llm {model}")
+
+
+@cache
+def shared_strategy(model: str = LOCAL) -> LanguageStrategy:
+    """The strategy of a model by its name alone: one a process, so that its counts go on from cycle to cycle."""
+    return language_strategy(model)
 
 
 def _chat_model(settings: Mapping[str, Any]) -> BaseChatModel:

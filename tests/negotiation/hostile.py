@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers by the path."""
 
     protocol_version = "HTTP/1.1"
-    server: Hostile
+    server: Hostile  # pyright: ignore[reportIncompatibleVariableOverride]  # it serves nobody else
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -132,7 +132,7 @@ class Hostile(ThreadingHTTPServer):
 
 
 @contextmanager
-def hostile_server() -> Iterator[Hostile]:
+def hostile_server() -> Generator[Hostile]:
     """Run it for a while."""
     server = Hostile()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,10 @@ from gridmarl.negotiation import local_model
 from gridmarl.negotiation.asking import GRACE_S, Asker, Limits, Question, RefusalError
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.fleet import draw_fleet
-from gridmarl.negotiation.language import LanguageStrategy, archetypes, language_strategy
+from gridmarl.negotiation.language import LanguageStrategy, archetypes, language_strategy, shared_strategy
 from gridmarl.negotiation.menu import ENTRIES, Menus
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.strategies import Context, Random, Rule
+from gridmarl.negotiation.strategies import Context, Random, Rule, strategy_of
 from tests.negotiation.hostile import TEXTS, Hostile, hostile_server
 
 HAS_CLIENT = importlib.util.find_spec("langchain_openai") is not None and importlib.util.find_spec("httpx2") is not None
@@ -125,7 +126,7 @@ def test_a_client_that_blocks_its_thread_is_left_behind_and_the_next_cycle_is_se
     start = time.monotonic()
     assert asker.ask([QUESTION]) == [None]
     assert time.monotonic() - start < 2.9
-    endpoint.say = lambda _: "1"
+    asker.endpoint = Scripted(lambda _: "1")
     asker.begin()
     assert asker.ask([QUESTION]) == [1]
     asker.close()
@@ -206,7 +207,7 @@ KINDS = {
 HOSTILE_LIMITS = Limits(calls=2, cycle_s=3.0, call_s=1.5)
 
 
-def asked(server: Hostile, name: str, **settings: object) -> LanguageStrategy:
+def asked(server: Hostile, name: str, **settings: Any) -> LanguageStrategy:
     url = server.url(name)
     return language_strategy("openai:m", base_url=url, api_key=KEY, limits=HOSTILE_LIMITS, **settings)
 
@@ -229,7 +230,8 @@ def test_a_hostile_endpoint_ends_in_time_and_every_fallback_is_counted(server, n
     missing = strategy.asker.tally.missing
     assert missing.total() == 3
     assert missing["budget"] == 1
-    assert KINDS[name] is None or missing[KINDS[name]] == 2
+    kind = KINDS[name]
+    assert kind is None or missing[kind] == 2
     assert server.heard[name] >= 1
     assert KEY not in caplog.text
     assert "secret-in-body" not in caplog.text
@@ -257,7 +259,7 @@ def test_nothing_is_traced_even_where_the_environment_asks_for_it(server, monkey
     from langchain_core.tracers.langchain import get_client, wait_for_all_tracers
     from langsmith.utils import get_env_var
 
-    get_env_var.cache_clear()
+    get_env_var.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]  # a cached function
     monkeypatch.setenv("LANGSMITH_TRACING", "true")
     monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
     monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url("not-json"))
@@ -268,13 +270,25 @@ def test_nothing_is_traced_even_where_the_environment_asks_for_it(server, monkey
     asked(server, "honest", tracing=True).asker.ask([QUESTION])
     get_client().flush()
     assert server.heard["not-json"] > before
-    get_env_var.cache_clear()
+    get_env_var.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]  # a cached function
 
 
 @needs_client
 def test_an_unknown_provider_is_refused_by_name():
     with pytest.raises(ScenarioError, match="provider:name"):
         language_strategy("nobody:knows")
+
+
+@needs_client
+def test_a_model_is_a_strategy_by_its_name(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url("honest"))
+    strategy = strategy_of("llm:openai:m")
+    assert isinstance(strategy, LanguageStrategy)
+    assert strategy.name == "llm openai:m"
+    assert strategy.asker.ask([QUESTION]) == [1]
+    assert strategy_of("llm:openai:m") is strategy
+    shared_strategy.cache_clear()
 
 
 def wheel_with(folder: Path, content: bytes) -> None:
@@ -337,10 +351,10 @@ def test_the_real_local_model_answers_with_legal_lines_within_the_deadline():
     start = time.monotonic()
     found = negotiate(FLEET, EVENTS[0], strategy)
     assert time.monotonic() - start < 90.0 + SLACK_S
-    told = strategy.report()
-    print("\nlocal model:", told)
-    assert told["answered"] == told["asked"] > 0
-    assert told["missing"] == {}
+    tally = strategy.asker.tally
+    print("\nlocal model:", strategy.report())
+    assert tally.answered == tally.asked > 0
+    assert tally.missing == Counter()
     assert found.books.payments.shape == (len(FLEET),)
 
 
