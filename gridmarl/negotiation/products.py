@@ -3,9 +3,9 @@
 Usable energy and continuous power of the manufacturers' data sheets: Tesla (Powerwall 2, 2019; Powerwall 3, 2024),
 Enphase (IQ Battery 3T and 10T, 2021; 5P, 2023; 10C, 2025), LG Energy Solution (RESU10H, 2018; RESU10H Prime and 16H
 Prime, 2021), FranklinWH (aPower, 2022; aPower 2, 2024), Generac (PWRcell M3 and M6, 2021), SolarEdge (Home Battery
-400V, 2021), sonnen (sonnenCore+, 2023). Cars: fueleconomy.gov (U.S. Department of Energy) and the manufacturers'
-specifications for the American market (Nissan, Tesla, Chevrolet, Ford, Hyundai, Kia, Volkswagen, Rivian, BMW, Toyota;
-models of 2014 to 2024).
+400V, 2021), sonnen (sonnenCore+, 2023). Cars: the energy that their makers advertise for the American market, which is
+up to a twentieth above what is usable (Nissan, Tesla, Chevrolet, Ford, Hyundai, Kia, Volkswagen, Rivian, BMW, Toyota;
+models of 2014 to 2024), and their onboard chargers. Nothing is fetched: whoever knows better says the kWh.
 
 Where a name covers several variants the smallest stands here, and variants are told apart only by words of the text:
 whoever says less than they have promises less than they could keep.
