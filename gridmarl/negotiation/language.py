@@ -180,7 +180,8 @@ def language_strategy(
     tracing : bool
         See `ChatEndpoint`.
     **settings
-        For ``init_chat_model``. Keys are better left to the environment variables that the providers document.
+        For ``init_chat_model``; a model that thinks before it answers needs a larger ``max_tokens`` than the few of a
+        number. Keys are better left to the environment variables that the providers document.
 
     Raises
     ------
@@ -210,6 +211,8 @@ def _chat_model(settings: Mapping[str, Any]) -> BaseChatModel:
     except ImportError as error:
         raise ScenarioError("language model", "no langchain", "langchain", "pip install 'gridmarl[llm]'") from error
     firm: dict[str, Any] = {"temperature": 0.0, "max_tokens": ANSWER_TOKENS, "max_retries": 0}
+    if str(settings["model"]).startswith("ollama:"):
+        firm = {"temperature": 0.0, "num_predict": ANSWER_TOKENS}
     if str(settings["model"]).startswith("openai:") or settings.get("model_provider") == "openai":
         firm["http_async_client"] = _bounded_client()
     try:
