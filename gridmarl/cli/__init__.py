@@ -12,6 +12,7 @@ from gridmarl.cli.negotiation import fleet, negotiate
 from gridmarl.cli.running import run
 from gridmarl.cli.strategy import exploit
 from gridmarl.cli.training import train
+from gridmarl.cli.wishes import fetch_model, wishes
 
 __all__ = ["app", "main"]
 
@@ -26,3 +27,5 @@ app.command()(bid)
 app.command()(negotiate)
 app.command()(fleet)
 app.command("data")(inspect_data)
+app.command()(wishes)
+app.command("fetch-model")(fetch_model)

@@ -45,7 +45,9 @@ def fleet(
 def negotiate(
     fleet: Annotated[str, typer.Option(help="A number of prosumers, or a fleet's .yaml or .parquet.")] = "200",
     opportunities: Annotated[str, typer.Option(help="caiso-week, random:NUMBER, or a JSON file.")] = "caiso-week",
-    strategy: Annotated[str, typer.Option(help="Who picks from the menus: rule, random or floor.")] = "rule",
+    strategy: Annotated[
+        str, typer.Option(help="Who picks from the menus: rule, random, floor, llm or llm:provider:name.")
+    ] = "rule",
     settlement: Annotated[str, typer.Option(help="uniform, margin-share, pay-as-bid, vcg or shapley.")] = "uniform",
     rounds: Annotated[int, typer.Option(help="Planned; fewer or more as progress tells.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the fleet, the opportunities and the strategy.")] = 1,

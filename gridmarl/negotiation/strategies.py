@@ -110,15 +110,20 @@ STRATEGIES: Final[Mapping[str, Callable[[], Strategy]]] = {"rule": Rule, "random
 
 
 def strategy_of(name: str) -> Strategy:
-    """A strategy by its name.
+    """A strategy by its name; ``llm`` is the small local language model, ``llm:provider:name`` another one.
 
     Raises
     ------
     CatalogueError
         Where there is no such strategy.
     """
+    kind, _, model = name.partition(":")
+    if kind == "llm":
+        from gridmarl.negotiation.language import shared_strategy
+
+        return shared_strategy(model or "local")
     if name not in STRATEGIES:
-        raise CatalogueError("strategy", name, ", ".join(STRATEGIES), nearest(name, STRATEGIES))
+        raise CatalogueError("strategy", name, ", ".join([*STRATEGIES, "llm"]), nearest(name, STRATEGIES))
     return STRATEGIES[name]()
 
 
