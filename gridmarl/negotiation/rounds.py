@@ -155,8 +155,12 @@ def collect_bids(table: Table, private: Private, settings: Settings) -> Table:
     """
     rng = np.random.default_rng([private.seed, 17, table.round])
     choices = private.strategy.choose(private.menus, context_of(table, settings), rng)
-    kw, asks = private.menus.chosen(choices)
-    return replace(table, bids=table.bids.renewed(Offers(kw, asks)), choices=choices)
+    return with_bids(table, choices, *private.menus.chosen(choices))
+
+
+def with_bids(table: Table, choices: Int, kw: Float, ask_per_mwh: Float) -> Table:
+    """The table once everybody has picked: indices, and the (prosumer,) power and price that menus say they mean."""
+    return replace(table, bids=table.bids.renewed(Offers(kw, ask_per_mwh)), choices=choices)
 
 
 def evaluate(table: Table, settings: Settings) -> Table:
