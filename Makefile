@@ -22,6 +22,7 @@ $(READY): pyproject.toml constraints.txt
 		"Install python3 and python3-venv, or say make PYTHON=/path/to/python." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,dev]'
+	$(BIN)/gridmarl fetch-model
 	@touch $@
 
 demo: $(READY)  ## compare five teams in one auction; table, plots and report in results/demo

@@ -262,8 +262,42 @@ def test_curves_go_to_tensorboard_where_it_is_installed(tmp_path: Path, monkeypa
     stand_in = ModuleType("torch.utils.tensorboard")
     setattr(stand_in, "SummaryWriter", SummaryWriter)  # noqa: B010  # a module has no such attribute by type
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
-    for installed in (False, True):
-        monkeypatch.setattr(scalars, "find_spec", lambda name, installed=installed: installed or None)
+    for installed in ("", "tensorboard"):
+        monkeypatch.setattr(scalars, "find_spec", lambda name, installed=installed: name == installed or None)
         with scalars.scalar_writer(tmp_path, 7) as write:
             write(8, {"return": 1.5})
     assert written == [("return", 1.5, 8)]
+
+
+@pytest.mark.parametrize("mode", [None, "online"])
+def test_curves_go_to_weights_and_biases_but_not_off_the_machine_unasked(
+    mode: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    begun: list[dict[str, object]] = []
+    written: list[tuple[dict[str, float], int]] = []
+    ended: list[bool] = []
+
+    def init(**settings: object) -> SimpleNamespace:
+        begun.append(settings)
+        return SimpleNamespace(
+            log=lambda numbers, step: written.append((numbers, step)),  # pyright: ignore[reportUnknownLambdaType]
+            finish=lambda: ended.append(True),
+        )
+
+    stand_in = ModuleType("wandb")
+    setattr(stand_in, "init", init)  # noqa: B010  # a module has no such attribute by type
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    monkeypatch.setattr(scalars, "find_spec", lambda name: name == "wandb" or None)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    if mode:
+        monkeypatch.setenv("WANDB_MODE", mode)
+    with scalars.scalar_writer(tmp_path / "policy", 7) as write:
+        write(8, {"return": 1.5})
+    assert written == [({"return": 1.5}, 8)]
+    assert ended == [True]
+    assert begun == [
+        {"project": "gridmarl", "name": "policy", "dir": str(tmp_path / "policy"), "mode": mode or "offline"}
+    ]
