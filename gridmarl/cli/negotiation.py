@@ -13,6 +13,7 @@ from gridmarl.cli.printing import print_json, print_tables, table_of
 if TYPE_CHECKING:
     from gridmarl.negotiation.cycle import Negotiation
     from gridmarl.negotiation.fleet import ProsumerFleet
+    from gridmarl.negotiation.rounds import Lead
     from gridmarl.negotiation.schemas import MarketOpportunity
 
 
@@ -52,6 +53,9 @@ def negotiate(
     rounds: Annotated[int, typer.Option(help="Planned; fewer or more as progress tells.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the fleet, the opportunities and the strategy.")] = 1,
     data: Annotated[Path | None, typer.Option(help="A table of real prices for caiso-week.")] = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Lead the rounds as a LangGraph state graph (the extra 'graph').")
+    ] = False,
     out: Annotated[Path, typer.Option(help="A folder for negotiation.json and transcript.md.")] = Path("negotiation"),
     measure: Annotated[
         bool, typer.Option("--measure", help="Against three baselines, on drawn opportunities.")
@@ -85,6 +89,7 @@ def negotiate(
             rule=settlement,  # pyright: ignore[reportArgumentType]  # checked inside
             settings=Settings(rounds_planned=rounds, most_rounds=max(6, 2 * rounds)),
             seed=seed,
+            lead=_lead(graph),
             on_result=heard,
         )
     written = write_negotiations(found, out)
@@ -93,6 +98,19 @@ def negotiate(
         return
     _show(found)
     print_tables(f"wrote {', '.join(path.name for path in written)} in {out}")
+
+
+def _lead(graph: bool) -> Lead:
+    from gridmarl.errors import ScenarioError
+    from gridmarl.negotiation.rounds import lead_rounds
+
+    if not graph:
+        return lead_rounds
+    try:
+        from gridmarl.negotiation.graph import lead_in_graph
+    except ImportError as error:
+        raise ScenarioError("--graph", "no langgraph", "langgraph", "pip install 'gridmarl[graph]'") from error
+    return lead_in_graph
 
 
 def _fleet_of(fleet: str, seed: int) -> ProsumerFleet:

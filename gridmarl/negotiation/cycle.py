@@ -14,17 +14,7 @@ from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, at_hour
 from gridmarl.negotiation.menu import build_menus
 from gridmarl.negotiation.payments import ORDERS, Books, Deal, SettlementRule, settle
-from gridmarl.negotiation.rounds import (
-    Private,
-    RoundRecord,
-    Settings,
-    Table,
-    collect_bids,
-    counter_offers,
-    evaluate,
-    goes_on,
-    open_table,
-)
+from gridmarl.negotiation.rounds import Lead, Private, RoundRecord, Settings, Table, lead_rounds
 from gridmarl.negotiation.satisfaction import satisfaction_scores
 from gridmarl.negotiation.schemas import (
     CoalitionMember,
@@ -226,6 +216,7 @@ def negotiate(
     settings: Settings | None = None,
     stored: Stored | None = None,
     seed: int = 0,
+    lead: Lead = lead_rounds,
     on_round: Callable[[RoundRecord], None] | None = None,
 ) -> Negotiation:
     """Negotiate one opportunity and check what comes of it.
@@ -245,6 +236,8 @@ def negotiate(
         What the fleet holds when the event begins; by default what a usual day leaves.
     seed : int
         Of strategies that draw, and of Shapley's orders.
+    lead : callable
+        Leads through the rounds; :func:`gridmarl.negotiation.graph.lead_in_graph` does it as a LangGraph state graph.
     on_round : callable, optional
         Hears of each round as it ends.
 
@@ -264,16 +257,13 @@ def negotiate(
     stored = at_hour(fleet, opportunity.local_hour) if stored is None else stored
     able = capability(fleet, stored, opportunity)
     private = Private(build_menus(able, opportunity.market_price_mwh), player, seed)
-    table, tables = open_table(opportunity, len(fleet), settings), []
-    while True:
-        table = evaluate(collect_bids(table, private, settings), settings)
+    tables: list[Table] = []
+    for table in lead(opportunity, private, settings):
         _check_round(fleet, stored, able, table)
         tables.append(table)
         if on_round is not None:
             on_round(table.records[-1])
-        if not goes_on(table, settings):
-            break
-        table = counter_offers(table, settings)
+    table = tables[-1]
     deal = Deal(table.bids, table.offers, table.selection, opportunity, table.opening_per_mwh, settings.rules)
     books = settle(deal, rule, seed, ORDERS)
     _check(fleet, stored, able, table, books, rule)

@@ -11,8 +11,8 @@ order in which tasks run changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Final, TypedDict, cast
 
 import numpy as np
@@ -29,6 +29,7 @@ except ImportError as error:
 from gridmarl.errors import ScenarioError
 from gridmarl.negotiation.menu import Menus
 from gridmarl.negotiation.rounds import (
+    Private,
     RoundRecord,
     Settings,
     Table,
@@ -41,7 +42,7 @@ from gridmarl.negotiation.rounds import (
 )
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.selection import Bids, Offers, Selection
-from gridmarl.negotiation.strategies import Context, Strategy
+from gridmarl.negotiation.strategies import Context
 
 HOUSEHOLDS_PER_TASK: Final = 20
 OFFERS: Final = ("first", "last", "counted")
@@ -103,49 +104,33 @@ class NegotiationState(TypedDict, total=False):
     answers: Annotated[list[Answer], latest_round]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Households:
-    """The private side: the runtime context of the graph.
+def answer(private: Private, asked: Asked) -> Answer:
+    """Let some of the households pick from their menus.
 
-    Attributes
-    ----------
-    menus : Menus
-    strategy : Strategy
-    seed : int
-        Of strategies that draw.
+    Raises
+    ------
+    CommitmentError
+        Where the strategy names an entry that is not on a menu.
     """
-
-    menus: Menus
-    strategy: Strategy
-    seed: int = 0
-
-    def answer(self, asked: Asked) -> Answer:
-        """Let some of the households pick from their menus.
-
-        Raises
-        ------
-        CommitmentError
-            Where the strategy names an entry that is not on a menu.
-        """
-        first, size = asked["first"], len(asked["wanted_kw"])
-        part = slice(first, first + size)
-        menus = Menus(self.menus.kw[part], self.menus.price_per_mwh[part], self.menus.valid[part])
-        context = Context(
-            MarketOpportunity.model_validate(asked["opportunity"], strict=False),
-            asked["round"],
-            asked["rounds_planned"],
-            asked["short"],
-            np.array(asked["offered_price_per_mwh"]),
-            np.array(asked["wanted_kw"]),
-            np.array(asked["previous"], np.int64),
-            np.array(asked["taken_kw"]),
-        )
-        rng = np.random.default_rng([self.seed, 17, asked["round"], first])
-        choices = self.strategy.choose(menus, context, rng)
-        kw, asks = menus.chosen(choices)
-        return Answer(
-            round=asked["round"], first=first, choices=choices.tolist(), kw=kw.tolist(), ask_per_mwh=asks.tolist()
-        )
+    first, size = asked["first"], len(asked["wanted_kw"])
+    part = slice(first, first + size)
+    menus = Menus(private.menus.kw[part], private.menus.price_per_mwh[part], private.menus.valid[part])
+    context = Context(
+        MarketOpportunity.model_validate(asked["opportunity"], strict=False),
+        asked["round"],
+        asked["rounds_planned"],
+        asked["short"],
+        np.array(asked["offered_price_per_mwh"]),
+        np.array(asked["wanted_kw"]),
+        np.array(asked["previous"], np.int64),
+        np.array(asked["taken_kw"]),
+    )
+    rng = np.random.default_rng([private.seed, 17, asked["round"], first])
+    choices = private.strategy.choose(menus, context, rng)
+    kw, asks = menus.chosen(choices)
+    return Answer(
+        round=asked["round"], first=first, choices=choices.tolist(), kw=kw.tolist(), ask_per_mwh=asks.tolist()
+    )
 
 
 def state_of(table: Table) -> NegotiationState:
@@ -221,7 +206,7 @@ def negotiation_graph(
     *,
     per_task: int = HOUSEHOLDS_PER_TASK,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
-) -> CompiledStateGraph[Any, Households, Any, Any]:
+) -> CompiledStateGraph[Any, Private, Any, Any]:
     """The graph of a negotiation, ready to run.
 
     Parameters
@@ -235,7 +220,7 @@ def negotiation_graph(
     Returns
     -------
     CompiledStateGraph
-        Takes ``state_of(open_table(...))`` and, as its context, :class:`Households`.
+        Takes ``state_of(open_table(...))`` and, as its context, :class:`gridmarl.negotiation.rounds.Private`.
 
     Raises
     ------
@@ -249,8 +234,8 @@ def negotiation_graph(
     def fan_out(state: NegotiationState) -> list[Send]:
         return [Send("ask", asked) for asked in questions(table_of(state), chosen, per_task)]
 
-    def ask(state: Asked, runtime: Runtime[Households]) -> NegotiationState:
-        return {"answers": [runtime.context.answer(state)]}
+    def ask(state: Asked, runtime: Runtime[Private]) -> NegotiationState:
+        return {"answers": [answer(runtime.context, state)]}
 
     def judge(state: NegotiationState) -> NegotiationState:
         return state_of(evaluate(answered(table_of(state), state.get("answers", [])), chosen))
@@ -261,7 +246,7 @@ def negotiation_graph(
     def whether(state: NegotiationState) -> str:
         return "counter" if goes_on(table_of(state), chosen) else END
 
-    graph: Any = StateGraph(cast(Any, NegotiationState), context_schema=Households)
+    graph: Any = StateGraph(cast(Any, NegotiationState), context_schema=Private)
     graph.add_node("ask", ask)
     graph.add_node("evaluate", judge)
     graph.add_node("counter", counter)
@@ -273,11 +258,12 @@ def negotiation_graph(
 
 
 def lead_in_graph(
-    opportunity: MarketOpportunity, households: Households, settings: Settings, *, per_task: int = HOUSEHOLDS_PER_TASK
-) -> list[Table]:
+    opportunity: MarketOpportunity, private: Private, settings: Settings, *, per_task: int = HOUSEHOLDS_PER_TASK
+) -> Iterator[Table]:
     """All rounds by the graph; the table after each of them."""
     graph = negotiation_graph(settings, per_task=per_task)
-    begun = state_of(open_table(opportunity, len(households.menus), settings))
+    begun = state_of(open_table(opportunity, len(private.menus), settings))
     config: Any = {"recursion_limit": STEPS_A_ROUND * settings.most_rounds + SPARE_STEPS}
-    stream = graph.stream(begun, config=config, context=households, stream_mode="updates")
-    return [table_of(update["evaluate"]) for update in stream if "evaluate" in update]
+    for update in graph.stream(begun, config=config, context=private, stream_mode="updates"):
+        if "evaluate" in update:
+            yield table_of(update["evaluate"])

@@ -22,6 +22,7 @@ neighbourhood is short and the last round brought at least ``least_progress`` mo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -43,6 +44,8 @@ from gridmarl.negotiation.selection import (
 from gridmarl.negotiation.strategies import Context, Strategy
 from gridmarl.units import KW_PER_MW, Float, Int
 
+Lead = Callable[["MarketOpportunity", "Private", "Settings"], Iterator["Table"]]
+"""Leads through all rounds; the table after each of them."""
 OPENING_SHARE: Final = 0.4
 """Of the market's price, offered to everybody in the first round, and the least that the uniform price becomes."""
 
@@ -214,3 +217,14 @@ def counter_offers(table: Table, settings: Settings) -> Table:
         prices = np.full_like(table.offers.kw, min(price, market))
         wanted = np.where(table.selection.members, table.selection.kw, table.offers.kw)
     return replace(table, round=table.round + 1, offered_price_per_mwh=prices, wanted_kw=wanted)
+
+
+def lead_rounds(opportunity: MarketOpportunity, private: Private, settings: Settings) -> Iterator[Table]:
+    """All rounds, one after the other; the table after each of them."""
+    table = open_table(opportunity, len(private.menus), settings)
+    while True:
+        table = evaluate(collect_bids(table, private, settings), settings)
+        yield table
+        if not goes_on(table, settings):
+            return
+        table = counter_offers(table, settings)

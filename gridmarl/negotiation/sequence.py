@@ -14,7 +14,7 @@ from gridmarl.negotiation.cycle import Negotiation, devices, negotiate
 from gridmarl.negotiation.fleet import ProsumerFleet
 from gridmarl.negotiation.living import DEFAULT_INTERVAL_H, Stored, live_until, simulate, usual_day
 from gridmarl.negotiation.payments import SettlementRule
-from gridmarl.negotiation.rounds import Settings
+from gridmarl.negotiation.rounds import Lead, Settings, lead_rounds
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.strategies import Strategy
 
@@ -29,6 +29,7 @@ def negotiate_in_turn(
     rule: SettlementRule = "uniform",
     settings: Settings | None = None,
     seed: int = 0,
+    lead: Lead = lead_rounds,
     on_result: Callable[[Negotiation], None] | None = None,
 ) -> tuple[Negotiation, ...]:
     """Negotiate opportunities in the order of their time; in between the fleet lives as usual.
@@ -38,7 +39,7 @@ def negotiate_in_turn(
 
     Parameters
     ----------
-    fleet, strategy, rule, settings, seed
+    fleet, strategy, rule, settings, seed, lead
         As :func:`gridmarl.negotiation.cycle.negotiate`.
     opportunities : sequence of MarketOpportunity
         In any order; no two at the same time, as nothing is promised twice.
@@ -60,7 +61,9 @@ def negotiate_in_turn(
         if start < stored.hour - MINUTE_H:
             raise ScenarioError(f"opportunity {one.opportunity_id}", one.timestamp, "after the one before", "drop one")
         stored = live_until(fleet, stored, start)
-        ended = negotiate(fleet, one, strategy, rule=rule, settings=settings, stored=stored, seed=seed + number)
+        ended = negotiate(
+            fleet, one, strategy, rule=rule, settings=settings, stored=stored, seed=seed + number, lead=lead
+        )
         stored = _deliver(fleet, stored, ended)
         found.append(ended)
         if on_result is not None:

@@ -18,21 +18,21 @@ from gridmarl.errors import CommitmentError, ScenarioError
 from gridmarl.negotiation.capability import capability
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.fleet import draw_fleet
-from gridmarl.negotiation.graph import Households, lead_in_graph, negotiation_graph, state_of, table_of
+from gridmarl.negotiation.graph import lead_in_graph, negotiation_graph, state_of, table_of
 from gridmarl.negotiation.living import at_hour
 from gridmarl.negotiation.menu import Menus, build_menus
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.rounds import Settings, Table, open_table
+from gridmarl.negotiation.rounds import Private, Settings, Table, lead_rounds, open_table
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.strategies import Context, Random, Rule
 
 SIZE = 60
 
 
-def households(opportunity: MarketOpportunity, strategy: Any = None, seed: int = 0) -> Households:
+def households(opportunity: MarketOpportunity, strategy: Any = None, seed: int = 0) -> Private:
     fleet = draw_fleet(SIZE)
     able = capability(fleet, at_hour(fleet, opportunity.local_hour), opportunity)
-    return Households(build_menus(able, opportunity.market_price_mwh), strategy or Rule(), seed)
+    return Private(build_menus(able, opportunity.market_price_mwh), strategy or Rule(), seed)
 
 
 def some_opportunities(count: int = 6) -> list[MarketOpportunity]:
@@ -65,7 +65,7 @@ def test_the_graph_leads_to_the_tables_of_the_plain_rounds(per_task: int) -> Non
     for settings in (Settings(), Settings(rounds_planned=2, most_rounds=2)):
         for opportunity in some_opportunities(2):
             plain = negotiate(fleet, opportunity, settings=settings).tables
-            graph = lead_in_graph(opportunity, households(opportunity), settings, per_task=per_task)
+            graph = list(lead_in_graph(opportunity, households(opportunity), settings, per_task=per_task))
             assert len(plain) == len(graph)
             assert all(map(same, plain, graph))
             lengths.add(len(graph))
@@ -80,7 +80,7 @@ def test_a_table_survives_json() -> None:
 
 def test_draws_depend_on_seed_round_and_household_not_on_the_order_of_tasks() -> None:
     (opportunity, *_) = some_opportunities(1)
-    runs = [lead_in_graph(opportunity, households(opportunity, Random(), seed), Settings()) for seed in (0, 0, 1)]
+    runs = [list(lead_in_graph(opportunity, households(opportunity, Random(), seed), Settings())) for seed in (0, 0, 1)]
     assert all(map(same, runs[0], runs[1]))
     assert not same(runs[0][0], runs[2][0])
 
@@ -100,10 +100,10 @@ def test_checkpoints_hold_no_floor_no_menu_and_no_key() -> None:
     assert len(written) > 3
     everything = str(written)
     assert "sk-secret" not in everything
-    assert "Households" not in everything
+    assert "Private" not in everything
     assert "Menus" not in everything
     kept = {number for part in written for number in numbers_in(part)}
-    tables = lead_in_graph(opportunity, private, Settings())
+    tables = list(lead_in_graph(opportunity, private, Settings()))
     asked = {float(ask) for table in tables for ask in table.bids.last.ask_per_mwh}
     assert asked <= kept, "what the aggregator was told is written down"
     menus = private.menus
@@ -115,7 +115,7 @@ def test_checkpoints_hold_no_floor_no_menu_and_no_key() -> None:
 def test_a_negotiation_written_down_is_taken_up_where_it_stopped() -> None:
     (opportunity, *_) = some_opportunities(1)
     private = households(opportunity)
-    whole = lead_in_graph(opportunity, private, Settings())
+    whole = list(lead_in_graph(opportunity, private, Settings()))
     graph = negotiation_graph(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "two"}, "recursion_limit": 40}
     begun: Any = state_of(open_table(opportunity, SIZE, Settings()))
@@ -137,9 +137,15 @@ def test_an_entry_that_is_not_on_the_menu_ends_the_negotiation_by_name() -> None
             return np.full(len(menus), 99)
 
     with pytest.raises(CommitmentError, match="choice of prosumer"):
-        lead_in_graph(opportunity, households(opportunity, Wrong()), Settings())
+        list(lead_in_graph(opportunity, households(opportunity, Wrong()), Settings()))
 
 
 def test_a_task_without_households_is_refused() -> None:
     with pytest.raises(ScenarioError, match="per_task"):
         negotiation_graph(per_task=0)
+
+
+def test_what_the_graph_agreed_on_is_checked_and_settled_as_ever() -> None:
+    fleet, (opportunity, *_) = draw_fleet(SIZE), some_opportunities(1)
+    plain, graph = (negotiate(fleet, opportunity, lead=lead) for lead in (lead_rounds, lead_in_graph))
+    assert plain.to_dict() == graph.to_dict()
