@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gridmarl.negotiation.fleet import ProsumerFleet
     from gridmarl.negotiation.rounds import Lead
     from gridmarl.negotiation.schemas import MarketOpportunity
+    from gridmarl.negotiation.strategies import Strategy
 
 
 def fleet(
@@ -73,7 +74,9 @@ def negotiate(
     from gridmarl.bench.progress import bar
     from gridmarl.negotiation.rounds import Settings
     from gridmarl.negotiation.sequence import negotiate_in_turn
+    from gridmarl.negotiation.strategies import strategy_of
 
+    player = strategy_of(strategy)
     prosumers = _fleet_of(fleet, seed)
     wanted = _opportunities(prosumers, opportunities, seed, data)
     with bar(True, f"{len(prosumers)} prosumers negotiate", len(wanted)) as stage:
@@ -85,7 +88,7 @@ def negotiate(
         found = negotiate_in_turn(
             prosumers,
             wanted,
-            strategy,
+            player,
             rule=settlement,  # pyright: ignore[reportArgumentType]  # checked inside
             settings=Settings(rounds_planned=rounds, most_rounds=max(6, 2 * rounds)),
             seed=seed,
@@ -94,10 +97,18 @@ def negotiate(
         )
     written = write_negotiations(found, out)
     if as_json:
-        print_json({"negotiations": [one.to_dict() for one in found], "files": [str(path) for path in written]})
+        files = [str(path) for path in written]
+        print_json({"negotiations": [one.to_dict() for one in found], "strategy": _asked(player), "files": files})
         return
     _show(found)
+    print_tables(*(f"{name}: {value}" for name, value in _asked(player).items()))
     print_tables(f"wrote {', '.join(path.name for path in written)} in {out}")
+
+
+def _asked(player: Strategy) -> dict[str, object]:
+    """What a strategy that asks a language model says of its questions; nothing of others."""
+    report = getattr(player, "report", None)
+    return {} if report is None else dict(report())
 
 
 def _lead(graph: bool) -> Lead:
