@@ -7,13 +7,12 @@ the aggregator earns at least what the tuned single offer earns there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from gridmarl.bench.numbers import interval, money, number, percent
 from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.bench.statistics import Estimate
 from gridmarl.negotiation.baselines import (
@@ -34,19 +33,16 @@ from gridmarl.negotiation.living import Stored, usual_day
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import CoalitionRules, clearing_ask
+from gridmarl.negotiation.selection import USUAL_RULES, CoalitionRules, clearing_ask
 from gridmarl.negotiation.strategies import Strategy
 from gridmarl.units import Float
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 OURS, SINGLE, BLIND, FULL = "negotiation", "single offer", "blind centre", "full information"
 PLAYERS: Final = (OURS, SINGLE, BLIND, FULL)
 OPENINGS: Final = tuple(round(0.05 * step, 2) for step in range(21))
 TUNING_SEED: Final = 900_000
 RESAMPLES: Final = 2000
-COLUMNS: Final = (
+COLUMNS: Final[tuple[str, ...]] = (
     "full",
     "relaxed",
     "revenue",
@@ -71,7 +67,7 @@ class Study:
     opportunities: int = 200  # a fleet
     tuning: int = 150  # a fleet, other ones
     strategy: str | Strategy = "rule"
-    rules: CoalitionRules = CoalitionRules()
+    rules: CoalitionRules = USUAL_RULES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,9 +170,12 @@ def measure_negotiation(study: Study | None = None, stage: Stage = SILENT) -> Me
             satisfaction.append(float(ours.satisfaction[members].mean()) if members.any() else np.nan)
             rounds.append(ours.table.round)
         stage.advance(1)
-    values = {p: dict(zip(COLUMNS, np.array(found, np.float64).T, strict=True)) for p, found in rows.items()}
-    counted = (np.array(x, np.float64) for x in (eligible, satisfaction, rounds))
-    return Measured(values, *counted, study, single, opening)
+    values: dict[str, dict[str, Float]] = {}
+    for player, found in rows.items():
+        columns = np.array(found, np.float64).T
+        values[player] = {name: columns[place] for place, name in enumerate(COLUMNS)}
+    homes, content, taken = (np.array(x, np.float64) for x in (eligible, satisfaction, rounds))
+    return Measured(values, homes, content, taken, study, single, opening)
 
 
 def _tuned(study: Study) -> tuple[dict[PriceClass, float], dict[PriceClass, float]]:
@@ -194,8 +193,10 @@ def _tuned(study: Study) -> tuple[dict[PriceClass, float], dict[PriceClass, floa
         key = price_class(opportunity)
         alone = single_offer(able, opportunity, study.rules, single[key]).profit
         more[key] += _profits(study, fleet, stored, opportunity) - alone
-    return single, {key: max((o for o, m in zip(OPENINGS, gain, strict=True) if m >= 0.0), default=0.0)
-                    for key, gain in more.items()}
+    return single, {
+        key: max((o for o, m in zip(OPENINGS, gain, strict=True) if m >= 0.0), default=0.0)
+        for key, gain in more.items()
+    }
 
 
 def _profits(study: Study, fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportunity) -> Float:
@@ -250,57 +251,3 @@ def _ratio(above: Float, below: Float, seed: int = 0) -> Estimate:
     sampled = above[drawn].sum(axis=1) / below[drawn].sum(axis=1)
     low, high = np.quantile(sampled, [0.025, 0.975]).tolist()
     return Estimate(float(above.sum() / below.sum()), low, high)
-
-
-def figures_table(found: Measured) -> Table:
-    """What each player reached, as a table."""
-    from rich.table import Table
-
-    title = (
-        f"[bold]{len(found.rounds)} opportunities, {len(found.study.fleets)} fleets of {found.study.size}; "
-        f"{percent(1.0 - float(found.feasible.mean()))} of them nobody could meet in full[/bold]"
-    )
-    table = Table("", *PLAYERS, title=title, title_justify="left", box=None, pad_edge=False)
-    for name, written in _lines(found):
-        table.add_row(name, *(written(player) for player in PLAYERS))
-    return table
-
-
-def _lines(found: Measured) -> list[tuple[str, Callable[[str], str]]]:
-    members: Callable[[str], float] = lambda p: max(float(found.of(p, "members").sum()), 1.0)
-    per_home: Callable[[str], float] = lambda p: float((found.of(p, "surplus") / np.maximum(found.eligible, 1.0)).mean())
-    return [
-        ("met in full, of those possible", lambda p: percent(found.success(p))),
-        ("relaxed to 80 % or more", lambda p: percent(float(found.of(p, "relaxed").mean()))),
-        ("revenue an opportunity", lambda p: money(float(found.of(p, "revenue").mean()), 2)),
-        ("aggregator's profit", lambda p: money(float(found.of(p, "profit").mean()), 2)),
-        ("prosumers' surplus", lambda p: money(float(found.of(p, "surplus").mean()), 2)),
-        ("surplus an eligible prosumer", lambda p: money(per_home(p), 4)),
-        ("both together", lambda p: money(float(found.welfare(p).mean()), 2)),
-        ("members whose soft wish is kept", lambda p: percent(found.soft_kept(p))),
-        (
-            "power within soft wishes",
-            lambda p: percent(float(found.of(p, "calm_kw").sum() / max(found.of(p, "kw").sum(), 1e-9))),
-        ),
-        ("members overrun by hard wishes", lambda p: percent(float(found.of(p, "overruns").sum()) / members(p))),
-        ("members paid below their floor", lambda p: percent(float(found.of(p, "below_floor").sum()) / members(p))),
-    ]
-
-
-def pairs_table(found: Measured) -> Table:
-    """What negotiating changes, with intervals of 95 %, as a table."""
-    from rich.table import Table
-
-    head = ("", "ratio", "95 % interval")
-    table = Table(*head, title="\n[bold]paired[/bold]", title_justify="left", box=None, pad_edge=False)
-    rows: Sequence[tuple[str, Estimate]] = (
-        ("gap to full information closed", found.gap_closed()),
-        ("surplus / single offer's", found.surplus_ratio()),
-        ("profit / single offer's", found.profit_ratio()),
-        ("revenue / full information's", found.revenue_ratio()),
-    )
-    for name, estimate in rows:
-        table.add_row(name, number(estimate.value, 3), interval(estimate))
-    table.add_row("satisfaction, 0-10", number(float(np.nanmean(found.satisfaction)), 2), "")
-    table.add_row("rounds", number(float(found.rounds.mean()), 2), "")
-    return table

@@ -51,7 +51,9 @@ def negotiate(
     seed: Annotated[int, typer.Option(help="Of the fleet, the opportunities and the strategy.")] = 1,
     data: Annotated[Path | None, typer.Option(help="A table of real prices for caiso-week.")] = None,
     out: Annotated[Path, typer.Option(help="A folder for negotiation.json and transcript.md.")] = Path("negotiation"),
-    measure: Annotated[bool, typer.Option("--measure", help="Against three baselines, on drawn opportunities.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Against three baselines, on drawn opportunities.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let prosumers form coalitions for market opportunities, round by round.
@@ -147,7 +149,8 @@ def _show(found: tuple[Negotiation, ...]) -> None:
 
 
 def _measure(fleet: str, strategy: str, as_json: bool) -> None:
-    from gridmarl.bench.negotiation import Study, figures_table, measure_negotiation, pairs_table
+    from gridmarl.bench.negotiation import Study, measure_negotiation
+    from gridmarl.bench.negotiation_table import figures_table, pairs_table
     from gridmarl.bench.progress import bar
     from gridmarl.errors import ScenarioError
 

@@ -80,9 +80,7 @@ def full_information(able: Capability, opportunity: MarketOpportunity, rules: Co
     return _allocation(able, opportunity, kw, able.cost(kw), outcome)
 
 
-def single_offer(
-    able: Capability, opportunity: MarketOpportunity, rules: CoalitionRules, share: float
-) -> Allocation:
+def single_offer(able: Capability, opportunity: MarketOpportunity, rules: CoalitionRules, share: float) -> Allocation:
     """One price for everybody, a share of the market's; each takes it for as much as pays, or leaves it.
 
     More than is required is cut down for all alike, as nobody's cost is known.

@@ -100,7 +100,7 @@ def blocked_within(fleet: ProsumerFleet, hour: float, hours: float) -> Bool:
     days = HOURS_PER_DAY * np.array([-1.0, 0.0, 1.0])
     begins = np.maximum(start[..., None] + days, hour)
     ends = np.minimum(end[..., None] + days, hour + hours)
-    return (begins < ends).any(axis=(1, 2))
+    return np.asarray((begins < ends).any(axis=(1, 2)), np.bool_)
 
 
 def _car_spare(fleet: ProsumerFleet, stored: Stored, hour: float, hours: float) -> Float:

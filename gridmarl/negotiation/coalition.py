@@ -1,4 +1,4 @@
-"""The coalition as a mixed-integer program, solved by HiGHS (Huangfu & Hall, 2018) without a modelling layer between."""
+"""The coalition as a mixed-integer program, solved by HiGHS (Huangfu & Hall, 2018), no modelling layer between."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def solve_mixed_integer(offers: Offers, worth: Bool, target: float, rules: Coali
             LinearConstraint(below, -np.inf, 0.0),
         ],
         integrality=called,
-        bounds=Bounds(0.0, np.concatenate([kw, np.ones(count)])),
+        bounds=Bounds(np.zeros(2 * count), np.concatenate([kw, np.ones(count)])),  # pyright: ignore[reportArgumentType]
         options={"mip_rel_gap": GAP},
     )
     if found.status == INFEASIBLE:

@@ -50,8 +50,10 @@ DELIVERED_SHARE: Final = 0.9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negotiation:
-    """A negotiation that is over. The arrays ``able`` and ``satisfaction`` are the prosumers' own; messages hold none
-    of their floors."""
+    """A negotiation that is over.
+
+    ``able`` is the prosumers' own; messages hold none of their floors.
+    """
 
     fleet: ProsumerFleet
     stored: Stored

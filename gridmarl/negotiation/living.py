@@ -59,7 +59,7 @@ def blocked_at(fleet: ProsumerFleet, hour: float) -> Bool:
     start, end = fleet.blocked_hours[..., 0], fleet.blocked_hours[..., 1]
     time = hour % HOURS_PER_DAY
     inside = np.where(start <= end, (start <= time) & (time < end), (start <= time) | (time < end))
-    return inside.any(axis=1)
+    return np.asarray(inside.any(axis=1), np.bool_)
 
 
 def simulate(
@@ -95,7 +95,7 @@ def simulate(
     """
     if intervals < 0 or not interval_h > 0.0:
         raise ScenarioError("time to simulate", (intervals, interval_h), "intervals >= 0, interval_h > 0", "correct it")
-    hours = stored.hour + interval_h * np.arange(intervals)
+    hours: Float = stored.hour + interval_h * np.arange(intervals, dtype=np.float64)
     load, sun = shape("home_load", hours + interval_h / 2), shape("solar", hours + interval_h / 2)
     load /= float(shape("home_load", np.arange(24.0) + 0.5).mean())
     battery, car = stored.battery_kwh.copy(), stored.ev_kwh.copy()

@@ -38,7 +38,7 @@ class Menus:
         return len(self.kw)
 
     def chosen(self, indices: Int) -> tuple[Float, Float]:
-        """kW and $/MWh of one entry each.
+        """Power [kW] and price [$/MWh] of one entry each.
 
         Raises
         ------
@@ -92,6 +92,4 @@ def build_menus(able: Capability, market_price_per_mwh: float) -> Menus:
     valid = np.concatenate([np.ones((size, 1), np.bool_), np.repeat(sold, len(MARKS), axis=1)], axis=1)
     powers = np.concatenate([np.zeros((size, 1)), np.repeat(kw, len(MARKS), axis=1)], axis=1)
     prices = np.concatenate([np.full((size, 1), market_price_per_mwh), asks.reshape(size, -1)], axis=1)
-    return Menus(
-        np.where(valid, powers, 0.0), np.where(valid, np.maximum(prices, 0.0), market_price_per_mwh), valid
-    )
+    return Menus(np.where(valid, powers, 0.0), np.where(valid, np.maximum(prices, 0.0), market_price_per_mwh), valid)

@@ -43,7 +43,11 @@ FIRST_DAY: Final = datetime(2026, 8, 3, tzinfo=timezone(timedelta(hours=-7)))
 LEAST_POWER_MW: Final = 1e-3
 WEEK: Final = "caiso-week"
 WEEK_STARTS: Final = datetime(2023, 8, 15, tzinfo=ZoneInfo("America/Los_Angeles"))
-WEEK_EVENTS: Final[tuple[tuple[MarketType, int, float], ...]] = (("nonspin", 7, 1.0), ("spin", 16, 2.0), ("energy", 19, 2.0))
+WEEK_EVENTS: Final[tuple[tuple[MarketType, int, float], ...]] = (
+    ("nonspin", 7, 1.0),
+    ("spin", 16, 2.0),
+    ("energy", 19, 2.0),
+)
 """Market, local hour and duration of each day's events."""
 WEEK_COLUMN: Final = "lmp_dlap_sce_usd_per_mwh"
 WEEK_TYPES: Final = (0.25, 0.75)

@@ -1,4 +1,4 @@
-"""Who is paid what: five settlement rules over the asks of a coalition, and books that close to the cent.
+r"""Who is paid what: five settlement rules over the asks of a coalition, and books that close to the cent.
 
 Notes
 -----
@@ -142,8 +142,8 @@ def presence(deal: Deal) -> Float:
     """What each member adds to the welfare of all by the asks, W(N) - W(N without it) [$]; 0 of who is no member.
 
     Without member i the merit order fills the requirement R to where with it R + k_i would end, and all of i's offer
-    lies before that; so all differences come from one curve of costs. Where that curve ends, somebody is asked for more,
-    or the rules of the coalition would not let it stand, the coalition without i is selected anew.
+    lies before that; so all differences come from one curve of costs. Where that curve ends, somebody is asked for
+    more, or the rules of the coalition would not let it stand, the coalition without i is selected anew.
     """
     offers, rules = deal.offers, deal.rules
     whole, required = welfare(deal, deal.selection), KW_PER_MW * deal.opportunity.required_capacity_mw
@@ -152,7 +152,8 @@ def presence(deal: Deal) -> Float:
     powers, asks = offers.kw[order], offers.ask_per_mwh[order]
     filled, cost = np.cumsum(powers), np.cumsum(powers * asks)
     added = np.zeros_like(offers.kw)
-    simple = deal.selection.solver == "merit order" and deal.selection.outcome == "full" and offers is deal.bids.first
+    plain = deal.selection.solver == "merit order" and deal.selection.outcome == "full"
+    simple = plain and offers is deal.bids.first
     for i in np.flatnonzero(deal.selection.members):
         own = float(offers.kw[i])
         end = required + own
@@ -189,9 +190,7 @@ def shapley_values(deal: Deal, seed: int, orders: int) -> tuple[Float, Float]:
     for _ in range(pairs):
         order, place = rng.permutation(len(members)), int(rng.integers(0, len(members) + 1))
         one = _contributions(margins, powers, order, place, least, deal.rules.least_members)
-        other = _contributions(
-            margins, powers, order[::-1], len(members) - place, least, deal.rules.least_members
-        )
+        other = _contributions(margins, powers, order[::-1], len(members) - place, least, deal.rules.least_members)
         mean = (one + other) / 2.0
         total, squares = total + mean, squares + mean**2
     values = total / pairs

@@ -1,23 +1,23 @@
 """The rounds of a negotiation: bids, evaluation, counter-offers, until a coalition stands or none can.
 
-Each stage is a pure function. What the aggregator may know stands in :class:`Table`, plain arrays and numbers that may be
-written down at any time; menus, floors, the strategy and its randomness are in :class:`Private`, which is passed
+Each stage is a pure function. What the aggregator may know stands in :class:`Table`, plain arrays and numbers that may
+be written down at any time; menus, floors, the strategy and its randomness are in :class:`Private`, which is passed
 beside it and never becomes part of it.
 
     table = open_table(opportunity, size, settings)
     while True:
-        table = collect_bids(table, private)      # each prosumer picks from its own menu
+        table = collect_bids(table, private, settings)  # each prosumer picks from its own menu
         table = evaluate(table, settings)         # the cheapest coalition so far
         if not goes_on(table, settings): break
         table = counter_offers(table, settings)   # what is missing, or below which ask one is taken
 
 Notes
 -----
-**No deadlock.** Nobody waits for anybody: a round takes one choice of everyone, and declining is always valid, so that
-every stage ends. ``counter_offers`` raises the number of the round, ``goes_on`` refuses beyond ``most_rounds``, so there
-are at most that many. The end is always a result: ``evaluate`` gives a coalition or the empty one, and which of them
-depends on the last bids alone. Between ``rounds_planned`` and ``most_rounds`` it goes on only while the neighbourhood is
-short and the last round brought at least ``least_progress`` more power.
+**No deadlock.** Nobody waits for anybody: a round takes one choice of everyone, and declining is always valid, so
+that every stage ends. ``counter_offers`` raises the number of the round, ``goes_on`` refuses beyond ``most_rounds``,
+so there are at most that many. The end is always a result: ``evaluate`` gives a coalition or the empty one, and which
+of them depends on the bids alone. Between ``rounds_planned`` and ``most_rounds`` it goes on only while the
+neighbourhood is short and the last round brought at least ``least_progress`` more power.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from gridmarl.negotiation.menu import Menus
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.selection import (
     DUST_KW,
+    USUAL_RULES,
     Bids,
     CoalitionRules,
     Offers,
@@ -54,7 +55,7 @@ class Settings:
     most_rounds: int = 6
     least_progress: float = 0.01  # of the power offered or the cost; less than that is none
     opening_share: float = OPENING_SHARE
-    rules: CoalitionRules = CoalitionRules()
+    rules: CoalitionRules = USUAL_RULES
 
     def __post_init__(self) -> None:
         if not 1 <= self.rounds_planned <= self.most_rounds:

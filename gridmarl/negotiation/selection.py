@@ -11,8 +11,8 @@ program is solved (:mod:`gridmarl.negotiation.coalition`).
 An offer stands until it is taken back: who is asked for more and offers more may still be held to its first, smaller
 offer. Where the first offers do not meet the requirement, as few as possible are asked beyond them, the largest
 additions first. Leaving the dearest offers out lowers the uniform price for all, but then more have to be asked:
-between the two the aggregator weighs the price against goodwill. Where nothing would meet the whole requirement, no more
-are asked than its relaxed share takes.
+between the two the aggregator weighs the price against goodwill. Where nothing would meet the whole requirement, no
+more are asked than its relaxed share takes.
 
 The aggregator's whole knowledge stands in :class:`Bids`: what was offered, at which ask. No floor, no wish.
 """
@@ -42,6 +42,9 @@ class CoalitionRules:
     least_kw: float = 0.1  # of a member; nobody is called for less
     relaxed_share: float = RELAXED_SHARE
     goodwill: float = GOODWILL
+
+
+USUAL_RULES: Final = CoalitionRules()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

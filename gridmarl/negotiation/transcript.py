@@ -36,9 +36,11 @@ def told(one: Negotiation) -> str:
     lines = [
         f"## {wanted.opportunity_id}",
         "",
-        f"{wanted.market_type}, {wanted.timestamp:%A %d %B %Y, %H:%M} for {wanted.duration_hours:g} h: "
-        f"{KW_PER_MW * wanted.required_capacity_mw:,.1f} kW at {wanted.market_price_mwh:.2f} $/MWh "
-        f"({wanted.price_source} price). Opening price {one.table.opening_per_mwh:.2f} $/MWh.",
+        (
+            f"{wanted.market_type}, {wanted.timestamp:%A %d %B %Y, %H:%M} for {wanted.duration_hours:g} h: "
+            f"{KW_PER_MW * wanted.required_capacity_mw:,.1f} kW at {wanted.market_price_mwh:.2f} $/MWh "
+            f"({wanted.price_source} price). Opening price {one.table.opening_per_mwh:.2f} $/MWh."
+        ),
         "",
         *(f"{record.round}. {_round(record)}" for record in one.records),
         "",
@@ -66,10 +68,12 @@ def _money(one: Negotiation) -> list[str]:
     rest = len(members) - len(largest)
     return [
         "",
-        f"{bid.coalition_size} members bid {KW_PER_MW * bid.capacity_mw:,.1f} kW at {bid.price_per_mwh:.2f} $/MWh "
-        f"({one.rule}). Revenue ${books.revenue:,.2f}, payments ${books.payments.sum():,.2f}, the aggregator's profit "
-        f"${books.profit:,.2f}. Satisfaction {one.satisfaction[members].mean():.1f} of 10, "
-        f"reliability {bid.reliability_score:.0%}.",
+        (
+            f"{bid.coalition_size} members bid {KW_PER_MW * bid.capacity_mw:,.1f} kW at {bid.price_per_mwh:.2f} $/MWh "
+            f"({one.rule}). Revenue ${books.revenue:,.2f}, payments ${books.payments.sum():,.2f}, the aggregator's "
+            f"profit ${books.profit:,.2f}. Satisfaction {one.satisfaction[members].mean():.1f} of 10, "
+            f"reliability {bid.reliability_score:.0%}."
+        ),
         "",
         *(
             f"- {one.fleet.names[i]}: {one.kw[i]:.2f} kW, ${books.payments[i]:.2f}, satisfied {one.satisfaction[i]:.1f}"

@@ -96,7 +96,9 @@ def check_devices(
         _refuse(fleet, battery < -TOLERANCE_KWH, battery, StateOfChargeError, "battery, kWh", "0 or more")
         _refuse(fleet, car < -TOLERANCE_KWH, car, StateOfChargeError, "car, kWh", "0 or more")
     kept = fleet.backup_share * fleet.battery_kwh
-    _refuse(fleet, (battery_kw > 0.0) & (battery < kept - TOLERANCE_KWH), battery, BackupError, "battery, kWh", "backup")
+    _refuse(
+        fleet, (battery_kw > 0.0) & (battery < kept - TOLERANCE_KWH), battery, BackupError, "battery, kWh", "backup"
+    )
     low = (ev_kw > 0.0) & (car < LEAST_CAR_SHARE * fleet.ev_kwh - TOLERANCE_KWH)
     _refuse(fleet, low, car, BackupError, "car, kWh", "a fifth of its energy")
     leaving = np.minimum(car + fleet.ev_kw * EFFICIENCY * _until_departure(fleet, start + hours), fleet.ev_kwh)
@@ -104,9 +106,7 @@ def check_devices(
     _refuse(fleet, late, leaving, DeadlineError, "car at departure, kWh", "its target")
 
 
-def check_prices(
-    fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportunity, promised: Commitment
-) -> None:
+def check_prices(fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportunity, promised: Commitment) -> None:
     """Nobody sells below its floor, and no posted price exceeds the market's."""
     power = promised.battery_kw + promised.ev_kw
     acting = power > 0.0
