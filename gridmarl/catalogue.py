@@ -24,6 +24,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "policy": "gridmarl.agents.policies:StoredPolicy",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
+    "negotiate": "gridmarl.negotiation.negotiator:NegotiatorAgent",
 }
 """Built-in kinds of agents, kind -> "module:attribute"."""
 
