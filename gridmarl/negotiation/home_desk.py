@@ -17,11 +17,11 @@ from gridmarl.errors import PrivacyError
 from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, Household
 from gridmarl.negotiation.preferences import Assets, Preferences
 from gridmarl.scenario.participants import Battery, ElectricVehicle
-from gridmarl.units import KW_PER_MW, Bool, Float
+from gridmarl.units import KW_PER_MW, Float
 
 CAUTION: Final = 0.9
 """Share of its expected surplus that a home counts on."""
-WEAR_AT: Final = 0.5
+WEAR_AT: Final = 1.0
 """Share of its rating at which a battery is taken to wear when it names a price."""
 DUST_MW: Final = 1e-9
 HALVINGS: Final = 40
@@ -164,7 +164,7 @@ class HomeDesk:
         costs = [self.wishes.minimum_price_per_mwh]
         after = self.outlook.price_per_mwh[last:]
         if self.battery:
-            costs.append(self._battery_cost(after, self.outlook.refill_mwh[last:] > 0.0))
+            costs.append(self._battery_cost(last))
         if self.car and self.offers_car:
             costs.append(_cycle(self.car, float(after.min()) if len(after) else self._left_per_mwh))
         return max(costs)
@@ -173,12 +173,15 @@ class HomeDesk:
     def _left_per_mwh(self) -> float:
         return self.seats.facts.stored_energy_price_per_mwh
 
-    def _battery_cost(self, after: Float, sunny: Bool) -> float:
-        """Wear, and what the energy is worth: the sun that refills it, or what is left at the end."""
+    def _battery_cost(self, last: int) -> float:
+        """Wear, and what energy is worth after so many intervals: sun that finds no room, else what is left at the end."""
         assert self.battery is not None
-        if not sunny.any():
+        full, look = self.battery.soc_max * self.battery.capacity_mwh, self.outlook
+        lost = (look.most_mwh[last + 1 :] >= full - DUST_MW) & (look.refill_mwh[last:] > 0.0)
+        if not lost.any():
             return _wear(self.battery) + self._left_per_mwh / self.battery.discharge_efficiency
-        return _cycle(self.battery, min(max(float(after[sunny].min()), 0.0), self._left_per_mwh))
+        cheapest_sun = max(float(look.price_per_mwh[last:][lost].min()), 0.0)
+        return _cycle(self.battery, min(cheapest_sun, self._left_per_mwh))
 
     def promise(self, first: int, last: int, battery_kw: float, car_kw: float) -> None:
         """Commit powers for the intervals ``[first, last)`` from now."""
@@ -214,9 +217,17 @@ class HomeDesk:
             return usual_mw
         out = self.battery.discharge_efficiency / hours
         kept = self.outlook.needed_mwh[1] if len(self.outlook.needed_mwh) > 1 else self.backup_mwh
-        free = 0.0 if blocked else max(self.energy_mwh - max(kept, self.backup_mwh), 0.0) * out
+        free = max(self.energy_mwh - max(kept, self.backup_mwh), 0.0) * out
+        if blocked or not self._worth_it():
+            free = 0.0
         wanted = max(promised, min(usual_mw, free))
         return min(wanted, max(self.energy_mwh - self.backup_mwh, 0.0) * out)
+
+    def _worth_it(self) -> bool:
+        """Whether serving its own load now saves more than the energy and the wear are worth."""
+        connection, prices = self.seats.facts.connection, self.outlook.price_per_mwh
+        bought = float(prices[0]) + (connection.import_fee_per_mwh if connection else 0.0)
+        return bought >= self._battery_cost(1)
 
     def _charging_mw(self) -> float:
         """Charging now, of the cheapest way to be ready in time (its own wear and the public forecast of prices)."""

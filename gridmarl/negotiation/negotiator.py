@@ -47,6 +47,8 @@ DAY_ZERO: Final = datetime(2000, 1, 3, tzinfo=UTC)
 """Only the local time of day counts."""
 NEAR_RATING: Final = 0.9
 """Of a transformer, in import: beyond it relief is asked for."""
+RISE: Final = 1.02
+"""An hour that nobody wanted to serve is asked about again once its price has risen by this factor."""
 DUST_H: Final = 1e-6
 
 
@@ -56,10 +58,11 @@ class NegotiatorSettings(Model):
     strategy: str = Field("rule", description="who picks from the menus: rule, random, floor, learned")
     wishes: Literal["drawn", "conservative"] = Field("drawn", description="of the homes, which no world states")
     event_h: float = Field(1.0, gt=0, description="length of what is negotiated about")
-    horizon_h: float = Field(24.0, gt=0, description="how far the aggregator looks ahead")
+    horizon_h: float = Field(24.0, gt=0, description="how far homes look ahead")
+    notice_h: float = Field(2.0, gt=0, description="how long before an hour it may be negotiated about; forecasts err less")
     events: int = Field(6, ge=0, description="negotiations at most, each time it looks; 0: the same homes, alone")
     wanted_kw: float = Field(1.0, gt=0, description="asked for, for each home")
-    relief_per_mwh: float = Field(250.0, ge=0, description="offered for relief of a transformer near its rating")
+    relief_per_mwh: float = Field(0.0, ge=0, description="offered for relief of a transformer near its rating; 0: none")
     cars_discharge: bool = Field(False, description="whether cars offer energy; it must be bought back before they leave")
 
 
@@ -89,12 +92,13 @@ class NegotiatorAgent:
         self.negotiations: list[Negotiation] = []
         self.desks: dict[str, HomeDesk] = {}
         self._usual = SelfConsumption()
-        self._asked: set[int] = set()  # first intervals of hours that a coalition serves
+        self._served: set[int] = set()  # first intervals of hours that a coalition serves
+        self._refused: dict[int, float] = {}  # those nobody served, and the price that was offered
 
     def begin(self, seats: Seats, seed: int) -> None:
         """Let every home sit down with its own seat and its own wishes."""
         self._seats, self._seed = seats, seed
-        self.negotiations, self._asked = [], set()
+        self.negotiations, self._served, self._refused = [], set(), {}
         self._usual.begin(seats, seed)
         wishes = self._wishes(len(seats.played), seed)
         owners = {seat: owner for owner, names in seats.owners.items() for seat in names}
@@ -137,16 +141,17 @@ class NegotiatorAgent:
     def _negotiate(self, prices: Float, hour: float, loading: float) -> None:
         """About the dearest hours that nobody serves yet."""
         n, t = self._event, self._seats.interval
+        ahead = n + round(self.settings.notice_h / self._seats.facts.interval_h)
         worth = {
             first: float(prices[first : first + n].mean())
-            for first in range(0, len(prices) - n + 1, n)
-            if t + first not in self._asked
+            for first in range(0, min(len(prices), ahead) - n + 1, n)
+            if t + first not in self._served
         }
         if loading <= -NEAR_RATING and 0 in worth:
             worth[0] = max(worth[0], self.settings.relief_per_mwh)
-        for first in sorted(worth, key=lambda k: (-worth[k], k))[: self.settings.events]:
-            if worth[first] > 0.0:
-                self._lead(first, min(worth[first], PRICE_LIMIT_PER_MWH), hour)
+        asked = [k for k, price in worth.items() if price > self._refused.get(t + k, 0.0) * RISE]
+        for first in sorted(asked, key=lambda k: (-worth[k], k))[: self.settings.events]:
+            self._lead(first, min(worth[first], PRICE_LIMIT_PER_MWH), hour)
 
     def _lead(self, first: int, price_per_mwh: float, hour: float) -> None:
         """One negotiation; what comes of it is promised."""
@@ -173,8 +178,9 @@ class NegotiatorAgent:
         found = negotiate(fleet, opportunity, self.settings.strategy, settings=settings, stored=stored, seed=seed)
         self.negotiations.append(found)
         if not found.table.selection.members.any():
+            self._refused[t + first] = price_per_mwh
             return
-        self._asked.add(t + first)
+        self._served.add(t + first)
         battery, car = devices(found.able, found.kw)
         for desk, battery_kw, car_kw in zip(homes, battery, car, strict=True):
             desk.promise(first, last, float(battery_kw), float(car_kw))
