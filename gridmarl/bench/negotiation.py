@@ -39,6 +39,7 @@ from gridmarl.units import Float
 
 OURS, SINGLE, BLIND, FULL = "negotiation", "single offer", "blind centre", "full information"
 PLAYERS: Final = (OURS, SINGLE, BLIND, FULL)
+COMPARED: Final = ("surplus", "profit", "welfare")
 OPENINGS: Final = tuple(round(0.05 * step, 2) for step in range(21))
 TUNING_SEED: Final = 900_000
 RESAMPLES: Final = 2000
@@ -116,6 +117,18 @@ class Measured:
         """Revenue, as a share of full information's."""
         return _ratio(self.of(OURS, "revenue"), self.of(FULL, "revenue"))
 
+    def above(self, player: str, column: str) -> Estimate:
+        """How much more the negotiation brings than another player, an opportunity [$].
+
+        Parameters
+        ----------
+        player : str
+        column : str
+            profit, surplus or welfare.
+        """
+        ours, other = (self.welfare(p) if column == "welfare" else self.of(p, column) for p in (OURS, player))
+        return _ratio(ours - other, np.ones_like(ours))
+
     def soft_kept(self, player: str = OURS) -> float:
         """Members whose soft wish is kept, of all members."""
         return float(self.of(player, "soft_kept").sum() / max(self.of(player, "members").sum(), 1.0))
@@ -136,7 +149,8 @@ class Measured:
             "hard_violations": float(self.of(OURS, "overruns").sum()),
             "below_floor": float(self.of(OURS, "below_floor").sum()),
             "satisfaction": float(np.nanmean(self.satisfaction)),
-            **{name: {"value": e.value, "low": e.low, "high": e.high} for name, e in ratios.items()},
+            **{name: _ends(e) for name, e in ratios.items()},
+            "above": {p: {c: _ends(self.above(p, c)) for c in COMPARED} for p in PLAYERS[1:]},
         }
 
 
@@ -243,6 +257,10 @@ def _row(able: Capability, found: Allocation) -> tuple[float, ...]:
         float(overruns(able, found)),
         float(below_floor(able, found)),
     )
+
+
+def _ends(found: Estimate) -> dict[str, float | None]:
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def _ratio(above: Float, below: Float, seed: int = 0) -> Estimate:

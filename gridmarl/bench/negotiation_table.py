@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridmarl.bench.negotiation import PLAYERS, Measured
+from gridmarl.bench.negotiation import COMPARED, FULL, PLAYERS, Measured
 from gridmarl.bench.numbers import interval, money, number, percent
 from gridmarl.bench.statistics import Estimate
 
@@ -58,13 +58,18 @@ def pairs_table(found: Measured) -> Table:
     """What negotiating changes, with intervals of 95 %, as a table."""
     from rich.table import Table
 
-    head = ("", "ratio", "95 % interval")
+    head = ("", "", "95 % interval")
     table = Table(*head, title="\n[bold]paired[/bold]", title_justify="left", box=None, pad_edge=False)
     rows: Sequence[tuple[str, Estimate]] = (
-        ("gap to full information closed", found.gap_closed()),
+        ("gap from the single offer to full information closed", found.gap_closed()),
         ("surplus / single offer's", found.surplus_ratio()),
         ("profit / single offer's", found.profit_ratio()),
         ("revenue / full information's", found.revenue_ratio()),
+        *(
+            (f"{column} above the {player}'s, $ an opportunity", found.above(player, column))
+            for player in PLAYERS[1:]
+            for column in (COMPARED if player != FULL else ("welfare",))
+        ),
     )
     for name, estimate in rows:
         table.add_row(name, number(estimate.value, 3), interval(estimate))

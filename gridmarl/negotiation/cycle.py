@@ -36,7 +36,7 @@ from gridmarl.negotiation.schemas import (
     VPPBid,
 )
 from gridmarl.negotiation.strategies import Strategy, strategy_of
-from gridmarl.negotiation.validation import Commitment, check_commitment, check_devices
+from gridmarl.negotiation.validation import Commitment, check_commitment, check_devices, check_prices
 from gridmarl.units import KW_PER_MW, Float
 
 POSTED: Final = frozenset({"uniform", "margin-share", "pay-as-bid"})
@@ -263,11 +263,11 @@ def negotiate(
     player = strategy_of(strategy) if isinstance(strategy, str) else strategy
     stored = at_hour(fleet, opportunity.local_hour) if stored is None else stored
     able = capability(fleet, stored, opportunity)
-    private = Private(build_menus(able, opportunity.market_price_mwh), player, np.random.default_rng([seed, 17]))
+    private = Private(build_menus(able, opportunity.market_price_mwh), player, seed)
     table, tables = open_table(opportunity, len(fleet), settings), []
     while True:
         table = evaluate(collect_bids(table, private, settings), settings)
-        check_devices(fleet, stored, opportunity, *devices(able, table.selection.kw))
+        _check_round(fleet, stored, able, table)
         tables.append(table)
         if on_round is not None:
             on_round(table.records[-1])
@@ -284,6 +284,15 @@ def devices(able: Capability, kw: Float) -> tuple[Float, Float]:
     """Which part of a promise the battery keeps, and which the car: the battery what it can."""
     car = np.where(kw > able.battery_kw + DUST_KW, kw - able.battery_kw, 0.0)
     return kw - car, car
+
+
+def _check_round(fleet: ProsumerFleet, stored: Stored, able: Capability, table: Table) -> None:
+    """Whether the coalition so far would keep all hard wishes, paid what it asks."""
+    battery, car = devices(able, table.selection.kw)
+    asks = np.where(table.selection.members, table.offers.ask_per_mwh, 0.0)
+    paid = asks * table.selection.kw * table.opportunity.duration_hours / KW_PER_MW
+    check_devices(fleet, stored, table.opportunity, battery, car)
+    check_prices(fleet, stored, table.opportunity, Commitment(battery, car, asks, paid, 0.0, 0.0, 0.0))
 
 
 def _check(

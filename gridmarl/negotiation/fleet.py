@@ -27,7 +27,7 @@ class Household(NamedTuple):
     name: str
     assets: Assets
     preferences: Preferences
-    ev_discharges: bool = True
+    ev_discharges: bool = False  # few cars can
     ev_arrival_hour: float = ARRIVAL_H
     mean_load_kw: float = MEAN_LOAD_KW
 

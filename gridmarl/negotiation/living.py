@@ -140,9 +140,8 @@ def live_until(fleet: ProsumerFleet, stored: Stored, hour: float) -> Stored:
 
 def at_hour(fleet: ProsumerFleet, hour: float, interval_h: float = DEFAULT_INTERVAL_H) -> Stored:
     """What the fleet holds at a local hour after a usual day."""
-    steps = round((HOURS_PER_DAY + hour) / interval_h)
-    lived = simulate(fleet, overnight(fleet), steps, interval_h)
-    return replace(lived, hour=hour)
+    day = simulate(fleet, overnight(fleet), round(HOURS_PER_DAY / interval_h), interval_h)
+    return simulate(fleet, replace(day, hour=0.0), round(hour / interval_h), interval_h)
 
 
 def _at_home(fleet: ProsumerFleet, battery: Float, hour: float, need: Float, interval_h: float) -> Float:

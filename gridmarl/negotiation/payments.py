@@ -32,7 +32,7 @@ from gridmarl.errors import CatalogueError, nearest
 from gridmarl.market.settlement import round_to_cents
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.selection import DUST_KW, Bids, CoalitionRules, Offers, Selection, clearing_ask, select
-from gridmarl.units import KW_PER_MW, Float
+from gridmarl.units import KW_PER_MW, Float, Int
 
 SettlementRule = Literal["uniform", "margin-share", "pay-as-bid", "vcg", "shapley"]
 RULES: Final[tuple[SettlementRule, ...]] = get_args(SettlementRule)
@@ -185,27 +185,27 @@ def shapley_values(deal: Deal, seed: int, orders: int) -> tuple[Float, Float]:
     members = np.flatnonzero(deal.selection.members)
     margins, powers = deal.margins[members], deal.selection.kw[members]
     least = deal.rules.relaxed_share * KW_PER_MW * deal.opportunity.required_capacity_mw - DUST_KW
-    rng = np.random.default_rng([seed, 53])
-    pairs, total, squares = max(orders // 2, 1), np.zeros(len(members)), np.zeros(len(members))
-    for _ in range(pairs):
-        order, place = rng.permutation(len(members)), int(rng.integers(0, len(members) + 1))
-        one = _contributions(margins, powers, order, place, least, deal.rules.least_members)
-        other = _contributions(margins, powers, order[::-1], len(members) - place, least, deal.rules.least_members)
-        mean = (one + other) / 2.0
-        total, squares = total + mean, squares + mean**2
-    values = total / pairs
-    spread = np.sqrt(np.maximum(squares / pairs - values**2, 0.0) / max(pairs - 1, 1))
+    rng, count, pairs = np.random.default_rng([seed, 53]), len(members), max(orders // 2, 1)
+    drawn = rng.permuted(np.tile(np.arange(count), (pairs, 1)), axis=1)
+    places = rng.integers(0, count + 1, pairs)  # of the aggregator: so many members come before it
+    least_members = deal.rules.least_members
+    one = _contributions(margins, powers, drawn, places, least, least_members)
+    other = _contributions(margins, powers, drawn[:, ::-1], count - places, least, least_members)
+    means = (one + other) / 2.0
     shares, errors = np.zeros_like(deal.offers.kw), np.zeros_like(deal.offers.kw)
-    shares[members], errors[members] = values, spread
+    shares[members] = means.mean(axis=0)
+    if pairs > 1:
+        errors[members] = means.std(axis=0, ddof=1) / np.sqrt(pairs)
     return shares, errors
 
 
-def _contributions(margins: Float, powers: Float, order: np.ndarray, place: int, least: float, count: int) -> Float:
-    """What each member adds in one order in which the aggregator comes after ``place`` of them."""
-    enough = (np.cumsum(powers[order]) >= least) & (np.arange(1, len(order) + 1) >= count)
-    worth = np.where(enough, np.cumsum(margins[order]), 0.0)
-    added = np.diff(worth, prepend=0.0)
-    added[:place] = 0.0
-    found = np.empty_like(margins)
-    found[order] = added
+def _contributions(margins: Float, powers: Float, orders: Int, places: Int, least: float, count: int) -> Float:
+    """(order, member) what each member adds where the aggregator comes after so many of them."""
+    number = np.arange(len(margins))
+    enough = (np.cumsum(powers[orders], axis=1) >= least) & (number + 1 >= count)
+    worth = np.where(enough, np.cumsum(margins[orders], axis=1), 0.0)
+    added = np.diff(worth, prepend=0.0, axis=1)
+    added[number < places[:, None]] = 0.0
+    found = np.empty_like(added)
+    np.put_along_axis(found, orders, added, axis=1)
     return found

@@ -111,7 +111,7 @@ class Private:
 
     menus: Menus
     strategy: Strategy
-    rng: np.random.Generator
+    seed: int = 0  # of strategies that draw; each round has a stream of its own
 
 
 def open_table(opportunity: MarketOpportunity, size: int, settings: Settings) -> Table:
@@ -153,7 +153,8 @@ def collect_bids(table: Table, private: Private, settings: Settings) -> Table:
     CommitmentError
         Where a strategy names an entry that is not on the menu.
     """
-    choices = private.strategy.choose(private.menus, context_of(table, settings), private.rng)
+    rng = np.random.default_rng([private.seed, 17, table.round])
+    choices = private.strategy.choose(private.menus, context_of(table, settings), rng)
     return with_bids(table, choices, *private.menus.chosen(choices))
 
 

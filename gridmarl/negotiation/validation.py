@@ -84,17 +84,15 @@ def check_devices(
         _refuse(fleet, power > limit + TOLERANCE_KWH, power, CapacityError, f"{what}, kW", "its power limit")
     _refuse(fleet, (ev_kw > 0.0) & ~fleet.ev_discharges, ev_kw, CapacityError, "car, kW", "0: it cannot discharge")
     start, hours = opportunity.local_hour, opportunity.duration_hours
-    step = hours / STEPS_PER_EVENT
-    acting = (battery_kw + ev_kw) > 0.0
+    step, acting = hours / STEPS_PER_EVENT, (battery_kw + ev_kw) > 0.0
+    asleep, away = _asleep(fleet, start, hours), _away(fleet, start, hours)
+    _refuse(fleet, acting & asleep, battery_kw + ev_kw, ForbiddenHourError, "kW", "0 in its blocked hours")
+    _refuse(fleet, (ev_kw > 0.0) & away, ev_kw, DeadlineError, "car, kW", "0: it is away")
     battery, car = stored.battery_kwh.copy(), stored.ev_kwh.copy()
-    for number in range(STEPS_PER_EVENT):
-        begin = start + number * step
-        _refuse(fleet, acting & _asleep(fleet, begin, begin + step), battery_kw, ForbiddenHourError, "kW", "0 now")
-        _refuse(fleet, (ev_kw > 0.0) & _away(fleet, begin, step), ev_kw, DeadlineError, "car, kW", "0: it is away")
-        battery = battery - battery_kw * step / EFFICIENCY
-        car = car - ev_kw * step / EFFICIENCY
-        _refuse(fleet, battery < -TOLERANCE_KWH, battery, StateOfChargeError, "battery, kWh", "0 or more")
-        _refuse(fleet, car < -TOLERANCE_KWH, car, StateOfChargeError, "car, kWh", "0 or more")
+    for _ in range(STEPS_PER_EVENT):
+        battery, car = battery - battery_kw * step / EFFICIENCY, car - ev_kw * step / EFFICIENCY
+    _refuse(fleet, battery < -TOLERANCE_KWH, battery, StateOfChargeError, "battery, kWh", "0 or more")
+    _refuse(fleet, car < -TOLERANCE_KWH, car, StateOfChargeError, "car, kWh", "0 or more")
     kept = fleet.backup_share * fleet.battery_kwh
     _refuse(
         fleet, (battery_kw > 0.0) & (battery < kept - TOLERANCE_KWH), battery, BackupError, "battery, kWh", "backup"
@@ -149,10 +147,8 @@ def true_floors(fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportu
 def _most(fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportunity) -> Float:
     """The most that a prosumer's hard wishes allow throughout, by energy first and power second [kW]."""
     start, hours = opportunity.local_hour, opportunity.duration_hours
-    step = hours / STEPS_PER_EVENT
-    begins = start + step * np.arange(STEPS_PER_EVENT)
-    awake = ~np.any([_asleep(fleet, begin, begin + step) for begin in begins], axis=0)
-    home = ~np.any([_away(fleet, begin, step) for begin in begins], axis=0) & fleet.ev_discharges
+    awake = ~_asleep(fleet, start, hours)
+    home = ~_away(fleet, start, hours) & fleet.ev_discharges
     room = (stored.battery_kwh - fleet.backup_share * fleet.battery_kwh) * EFFICIENCY
     target = fleet.ev_target_share * fleet.ev_kwh - fleet.ev_kw * EFFICIENCY * _until_departure(fleet, start + hours)
     drive = (stored.ev_kwh - np.maximum(target, LEAST_CAR_SHARE * fleet.ev_kwh)) * EFFICIENCY
@@ -160,22 +156,30 @@ def _most(fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpportunity) 
     return np.where(awake, battery + np.where(home, np.clip(drive / hours, 0.0, fleet.ev_kw), 0.0), 0.0)
 
 
-def _asleep(fleet: ProsumerFleet, begin: float, end: float) -> Bool:
-    """Whose blocked hours hold any part of a short time: its middle, or a boundary inside of it."""
-    found = np.zeros(len(fleet), np.bool_)
+def _moments(start: float, hours: float) -> tuple[Float, float]:
+    """(step, 1) beginnings of short times that make up an event, and their length."""
+    step = hours / STEPS_PER_EVENT
+    return (start + step * np.arange(STEPS_PER_EVENT, dtype=np.float64))[:, None], step
+
+
+def _asleep(fleet: ProsumerFleet, start: float, hours: float) -> Bool:
+    """Whose blocked hours have begun before a moment of the event, or begin in it."""
+    begins, step = _moments(start, hours)
+    found = np.zeros((len(begins), len(fleet)), np.bool_)
     for span in range(fleet.blocked_hours.shape[1]):
         first, last = fleet.blocked_hours[:, span, 0], fleet.blocked_hours[:, span, 1]
         length = np.where(last > first, last - first, last - first + 24.0)
-        found |= (begin - first) % 24.0 < length - DUST_H  # it has begun already
-        found |= (first - begin) % 24.0 < end - begin - DUST_H  # it begins meanwhile
-    return found
+        found |= (begins - first) % 24.0 < length - DUST_H
+        found |= (first - begins) % 24.0 < step - DUST_H
+    return np.asarray(found.any(axis=0), np.bool_)
 
 
-def _away(fleet: ProsumerFleet, begin: float, step: float) -> Bool:
-    """Whose car is not there for the whole of a short time."""
+def _away(fleet: ProsumerFleet, start: float, hours: float) -> Bool:
+    """Whose car is not there for the whole of an event."""
+    begins, step = _moments(start, hours)
     stay = (fleet.ev_deadline_hour - fleet.ev_arrival_hour) % 24.0
-    here = (begin - fleet.ev_arrival_hour) % 24.0
-    return ~np.isnan(stay) & (here + step > stay + DUST_H)
+    here = (begins - fleet.ev_arrival_hour) % 24.0
+    return ~np.isnan(stay) & np.asarray((here + step > stay + DUST_H).any(axis=0), np.bool_)
 
 
 def _until_departure(fleet: ProsumerFleet, end: float) -> Float:

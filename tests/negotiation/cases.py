@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
+from gridmarl.negotiation.capability import capability
 from gridmarl.negotiation.fleet import Household, ProsumerFleet, fleet_of
 from gridmarl.negotiation.living import Stored
 from gridmarl.negotiation.preferences import Assets, Preferences
@@ -43,7 +44,7 @@ def full(fleet: ProsumerFleet, hour: float = 18.0) -> Stored:
 
 def wild_fleet(rng: np.random.Generator) -> ProsumerFleet:
     """Any sizes and wishes that the schemas allow, extremes included."""
-    size = int(rng.integers(1, 25))
+    size = int(rng.integers(1, 41))
 
     def some(low: float, high: float, none: float = 0.0) -> Float:
         drawn = rng.uniform(low, high, size)
@@ -52,8 +53,8 @@ def wild_fleet(rng: np.random.Generator) -> ProsumerFleet:
         return np.where(rng.random(size) < none, 0.0, drawn)
 
     blocked = rng.uniform(0.0, 24.0, (size, 2, 2)).round(int(rng.integers(0, 3)))
-    blocked[rng.random((size, 2)) < 0.7] = np.nan
-    blocked[blocked[..., 0] == blocked[..., 1]] = np.nan
+    blocked[rng.random((size, 2)) < 0.85] = np.nan
+    blocked[(blocked[..., 0] % 24.0) == (blocked[..., 1] % 24.0)] = np.nan  # no length, or a whole day
     return ProsumerFleet(
         names=tuple(f"p{i}" for i in range(size)),
         battery_kwh=some(0.0, 40.0, 0.3),
@@ -77,12 +78,15 @@ def wild_state(rng: np.random.Generator, fleet: ProsumerFleet, hour: float) -> S
     return Stored(rng.random(len(fleet)) * fleet.battery_kwh, rng.random(len(fleet)) * fleet.ev_kwh, hour)
 
 
-def wild_opportunity(rng: np.random.Generator, fleet: ProsumerFleet) -> MarketOpportunity:
-    hour, hours = rng.integers(0, 96) / 4.0, float(rng.choice([0.25, 0.5, 1.0, 2.0, 3.75, 8.0, 24.0]))
-    power = float(rng.uniform(0.01, 1.2) * max((fleet.battery_kw + fleet.ev_kw).sum(), 0.1)) / 1000.0
-    price = float(rng.choice([0.0, 5.0, 40.0, 100.0, 1000.0]) * rng.uniform(0.5, 1.5))
-    market = str(rng.choice(["energy", "spin", "nonspin"]))
-    return opportunity(float(hour), hours, power, price, market)
+def wild_opportunity(rng: np.random.Generator, fleet: ProsumerFleet, stored: Stored) -> MarketOpportunity:
+    hour, hours = (
+        stored.hour,
+        float(rng.choice([0.25, 0.5, 1.0, 2.0, 3.75, 8.0, 24.0], p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.05, 0.05])),
+    )
+    price = float(rng.choice([0.0, 20.0, 100.0, 200.0, 400.0, 1000.0]) * rng.uniform(0.5, 1.5))
+    wanted = opportunity(float(hour), hours, 1.0, price, str(rng.choice(["energy", "spin", "nonspin"])))
+    able = max(float(capability(fleet, stored, wanted).most_kw.sum()), 0.1) / 1000.0
+    return wanted.model_copy(update={"required_capacity_mw": float(rng.uniform(0.02, 1.3)) * able})
 
 
 def three() -> ProsumerFleet:

@@ -43,7 +43,7 @@ def test_the_same_seed_draws_the_same_fleet_and_another_seed_another():
 
 def test_shares_of_owners_are_those_of_the_sources():
     fleet = draw_fleet(20_000, 1)
-    assert CAR_SHARE_UNDER_ROOF == pytest.approx(0.39 * 1.9 * 0.052 * 6)
+    assert pytest.approx(0.39 * 1.9 * 0.052 * 6) == CAR_SHARE_UNDER_ROOF
     assert (fleet.battery_kwh > 0).mean() == pytest.approx(0.60, abs=0.015)
     assert (fleet.ev_kwh > 0).mean() == pytest.approx(0.231, abs=0.015)
     assert (fleet.pv_kw > 0).all()

@@ -19,12 +19,13 @@ def hold_one(seed: int) -> tuple[str, int]:
     """One random case, negotiated, checked inside and looked at once more from outside: its outcome and size."""
     rng = np.random.default_rng([seed, 41])
     fleet = wild_fleet(rng)
-    wanted = wild_opportunity(rng, fleet)
-    stored = wild_state(rng, fleet, wanted.local_hour)
+    stored = wild_state(rng, fleet, int(rng.integers(0, 96)) / 4.0)
+    wanted = wild_opportunity(rng, fleet, stored)
     rule, strategy = RULES[seed % len(RULES)], STRATEGIES[seed % len(STRATEGIES)]
     members = int(rng.integers(1, 5))
     settings = Settings(
-        opening_share=float(rng.random()), rules=CoalitionRules(members, float(rng.choice([0.01, 0.1, 1.0, 3.0])))
+        opening_share=float(rng.random()),
+        rules=CoalitionRules(members, float(rng.choice([0.01, 0.1, 0.5, 3.0], p=[0.4, 0.4, 0.1, 0.1]))),
     )
     found = negotiate(fleet, wanted, strategy, rule=rule, settings=settings, stored=stored, seed=seed)
 
