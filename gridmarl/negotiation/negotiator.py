@@ -39,6 +39,7 @@ from gridmarl.negotiation.preferences import Preferences
 from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.schemas import PRICE_LIMIT_PER_MWH, MarketOpportunity
 from gridmarl.negotiation.selection import CoalitionRules
+from gridmarl.negotiation.strategies import strategy_of
 from gridmarl.scenario.model import Model
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Float, Float32
 
@@ -88,6 +89,7 @@ class NegotiatorAgent:
 
     def __init__(self, **settings: object) -> None:
         self.settings = NegotiatorSettings.parse(settings, "negotiate")
+        self.strategy = strategy_of(self.settings.strategy)
         self.codecs: Mapping[str, str] = {"prosumer": "assets"}
         self.negotiations: list[Negotiation] = []
         self.desks: dict[str, HomeDesk] = {}
@@ -175,7 +177,7 @@ class NegotiatorAgent:
         )
         settings = Settings(rules=self.rules)
         seed = self._seed * 1009 + t
-        found = negotiate(fleet, opportunity, self.settings.strategy, settings=settings, stored=stored, seed=seed)
+        found = negotiate(fleet, opportunity, self.strategy, settings=settings, stored=stored, seed=seed)
         self.negotiations.append(found)
         if not found.table.selection.members.any():
             self._refused[t + first] = price_per_mwh
