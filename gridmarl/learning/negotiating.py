@@ -3,7 +3,7 @@
 The twin of :mod:`gridmarl.negotiation.environment` for our own learners. As a row is one prosumer, whoever sits where
 says nothing, and one network for all comes without seat numbers. Entries that are not on a menu decline. Rewards are
 surpluses over what the market would pay for all that a prosumer could hold, so that large and small homes, energy and
-reserve, count alike.
+reserve, count alike; less what a strained wish is worth, where the recipe says so.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Negotiations:
         Prosumers at a table.
     rule : str
         How they are paid.
+    wish : float
+        What strain costs beside the money, see :class:`gridmarl.negotiation.game.Game`.
 
     Raises
     ------
@@ -47,11 +49,11 @@ class Negotiations:
     resumable = False
     state_size = 0
 
-    def __init__(self, num_envs: int, size: int = 24, rule: SettlementRule = "uniform") -> None:
+    def __init__(self, num_envs: int, size: int = 24, rule: SettlementRule = "uniform", wish: float = 0.0) -> None:
         if num_envs % size:
             raise TrainingError("prosumers", num_envs, f"a multiple of {size}, a table's", "correct num_envs or seeds")
         self.num_envs, self.size = num_envs, size
-        self.game = Game(size, rule)
+        self.game = Game(size, rule, wish)
         self.groups: Mapping[str, GroupSpec] = {
             HOME: GroupSpec(HOME, (HOME,), len(OBSERVATION), ActionSpec(choices=ENTRIES), np.ones(1))
         }

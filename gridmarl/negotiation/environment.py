@@ -32,13 +32,17 @@ class NegotiationEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):
         Prosumers.
     rule : str
         How members are paid: uniform, margin-share, pay-as-bid, vcg or shapley.
+    wish : float
+        What strain costs beside the money, see :class:`gridmarl.negotiation.game.Game`.
     settings : Settings, optional
     """
 
     metadata = METADATA
 
-    def __init__(self, size: int = 24, rule: SettlementRule = "uniform", settings: Settings | None = None) -> None:
-        self.game = Game(size, rule, settings)
+    def __init__(
+        self, size: int = 24, rule: SettlementRule = "uniform", wish: float = 0.0, settings: Settings | None = None
+    ) -> None:
+        self.game = Game(size, rule, wish, settings)
         width = len(str(size))
         self.possible_agents: list[str] = [f"home_{number:0{width}d}" for number in range(1, size + 1)]
         self.agents: list[str] = []
@@ -92,7 +96,7 @@ class NegotiationEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):
         if now.over:
             books = self.game.books(now)
             for agent, gain, paid, kw in zip(
-                self.agents, self.game.surplus(now, books), books.payments, now.table.selection.kw, strict=True
+                self.agents, self.game.reward(now, books), books.payments, now.table.selection.kw, strict=True
             ):
                 rewards[agent] = float(gain)
                 infos[agent] |= {"payment": float(paid), "committed_kw": float(kw)}
@@ -128,7 +132,7 @@ class NegotiationEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):
 
 
 def negotiation_env(
-    size: int = 24, rule: SettlementRule = "uniform", settings: Settings | None = None
+    size: int = 24, rule: SettlementRule = "uniform", wish: float = 0.0, settings: Settings | None = None
 ) -> NegotiationEnv:
     """A negotiation among prosumers as a PettingZoo ``ParallelEnv``; see :class:`NegotiationEnv`.
 
@@ -139,7 +143,7 @@ def negotiation_env(
     >>> env.agents[0], int(observations["home_1"]["action_mask"][0])
     ('home_1', 1)
     """
-    return NegotiationEnv(size, rule, settings)
+    return NegotiationEnv(size, rule, wish, settings)
 
 
 parallel_env = negotiation_env

@@ -14,7 +14,7 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.negotiation.adoption import Adoption
-from gridmarl.negotiation.capability import Capability, capability
+from gridmarl.negotiation.capability import DUST_KW, Capability, capability
 from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, usual_day
 from gridmarl.negotiation.menu import DEPTHS, MARKS, Menus, build_menus, entry
@@ -138,6 +138,9 @@ class Game:
         Prosumers at the table.
     rule : str
         How they are paid.
+    wish : float
+        What it costs a prosumer to give all that it could rather than what it prefers, beside the money that is in its
+        floor: a share of what the market would pay for all that it could hold.
     settings : Settings, optional
         The opening price is drawn for each game.
 
@@ -147,12 +150,14 @@ class Game:
         Where there are too few for any coalition.
     """
 
-    def __init__(self, size: int, rule: SettlementRule = "uniform", settings: Settings | None = None) -> None:
+    def __init__(
+        self, size: int, rule: SettlementRule = "uniform", wish: float = 0.0, settings: Settings | None = None
+    ) -> None:
         self.settings = settings or Settings()
         if size < self.settings.rules.least_members:
             least = self.settings.rules.least_members
             raise ScenarioError("prosumers at a table", size, f"at least {least}", "seat more")
-        self.size, self.rule = size, rule
+        self.size, self.rule, self.wish = size, rule, wish
         self._days: dict[int, tuple[ProsumerFleet, tuple[Stored, ...]]] = {}
 
     def begin(self, seed: int) -> Round:
@@ -192,13 +197,21 @@ class Game:
         deal = Deal(table.bids, table.offers, table.selection, table.opportunity, table.opening_per_mwh, rules)
         return settle(deal, self.rule)
 
-    def surplus(self, now: Round, books: Books) -> Float:
-        """(prosumer,) $ that each gains above its cost, before rounding to cents."""
-        kw, hours = now.table.selection.kw, now.table.opportunity.duration_hours
-        return books.agreed_per_mwh * kw * hours / KW_PER_MW - now.able.cost(kw)
+    def reward(self, now: Round, books: Books) -> Float:
+        """(prosumer,) $ that each gains above its cost, before rounding to cents, less what its soft wish is worth."""
+        one, kw, able = now.table.opportunity, now.table.selection.kw, now.able
+        gain = books.agreed_per_mwh * kw * one.duration_hours / KW_PER_MW - able.cost(kw)
+        beyond, room = np.maximum(kw - able.preferred_kw, 0.0), able.most_kw - able.preferred_kw
+        strain = np.divide(beyond, room, out=np.zeros(self.size), where=room > DUST_KW)
+        return gain - self.wish * np.clip(strain, 0.0, 1.0) * self.most(now)
 
     def share(self, now: Round, books: Books) -> Float:
         """(prosumer,) the same over what the market would pay for all that it could hold; 0 without anything."""
+        most = self.most(now)
+        return np.divide(self.reward(now, books), most, out=np.zeros(self.size), where=most > 1e-9)
+
+    @staticmethod
+    def most(now: Round) -> Float:
+        """(prosumer,) $ that the market would pay for all that each could hold."""
         one = now.table.opportunity
-        most = one.market_price_mwh * now.able.most_kw * one.duration_hours / KW_PER_MW
-        return np.divide(self.surplus(now, books), most, out=np.zeros(self.size), where=most > 1e-9)
+        return one.market_price_mwh * now.able.most_kw * one.duration_hours / KW_PER_MW
