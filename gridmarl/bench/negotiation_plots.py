@@ -1,4 +1,4 @@
-"""Pictures of one negotiation: what was offered round by round, who is paid how much, what a settlement rule changes."""
+"""Pictures of one negotiation: offers round by round, who is paid how much, what a settlement rule changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def rounds_picture(found: Negotiation) -> Picture:
         for number, axes in enumerate(panels, start=1):
             _round(axes, found, number)
         panels[0].set_ylabel("$/MWh")
-        panels[0].legend(frameon=False, fontsize=7, loc="upper left")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, frameon=False, fontsize=7, loc="outside lower center", ncols=len(names))
 
     return Picture(f"{found.opportunity.opportunity_id}, round by round: {found.table.selection.outcome}", draw, 3.4)
 
@@ -43,7 +44,9 @@ def _round(axes: Axes, found: Negotiation, number: int) -> None:
     left, asks = right - offers.kw[order], offers.ask_per_mwh[order]
     taken = table.selection.kw[order] > DUST_KW
     for these, ink, name in ((taken, TAKEN_INK, "taken"), (~taken, BARE_INK, "not needed")):
-        axes.bar(left[these], asks[these], (right - left)[these], align="edge", color=ink, alpha=SHADE, lw=0, label=name)
+        axes.bar(
+            left[these], asks[these], (right - left)[these], align="edge", color=ink, alpha=SHADE, lw=0, label=name
+        )
     axes.step(np.append(left, right[-1:]), np.append(asks, asks[-1:]), where="post", color=INK, lw=1.0)
     axes.axvline(required, color=BEFORE_INK, lw=1.2, ls="--", label="required")
     axes.axhline(market, color=PRICE_INK, lw=1.2, label="market's price")

@@ -104,7 +104,10 @@ def compare_strategies(
                 found = negotiate(fleet, one, player, settings=settings, stored=stored, seed=1009 * seed + number_)
                 rows[player.name].append(_row(found))
         stage.advance(1)
-    values = {n: dict(zip(COLUMNS, np.array(found, np.float64).T, strict=True)) for n, found in rows.items()}
+    values: dict[str, Mapping[str, Float]] = {}
+    for name, found_rows in rows.items():
+        columns: list[Float] = list(np.array(found_rows, np.float64).T)
+        values[name] = {column: one for column, one in zip(COLUMNS, columns, strict=True)}  # noqa: C416  # str keys
     return StrategiesCompared(values, size, settings)
 
 

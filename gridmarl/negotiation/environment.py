@@ -21,8 +21,8 @@ METADATA: dict[str, Any] = {"name": "gridmarl_negotiation_v0", "render_modes": [
 class NegotiationEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):
     """Prosumers that answer a market opportunity.
 
-    Each episode draws a fleet, an opportunity and an opening price. An action is an entry of one's own menu, 0 declines.
-    Which entries there are says ``action_mask``, beside the ``observation``
+    Each episode draws a fleet, an opportunity and an opening price. An action is an entry of one's own menu; 0
+    declines. ``action_mask`` says which entries there are; it stands beside the ``observation``
     (:data:`gridmarl.negotiation.game.OBSERVATION`) and in the infos. All leave together when the negotiation ends, with
     their surplus in dollars as reward; before, it is 0.
 
@@ -48,7 +48,7 @@ class NegotiationEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):
         self.agents: list[str] = []
         self.max_cycles = self.game.settings.most_rounds
         self.render_mode: str | None = None
-        seen = {
+        seen: dict[str, spaces.Space[Any]] = {
             "observation": spaces.Box(-HIGHEST, HIGHEST, (len(OBSERVATION),), np.float32),
             "action_mask": spaces.Box(0, 1, (ENTRIES,), np.int8),
         }
@@ -112,7 +112,9 @@ class NegotiationEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):
         legal = np.flatnonzero(self._now.menus.valid[number])
         if agent not in actions or int(actions[agent]) not in legal:
             allowed = ", ".join(map(str, legal))
-            raise ActionError(f"action of {agent!r}", actions.get(agent), allowed, "look at its action_mask; 0 declines")
+            raise ActionError(
+                f"action of {agent!r}", actions.get(agent), allowed, "look at its action_mask; 0 declines"
+            )
         return int(actions[agent])
 
     def _seen(self, now: Round) -> dict[str, dict[str, np.ndarray]]:

@@ -157,7 +157,8 @@ class Game:
         if size < self.settings.rules.least_members:
             least = self.settings.rules.least_members
             raise ScenarioError("prosumers at a table", size, f"at least {least}", "seat more")
-        self.size, self.rule, self.wish = size, rule, wish
+        self.size, self.wish = size, wish
+        self.rule: SettlementRule = rule
         self._days: dict[int, tuple[ProsumerFleet, tuple[Stored, ...]]] = {}
 
     def begin(self, seed: int) -> Round:

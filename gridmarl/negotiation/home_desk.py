@@ -174,7 +174,7 @@ class HomeDesk:
         return self.seats.facts.stored_energy_price_per_mwh
 
     def _battery_cost(self, last: int) -> float:
-        """Wear, and what energy is worth after so many intervals: sun that finds no room, else what is left at the end."""
+        """Wear, and what energy is worth so many intervals from now: sun without room, else what is left at the end."""
         assert self.battery is not None
         full, look = self.battery.soc_max * self.battery.capacity_mwh, self.outlook
         lost = (look.most_mwh[last + 1 :] >= full - DUST_MW) & (look.refill_mwh[last:] > 0.0)

@@ -11,8 +11,8 @@ Notes
 -----
 What the aggregator hears are bids, no more: kW and asks. Its opportunities come from the public forecast, and from the
 loading of the transformer, which everybody behind it sees. The market pays every home's own meter; the aggregator's
-books (``negotiations``) say how an hour's revenue would be shared, and move no money in the market's accounts. Wishes are
-no part of a world: they are drawn by the seed, or conservative, and bind this player where others know of none.
+books (``negotiations``) say how an hour's revenue would be shared, and move no money in the market's accounts. Wishes
+are no part of a world: they are drawn by the seed, or conservative, and bind this player where others know of none.
 """
 
 from __future__ import annotations
@@ -60,11 +60,15 @@ class NegotiatorSettings(Model):
     wishes: Literal["drawn", "conservative"] = Field("drawn", description="of the homes, which no world states")
     event_h: float = Field(1.0, gt=0, description="length of what is negotiated about")
     horizon_h: float = Field(24.0, gt=0, description="how far homes look ahead")
-    notice_h: float = Field(2.0, gt=0, description="how long before an hour it may be negotiated about; forecasts err less")
+    notice_h: float = Field(
+        2.0, gt=0, description="how long before an hour it may be negotiated about; forecasts err less"
+    )
     events: int = Field(6, ge=0, description="negotiations at most, each time it looks; 0: the same homes, alone")
     wanted_kw: float = Field(1.0, gt=0, description="asked for, for each home")
     relief_per_mwh: float = Field(0.0, ge=0, description="offered for relief of a transformer near its rating; 0: none")
-    cars_discharge: bool = Field(False, description="whether cars offer energy; it must be bought back before they leave")
+    cars_discharge: bool = Field(
+        False, description="whether cars offer energy; it must be bought back before they leave"
+    )
 
 
 class NegotiatorAgent:

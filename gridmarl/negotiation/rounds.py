@@ -159,7 +159,7 @@ def collect_bids(table: Table, private: Private, settings: Settings) -> Table:
 
 
 def with_bids(table: Table, choices: Int, kw: Float, ask_per_mwh: Float) -> Table:
-    """The table once everybody has picked: indices, and the (prosumer,) power and price that the menus say they mean."""
+    """The table once everybody has picked: indices, and the (prosumer,) power and price that menus say they mean."""
     return replace(table, bids=table.bids.renewed(Offers(kw, ask_per_mwh)), choices=choices)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from gridmarl.units import KW_PER_MW
 RNG = np.random.default_rng(0)
 
 
-def ended(env: NegotiationEnv, seed: int) -> tuple[dict[str, float], dict[str, dict[str, object]]]:
+def ended(env: NegotiationEnv, seed: int) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
     """Play the rule to the end; last rewards and infos."""
     env.reset(seed=seed)
     rewards, infos = {}, {}
@@ -162,11 +163,9 @@ def test_the_twin_plays_the_same_game() -> None:
 def test_the_twin_takes_illegal_entries_for_declining_and_begins_anew_in_the_same_step() -> None:
     twin = Negotiations(20, 10)
     twin.reset(0)
-    for _ in range(6):
+    step = twin.step({HOME: np.full((20, 1), ENTRIES - 1)})
+    while not step.terminated.any():
         step = twin.step({HOME: np.full((20, 1), ENTRIES - 1)})
-        if step.terminated.any():
-            break
-    assert step.terminated.any()
     ends = step.terminated
     assert not np.array_equal(step.observations[HOME][ends], step.next_observations[HOME][ends])
     assert np.array_equal(step.observations[HOME][~ends], step.next_observations[HOME][~ends])

@@ -25,9 +25,14 @@ from gridmarl.negotiation.preferences import Preferences
 from gridmarl.negotiation.strategies import Rule
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import HOME, street
+from tests.environment.worlds import Settings
 
 TOLERANCE_MWH = 1e-9
-PEAK = {"demand": {}, "sun": {"shape": "solar", "maximum": 1}, "price": {"unit": "per_mwh", "shape": "price", "scale": 4}}
+PEAK = {
+    "demand": {},
+    "sun": {"shape": "solar", "maximum": 1},
+    "price": {"unit": "per_mwh", "shape": "price", "scale": 4},
+}
 
 
 def with_agent(agent: NegotiatorAgent) -> Team:
@@ -38,10 +43,10 @@ def played(agent: NegotiatorAgent, world: Scenario | str, seed: int = 0) -> Traj
     return rollout(world, with_agent(agent), seed=seed)
 
 
-def homes(count: int, **changed: object) -> list[dict[str, object]]:
+def homes(count: int, **changed: object) -> list[Settings]:
     """Homes of one make; the first one's battery may be another."""
-    found = [{**HOME, "name": f"home_{number}"} for number in range(count)]
-    found[0] = {**found[0], "battery": {**HOME["battery"], **changed}}  # pyright: ignore[reportGeneralTypeIssues]
+    found: list[Settings] = [{**HOME, "name": f"home_{number}"} for number in range(count)]
+    found[0] = {**found[0], "battery": {**HOME["battery"], **changed}}
     return found
 
 
@@ -107,8 +112,10 @@ def test_it_costs_the_neighbourhood_less_than_self_consumption() -> None:
         ours.append(resource_cost(played(NegotiatorAgent(), "duck-curve", seed)))
         alone.append(resource_cost(played(NegotiatorAgent(events=0), "duck-curve", seed)))
         rule.append(resource_cost(rollout("duck-curve", "self-consumption", seed=seed)))
-    print(f"\nresource cost, $ a day: negotiate {np.round(ours, 2)}, the same homes alone {np.round(alone, 2)}, "
-          f"self-consumption {np.round(rule, 2)}")
+    print(
+        f"\nresource cost, $ a day: negotiate {np.round(ours, 2)}, the same homes alone {np.round(alone, 2)}, "
+        f"self-consumption {np.round(rule, 2)}"
+    )
     assert np.mean(ours) < np.mean(rule)
 
 
@@ -137,8 +144,10 @@ def test_what_is_private_to_a_home_that_declines_changes_nothing_for_the_others(
     for a, b in zip(one.negotiations, two.negotiations, strict=True):
         assert np.array_equal(a.books.payments, b.books.payments)
         assert np.array_equal(a.able.unit_cost_per_mwh[1:], b.able.unit_cost_per_mwh[1:])
-    assert any(a.able.unit_cost_per_mwh[0] != b.able.unit_cost_per_mwh[0] for a, b in zip(
-        one.negotiations, two.negotiations, strict=True))
+    assert any(
+        a.able.unit_cost_per_mwh[0] != b.able.unit_cost_per_mwh[0]
+        for a, b in zip(one.negotiations, two.negotiations, strict=True)
+    )
 
 
 def test_what_is_private_to_a_home_reaches_others_by_its_bids() -> None:
