@@ -23,7 +23,7 @@ RULES = CoalitionRules()
 
 @pytest.fixture(scope="module")
 def measured() -> Measured:
-    return measure_negotiation(Study(fleets=(1, 2), opportunities=60, tuning=60))
+    return measure_negotiation(Study(fleets=(11, 12), opportunities=60, tuning=60))
 
 
 def able(prices: list[float], comfort: float = 0.0) -> Capability:
@@ -103,6 +103,6 @@ def test_the_rule_reaches_what_is_promised_on_six_hundred_opportunities():
 
 @pytest.mark.slow
 def test_choosing_at_random_is_worse_than_the_rule():
-    rule, random = (measure_negotiation(Study(fleets=(1,), strategy=name)) for name in ("rule", "random"))
+    rule, random = (measure_negotiation(Study(fleets=(11,), strategy=name)) for name in ("rule", "random"))
     assert random.success() < rule.success()
     assert random.gap_closed().value < rule.gap_closed().low  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
