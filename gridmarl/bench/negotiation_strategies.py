@@ -130,7 +130,7 @@ def strategies_table(found: StrategiesCompared) -> Table:
 
     names = list(found.values)
     count = len(found.of(names[0], "full"))
-    title = f"[bold]{count} opportunities, fleets of {found.size}: who picks from the menus[/bold]"
+    title = f"\n[bold]{count} opportunities, fleets of {found.size}: who picks from the menus[/bold]"
     table = Table("", *names, title=title, title_justify="left", box=None, pad_edge=False)
 
     def mean(name: str, column: str) -> float:
