@@ -11,7 +11,7 @@ Notes
 -----
 What the aggregator hears are bids, no more: kW and asks. Its opportunities come from the public forecast, and from the
 loading of the transformer, which everybody behind it sees. The market pays every home's own meter; the aggregator's
-books (``negotiations``) say how an hour's revenue would be shared, and move no money in the market's accounts. Wishes
+books (of ``led``) say how an hour's revenue would be shared, and move no money in the market's accounts. Wishes
 are no part of a world: they are drawn by the seed, or conservative, and bind this player where others know of none.
 """
 
@@ -81,7 +81,7 @@ class NegotiatorAgent:
 
     Attributes
     ----------
-    negotiations : list of Negotiation
+    led : list of Negotiation
         Of this episode, in the order they were led.
     """
 
@@ -95,7 +95,7 @@ class NegotiatorAgent:
         self.settings = NegotiatorSettings.parse(settings, "negotiate")
         self.strategy = strategy_of(self.settings.strategy)
         self.codecs: Mapping[str, str] = {"prosumer": "assets"}
-        self.negotiations: list[Negotiation] = []
+        self.led: list[Negotiation] = []
         self.desks: dict[str, HomeDesk] = {}
         self._usual = SelfConsumption()
         self._served: set[int] = set()  # first intervals of hours that a coalition serves
@@ -104,7 +104,7 @@ class NegotiatorAgent:
     def begin(self, seats: Seats, seed: int) -> None:
         """Let every home sit down with its own seat and its own wishes."""
         self._seats, self._seed = seats, seed
-        self.negotiations, self._served, self._refused = [], set(), {}
+        self.led, self._served, self._refused = [], set(), {}
         self._usual.begin(seats, seed)
         wishes = self._wishes(len(seats.played), seed)
         owners = {seat: owner for owner, names in seats.owners.items() for seat in names}
@@ -182,7 +182,7 @@ class NegotiatorAgent:
         settings = Settings(rules=self.rules)
         seed = self._seed * 1009 + t
         found = negotiate(fleet, opportunity, self.strategy, settings=settings, stored=stored, seed=seed)
-        self.negotiations.append(found)
+        self.led.append(found)
         if not found.table.selection.members.any():
             self._refused[t + first] = price_per_mwh
             return

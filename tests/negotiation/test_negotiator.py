@@ -69,7 +69,7 @@ def test_a_day_of_negotiations_forms_coalitions_and_delivers_what_they_promise(
     day: tuple[NegotiatorAgent, Trajectory],
 ) -> None:
     agent, _ = day
-    formed = [one for one in agent.negotiations if one.table.selection.members.any()]
+    formed = [one for one in agent.led if one.table.selection.members.any()]
     assert formed
     assert all(int(one.table.selection.members.sum()) >= 3 for one in formed)
     promised = sum(float(desk.promised_mw[:-1].sum()) * desk.seats.facts.interval_h for desk in agent.desks.values())
@@ -124,7 +124,7 @@ def test_the_same_seed_negotiates_the_same() -> None:
     first, second, other = NegotiatorAgent(), NegotiatorAgent(), NegotiatorAgent()
     a, b, c = played(first, world), played(second, world), played(other, world, seed=5)
     assert np.array_equal(a.results, b.results)
-    assert [one.to_dict() for one in first.negotiations] == [one.to_dict() for one in second.negotiations]
+    assert [one.to_dict() for one in first.led] == [one.to_dict() for one in second.led]
     assert not np.array_equal(a.results, c.results)
 
 
@@ -140,13 +140,12 @@ def test_what_is_private_to_a_home_that_declines_changes_nothing_for_the_others(
         powers = [d.of_seat(f"home_{number}", "battery_mw") for _, d in days]
         assert np.array_equal(*powers)
     (one, _), (two, _) = days
-    assert len(one.negotiations) == len(two.negotiations) > 0
-    for a, b in zip(one.negotiations, two.negotiations, strict=True):
+    assert len(one.led) == len(two.led) > 0
+    for a, b in zip(one.led, two.led, strict=True):
         assert np.array_equal(a.books.payments, b.books.payments)
         assert np.array_equal(a.able.unit_cost_per_mwh[1:], b.able.unit_cost_per_mwh[1:])
     assert any(
-        a.able.unit_cost_per_mwh[0] != b.able.unit_cost_per_mwh[0]
-        for a, b in zip(one.negotiations, two.negotiations, strict=True)
+        a.able.unit_cost_per_mwh[0] != b.able.unit_cost_per_mwh[0] for a, b in zip(one.led, two.led, strict=True)
     )
 
 
@@ -155,15 +154,15 @@ def test_what_is_private_to_a_home_reaches_others_by_its_bids() -> None:
     for change in ({}, {"wear_per_kwh": 0.5}):
         agent = NegotiatorAgent(wishes="drawn")
         played(agent, street(prosumers=homes(4, **change), profiles=PEAK))
-        payments.append([one.table.bids.last.kw.tolist() for one in agent.negotiations])
+        payments.append([one.table.bids.last.kw.tolist() for one in agent.led])
     assert payments[0] != payments[1], "otherwise the test above could not fail"
 
 
 def test_fewer_homes_than_a_coalition_needs_live_alone() -> None:
     agent = NegotiatorAgent()
     played(agent, street(profiles=PEAK))
-    assert agent.negotiations
-    assert not any(one.table.selection.members.any() for one in agent.negotiations)
+    assert agent.led
+    assert not any(one.table.selection.members.any() for one in agent.led)
 
 
 def test_conservative_homes_keep_half_of_their_batteries() -> None:
