@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
+from gridmarl.catalogue import shipped
 from gridmarl.errors import PolicyError
 from gridmarl.learning.negotiating import Negotiations
 from gridmarl.learning.recipe import load_recipe
@@ -17,7 +19,7 @@ from gridmarl.learning.trainer import train
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.game import Game
-from gridmarl.negotiation.learned import WEIGHTS, Learned
+from gridmarl.negotiation.learned import SHIPPED, WEIGHTS, Learned
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.rounds import context_of
 from gridmarl.negotiation.strategies import strategy_of
@@ -76,6 +78,19 @@ def test_a_few_steps_of_the_recipe_leave_weights_that_it_can_play(tmp_path: Path
 def test_the_recipe_learns_in_the_twin() -> None:
     recipe = load_recipe("negotiate")
     assert isinstance(task_of(recipe, None).make(recipe.num_envs, "train"), Negotiations)
+
+
+def test_the_shipped_weights_are_the_shipped_recipes() -> None:
+    report = json.loads((shipped("training") / "policies" / SHIPPED / "training.json").read_text("utf-8"))
+    assert report["recipe"] == load_recipe("negotiate").model_dump(mode="json")
+    assert report["metrics"]["test"]["scaled"] > 0.0
+
+
+def test_it_strains_fewer_wishes_than_drawing_does() -> None:
+    found = compare_strategies(("rule", "learned", "random"), size=100, fleets=(4,), opportunities=40)
+    kept = {name: found.of(name, "soft_kept").sum() / found.of(name, "members").sum() for name in found.values}
+    print(f"\nmembers whose soft wish is kept: { {name: round(float(share), 3) for name, share in kept.items()} }")
+    assert kept["learned"] > kept["random"]
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
