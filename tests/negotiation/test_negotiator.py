@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmarl.agents.load import load_agent
+from gridmarl.agents.rules import Rule as IdleRule
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import Team, load_team
 from gridmarl.environment.core import Core
@@ -24,7 +25,7 @@ from gridmarl.negotiation.negotiator import NegotiatorAgent
 from gridmarl.negotiation.preferences import Preferences
 from gridmarl.negotiation.strategies import Rule
 from gridmarl.scenario.scenario import Scenario
-from tests.environment.homes import HOME, street
+from tests.environment.homes import HOME, street, streets
 from tests.environment.worlds import Settings
 
 TOLERANCE_MWH = 1e-9
@@ -176,6 +177,24 @@ def test_cars_that_discharge_leave_in_time() -> None:
     trajectory = played(agent, street(prosumers=homes(4), profiles=PEAK, intervals=48))
     assert any(desk.promised_car_mw.any() for desk in agent.desks.values())
     assert sum(trajectory.of_seat(f"home_{n}", "missing_cost").sum() for n in range(4)) == pytest.approx(0.0, abs=1e-9)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(world=streets(), cars=st.booleans())
+def test_on_any_street_batteries_stay_in_their_windows_and_deadlines_are_kept_as_idle_cars_keep_them(
+    world: Scenario, cars: bool
+) -> None:
+    agent = NegotiatorAgent(cars_discharge=cars)
+    ours = played(agent, world)
+    idle = rollout(world, Team({**load_team("negotiate").agents, "prosumer": IdleRule("idle")}, "idle"), seed=0)
+    for name, desk in agent.desks.items():
+        if desk.battery:
+            soc = ours.of_seat(f"{name}.battery", "soc")
+            assert soc.min() >= desk.battery.soc_min - TOLERANCE_MWH
+            assert soc.max() <= desk.battery.soc_max + TOLERANCE_MWH
+        if desk.car:
+            missing = [one.of_seat(f"{name}.ev", "missing_cost").sum() for one in (ours, idle)]
+            assert missing[0] <= missing[1] + 1e-6
 
 
 def test_a_desk_holds_one_home_alone() -> None:
