@@ -17,7 +17,7 @@ from gridmarl.errors import PrivacyError
 from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, Household
 from gridmarl.negotiation.preferences import Assets, Preferences
 from gridmarl.scenario.participants import Battery, ElectricVehicle
-from gridmarl.units import KW_PER_MW, Float
+from gridmarl.units import KW_PER_MW, Bool, Float
 
 CAUTION: Final = 0.9
 """Share of its expected surplus that a home counts on."""
@@ -160,11 +160,11 @@ class HomeDesk:
         return KW_PER_MW * max(energy, self.car.soc_min * self.car.capacity_mwh)
 
     def asks_per_mwh(self, first: int, last: int) -> float:
-        """What a MWh of an event must bring: what it wishes, at least what delivering and storing it again costs."""
+        """What a MWh of an event must bring: what it wishes, costs, and would bring in another hour."""
         costs = [self.wishes.minimum_price_per_mwh]
         after = self.outlook.price_per_mwh[last:]
         if self.battery:
-            costs.append(self._battery_cost(last))
+            costs += [self._battery_cost(last), self._elsewhere_per_mwh(first, last)]
         if self.car and self.offers_car:
             costs.append(_cycle(self.car, float(after.min()) if len(after) else self._left_per_mwh))
         return max(costs)
@@ -173,14 +173,37 @@ class HomeDesk:
     def _left_per_mwh(self) -> float:
         return self.seats.facts.stored_energy_price_per_mwh
 
+    def _elsewhere_per_mwh(self, first: int, last: int) -> float:
+        """What its energy would bring in the last of the hours that it could serve instead, dearest first.
+
+        Between two times at which sun finds no room the same energy is sold only once.
+        """
+        assert self.battery is not None
+        look, t, n = self.outlook, self.seats.interval, last - first
+        lost = np.flatnonzero(self._no_room())
+        begin = int(max((k + 1 for k in lost if k < first), default=0))
+        end = int(min((k for k in lost if k >= last), default=len(look.price_per_mwh)))
+        spare = max(look.most_mwh[first] - max(look.needed_mwh[last], self.backup_mwh), 0.0)
+        an_hour = WEAR_AT * self.battery.power_mw * n * self.seats.facts.interval_h / self.battery.discharge_efficiency
+        starts = range(begin + (first - begin) % n, end - n + 1, n)
+        free = [k for k in starts if k != first and not self.promised_mw[t + k : t + k + n].any()]
+        others = sorted((float(look.price_per_mwh[k : k + n].mean()) for k in free), reverse=True)
+        served = max(1, int(np.ceil(spare / an_hour)))
+        return others[served - 1] if served <= len(others) else 0.0
+
+    def _no_room(self) -> Bool:
+        """(interval,) whether its own sun finds the battery full then."""
+        assert self.battery is not None
+        full = self.battery.soc_max * self.battery.capacity_mwh
+        return (self.outlook.most_mwh[1:] >= full - DUST_MW) & (self.outlook.refill_mwh > 0.0)
+
     def _battery_cost(self, last: int) -> float:
         """Wear, and what energy is worth so many intervals from now: sun without room, else what is left at the end."""
         assert self.battery is not None
-        full, look = self.battery.soc_max * self.battery.capacity_mwh, self.outlook
-        lost = (look.most_mwh[last + 1 :] >= full - DUST_MW) & (look.refill_mwh[last:] > 0.0)
+        lost = self._no_room()[last:]
         if not lost.any():
             return _wear(self.battery) + self._left_per_mwh / self.battery.discharge_efficiency
-        cheapest_sun = max(float(look.price_per_mwh[last:][lost].min()), 0.0)
+        cheapest_sun = max(float(self.outlook.price_per_mwh[last:][lost].min()), 0.0)
         return _cycle(self.battery, min(cheapest_sun, self._left_per_mwh))
 
     def promise(self, first: int, last: int, battery_kw: float, car_kw: float) -> None:
@@ -227,7 +250,7 @@ class HomeDesk:
         """Whether serving its own load now saves more than the energy and the wear are worth."""
         connection, prices = self.seats.facts.connection, self.outlook.price_per_mwh
         bought = float(prices[0]) + (connection.import_fee_per_mwh if connection else 0.0)
-        return bought >= self._battery_cost(1)
+        return bought >= max(self._battery_cost(1), self._elsewhere_per_mwh(0, 1))
 
     def _charging_mw(self) -> float:
         """Charging now, of the cheapest way to be ready in time (its own wear and the public forecast of prices)."""

@@ -4,8 +4,9 @@ Once an hour the aggregator looks at the public price forecast. It takes the dea
 about yet, dearest first, and opens a negotiation about each: every home's menu is made from its own seat alone
 (:mod:`gridmarl.negotiation.home_desk`), rounds lead to a coalition, and what the members promise becomes the powers of
 their batteries in that hour. Where the transformer was near its rating in the last interval, relief in the coming hour
-is asked for first. Otherwise a home stores its own sun, serves its own load with what no promise needs, and charges its
-car in the cheapest way that keeps the deadline.
+is asked for first, if the team's file says what that is worth. Otherwise a home stores its own sun, serves its own load
+where that pays with what no promise needs, and charges its car in the cheapest way that keeps the deadline. What of the
+outcome is the negotiation's tells ``events: 0``, the same homes alone.
 
 Notes
 -----

@@ -141,6 +141,7 @@ def test_what_is_private_to_a_home_that_declines_changes_nothing_for_the_others(
         powers = [d.of_seat(f"home_{number}", "battery_mw") for _, d in days]
         assert np.array_equal(*powers)
     (one, _), (two, _) = days
+    assert any(found.table.selection.members[1:].any() for found in one.led), "others did form coalitions"
     assert len(one.led) == len(two.led) > 0
     for a, b in zip(one.led, two.led, strict=True):
         assert np.array_equal(a.books.payments, b.books.payments)
