@@ -42,6 +42,18 @@ def test_a_negotiation_by_it_passes_every_check() -> None:
     assert any(one.table.selection.members.any() for one in found)
 
 
+def test_households_that_answer_in_groups_pick_what_they_pick_together() -> None:
+    graph = pytest.importorskip("gridmarl.negotiation.graph")
+    game = Game(30)
+    for seed in range(3):
+        now = game.begin(seed)
+        tables = graph.lead_in_graph(
+            now.table.opportunity, graph.Households(now.menus, Learned()), now.settings, per_task=7
+        )
+        first = Learned().choose(now.menus, context_of(now.table, now.settings), np.random.default_rng(0))
+        assert np.array_equal(tables[0].choices, first)
+
+
 def test_households_earn_more_by_it_than_by_the_rule_and_the_aggregator_less() -> None:
     found = compare_strategies(("rule", "learned"), size=100, fleets=(1, 2), opportunities=60)
     gain, loss = found.gain("learned", "rule", "surplus"), found.gain("learned", "rule", "profit")
