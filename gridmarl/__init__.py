@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gridmarl.learning.trainer import train
     from gridmarl.market.auction import Clearing, clear
     from gridmarl.negotiation.cycle import negotiate
+    from gridmarl.negotiation.environment import negotiation_env
     from gridmarl.scenario.scenario import Scenario
 
     __version__: str
@@ -37,6 +38,7 @@ __all__ = [
     "env",
     "load_agent",
     "negotiate",
+    "negotiation_env",
     "parallel_env",
     "rollout",
     "train",
@@ -54,6 +56,7 @@ _HOMES = {
     "env": "gridmarl.agents.make:env",
     "load_agent": "gridmarl.agents.load:load_agent",
     "negotiate": "gridmarl.negotiation.cycle:negotiate",
+    "negotiation_env": "gridmarl.negotiation.environment:negotiation_env",
     "parallel_env": "gridmarl.agents.make:parallel_env",
     "rollout": "gridmarl.evaluation.rollout:rollout",
     "train": "gridmarl.learning.trainer:train",

@@ -27,6 +27,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
     "tuned": "gridmarl.learning.tuned:TunedRule",
+    "negotiate": "gridmarl.negotiation.negotiator:NegotiatorAgent",
 }
 """Built-in kinds of agents, kind -> "module:attribute"."""
 

@@ -46,6 +46,7 @@ def test_the_public_names_are_exactly_these() -> None:
         "env",
         "load_agent",
         "negotiate",
+        "negotiation_env",
         "parallel_env",
         "rollout",
         "train",

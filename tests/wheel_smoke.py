@@ -8,6 +8,7 @@ from pathlib import Path
 import gridmarl
 from gridmarl import catalogue
 from gridmarl.agents.team import load_team
+from gridmarl.negotiation.learned import WEIGHTS, Learned
 
 COLLECTIONS = ("envs", "baselines", "training")
 
@@ -55,7 +56,10 @@ def check_recipes() -> None:
 
 def check_policies() -> None:
     for weights in sorted(catalogue.shipped("training/policies").rglob("*.safetensors")):
-        gridmarl.load_agent(weights.parent)
+        if weights.name == WEIGHTS:
+            Learned(weights.parent)
+        else:
+            gridmarl.load_agent(weights.parent)
         print("policy", weights.parent.name)
 
 

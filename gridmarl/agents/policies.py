@@ -166,6 +166,44 @@ def _network(stored: Stored) -> SeatNetwork:
     return network.requires_grad_(False).eval()
 
 
+class StoredValues:
+    """What each action is worth, by stored weights of one perceptron, where no seat of a market is played.
+
+    Parameters
+    ----------
+    file : Path
+        Weights in the safetensors format, as ``gridmarl train`` writes them beside ``training.json``.
+    fields, actions : int
+        Numbers that it must read, and actions that it must judge.
+
+    Raises
+    ------
+    PolicyError
+        Where the file is missing, corrupted, or of other sizes.
+    """
+
+    def __init__(self, file: Path, fields: int, actions: int) -> None:
+        thing, again = f"weights {file}", "train it again"
+        if not file.is_file():
+            raise PolicyError(thing, None, "a file that exists", again)
+        try:
+            tensors = safetensors.torch.load(file.read_bytes())
+            layers = [tensor for name, tensor in sorted(tensors.items()) if name.startswith("layers.weights.")]
+            sizes = (int(layers[0].shape[1]), *(int(layer.shape[2]) for layer in layers))
+            self.network = SeatNetwork(sizes)
+            self.network.load_state_dict(tensors)
+        except (SafetensorError, RuntimeError, IndexError) as error:
+            raise PolicyError(f"{thing}: {error}", allowed="one perceptron for all", remedy=again) from None
+        if (sizes[0], sizes[-1]) != (fields, actions):
+            raise PolicyError(f"{thing}, sizes", sizes, f"{fields} fields first, {actions} actions last", again)
+        self.network.requires_grad_(False).eval()
+
+    def __call__(self, seen: Float32) -> Float32:
+        """(sample, action) values of (sample, field) observations."""
+        with torch.inference_mode():
+            return self.network(torch.from_numpy(seen)[:, None])[:, 0].numpy()
+
+
 class StoredPolicy:
     """Plays what a network holds best, with frozen weights and a frozen normaliser.
 

@@ -48,7 +48,7 @@ def negotiate(
     fleet: Annotated[str, typer.Option(help="A number of prosumers, or a fleet's .yaml or .parquet.")] = "200",
     opportunities: Annotated[str, typer.Option(help="caiso-week, random:NUMBER, or a JSON file.")] = "caiso-week",
     strategy: Annotated[
-        str, typer.Option(help="Who picks from the menus: rule, random, floor, llm or llm:provider:name.")
+        str, typer.Option(help="Who picks from the menus: rule, learned, random, floor, llm or llm:provider:name.")
     ] = "rule",
     settlement: Annotated[str, typer.Option(help="uniform, margin-share, pay-as-bid, vcg or shapley.")] = "uniform",
     rounds: Annotated[int, typer.Option(help="Planned; fewer or more as progress tells.")] = 3,
@@ -181,6 +181,7 @@ def _show(found: tuple[Negotiation, ...]) -> None:
 
 def _measure(fleet: str, strategy: str, as_json: bool) -> None:
     from gridmarl.bench.negotiation import Study, measure_negotiation
+    from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
     from gridmarl.bench.negotiation_table import figures_table, pairs_table
     from gridmarl.bench.progress import bar
     from gridmarl.errors import ScenarioError
@@ -190,7 +191,10 @@ def _measure(fleet: str, strategy: str, as_json: bool) -> None:
     study = Study(size=int(fleet), strategy=strategy)
     with bar(True, f"measuring {strategy}", len(study.fleets)) as stage:
         found = measure_negotiation(study, stage)
+    names = tuple(dict.fromkeys(("rule", strategy, "random", "floor")))
+    with bar(True, "comparing strategies", len(study.fleets)) as stage:
+        compared = compare_strategies(names, size=study.size, fleets=study.fleets, stage=stage)
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "strategies": compared.to_dict()})
         return
-    print_tables(figures_table(found), pairs_table(found))
+    print_tables(figures_table(found), pairs_table(found), strategies_table(compared))

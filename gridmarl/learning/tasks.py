@@ -20,6 +20,10 @@ APART: Final = 1_000_000_007
 """Between the seeds of train, select and test where an environment knows no splits."""
 
 
+TWINS: Final[Mapping[str, str]] = {"gridmarl.negotiation.environment": "gridmarl.learning.negotiating:Negotiations"}
+"""Environments of PettingZoo that are ours -> the same for many at once, "module:class"."""
+
+
 class Task(Protocol):
     """Makes worlds.
 
@@ -96,6 +100,9 @@ class ForeignTask:
 
     def make(self, num_envs: int, split: Split) -> VectorWorld:
         """Copies; the splits differ by their seeds alone."""
+        if self.name in TWINS:
+            module, _, twin = TWINS[self.name].partition(":")
+            return getattr(import_module(module), twin)(num_envs, **self.recipe.arguments)
         if self._zoo is not None:
             state = self.recipe.needs_state
             return PettingZoo(lambda: self._zoo.parallel_env(**self.recipe.arguments), num_envs, state=state)

@@ -106,7 +106,18 @@ class Floor:
         return _nearest_valid(menus, np.full(len(menus), entry(FULL_DEPTH, 0)))
 
 
-STRATEGIES: Final[Mapping[str, Callable[[], Strategy]]] = {"rule": Rule, "random": Random, "floor": Floor}
+def _learned() -> Strategy:
+    from gridmarl.negotiation.learned import Learned
+
+    return Learned()
+
+
+STRATEGIES: Final[Mapping[str, Callable[[], Strategy]]] = {
+    "rule": Rule,
+    "random": Random,
+    "floor": Floor,
+    "learned": _learned,
+}
 
 
 def strategy_of(name: str) -> Strategy:
