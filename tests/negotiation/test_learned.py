@@ -13,7 +13,7 @@ from gridmarl.bench.negotiation_strategies import compare_strategies, strategies
 from gridmarl.catalogue import shipped
 from gridmarl.errors import PolicyError
 from gridmarl.learning.negotiating import Negotiations
-from gridmarl.learning.recipe import load_recipe
+from gridmarl.learning.recipe import load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import train
 from gridmarl.negotiation.cycle import negotiate
@@ -21,7 +21,7 @@ from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.game import Game
 from gridmarl.negotiation.learned import SHIPPED, WEIGHTS, Learned
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.rounds import context_of
+from gridmarl.negotiation.rounds import Private, context_of
 from gridmarl.negotiation.strategies import strategy_of
 
 
@@ -47,9 +47,8 @@ def test_households_that_answer_in_groups_pick_what_they_pick_together() -> None
     game = Game(30)
     for seed in range(3):
         now = game.begin(seed)
-        tables = graph.lead_in_graph(
-            now.table.opportunity, graph.Households(now.menus, Learned()), now.settings, per_task=7
-        )
+        private = Private(now.menus, Learned())
+        tables = list(graph.lead_in_graph(now.table.opportunity, private, now.settings, per_task=7))
         first = Learned().choose(now.menus, context_of(now.table, now.settings), np.random.default_rng(0))
         assert np.array_equal(tables[0].choices, first)
 
@@ -94,7 +93,7 @@ def test_the_recipe_learns_in_the_twin() -> None:
 
 def test_the_shipped_weights_are_the_shipped_recipes() -> None:
     report = json.loads((shipped("training") / "policies" / SHIPPED / "training.json").read_text("utf-8"))
-    assert report["recipe"] == load_recipe("negotiate").model_dump(mode="json")
+    assert parse_recipe(report["recipe"], "report") == load_recipe("negotiate")
     assert report["metrics"]["test"]["scaled"] > 0.0
 
 
