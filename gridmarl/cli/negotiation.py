@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gridmarl.negotiation.rounds import Lead
     from gridmarl.negotiation.schemas import MarketOpportunity
     from gridmarl.negotiation.strategies import Strategy
+
+ABLATION_FLEETS: Final = (4, 5)
+ABLATION_EACH: Final = 10
+"""Opportunities of each of them, where a language model picks."""
 
 
 def fleet(
@@ -59,7 +63,7 @@ def negotiate(
     ] = False,
     out: Annotated[Path, typer.Option(help="A folder for negotiation.json and transcript.md.")] = Path("negotiation"),
     measure: Annotated[
-        bool, typer.Option("--measure", help="Against three baselines, on drawn opportunities.")
+        bool, typer.Option("--measure", help="Against baselines and other strategies, on drawn ones.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -188,6 +192,9 @@ def _measure(fleet: str, strategy: str, as_json: bool) -> None:
 
     if not fleet.isdecimal():
         raise ScenarioError("--fleet with --measure", fleet, "a number of prosumers", "fleets are drawn")
+    if strategy.partition(":")[0] == "llm":
+        _ablate(int(fleet), strategy, as_json)
+        return
     study = Study(size=int(fleet), strategy=strategy)
     with bar(True, f"measuring {strategy}", len(study.fleets)) as stage:
         found = measure_negotiation(study, stage)
@@ -198,3 +205,20 @@ def _measure(fleet: str, strategy: str, as_json: bool) -> None:
         print_json({**found.to_dict(), "strategies": compared.to_dict()})
         return
     print_tables(figures_table(found), pairs_table(found), strategies_table(compared))
+
+
+def _ablate(size: int, strategy: str, as_json: bool) -> None:
+    """A language model takes seconds for what a rule does at once: few opportunities, beside rule and chance."""
+    from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
+    from gridmarl.bench.progress import bar
+    from gridmarl.negotiation.strategies import strategy_of
+
+    player = strategy_of(strategy)
+    with bar(True, f"{strategy} beside rule and chance", len(ABLATION_FLEETS)) as stage:
+        found = compare_strategies(
+            ("rule", player, "random"), size=size, fleets=ABLATION_FLEETS, opportunities=ABLATION_EACH, stage=stage
+        )
+    if as_json:
+        print_json({"strategies": found.to_dict(), "strategy": _asked(player)})
+        return
+    print_tables(strategies_table(found), *(f"{name}: {value}" for name, value in _asked(player).items()))
