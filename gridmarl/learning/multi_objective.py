@@ -64,6 +64,13 @@ class MultiObjectiveRecipe(Recipe):
         False,
         description="values begin at what the first batch's mean reward sums to, not at 0: for worlds that never end",
     )
+    less_untouched: bool = Field(
+        False, description="rewards in training are less those of the same world with action 0 throughout, a baseline"
+    )
+    hold: PositiveInt = Field(1, description="steps that a random action lasts, so that slow consequences show")
+    concentration: PositiveFloat = Field(
+        1.0, description="of the Dirichlet distribution that preferences are drawn from; 1 is uniform, less: extremes"
+    )
     preference_parts: PositiveInt = Field(4, description="the front is evaluated at multiples of 1 over this")
     reference: tuple[float, ...] = Field(
         (), description="scaled return of an episode that the front's hypervolume counts from; empty: it is not counted"
@@ -73,6 +80,11 @@ class MultiObjectiveRecipe(Recipe):
     def vector_rewards(self) -> bool:
         """The operator's reward stays a vector."""
         return True
+
+    @property
+    def learns_differences(self) -> bool:
+        """Rewards less those of the untouched market."""
+        return self.less_untouched
 
     def epsilon(self, step: int) -> float:
         """Share of random actions at a step."""
@@ -119,17 +131,21 @@ class MultiObjective:
         self.policies: Mapping[str, PreferenceNetwork] = self.Q
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
         self.w = {name: self._drawn(name, recipe.num_envs, rng) for name in groups}  # group -> (env, 1, objective)
+        shapes = {name: (recipe.num_envs, len(group.seats)) for name, group in groups.items()}
+        self.random = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}  # the latest random actions
+        self.left = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}  # steps that they still last
         self.steps = 0  # acted in all environments together
         self.updates = 0  # gradient steps
 
     def _drawn(self, name: str, rows: int, rng: np.random.Generator) -> Tensor:
-        """Preferences, uniform on the simplex, (row, 1, objective): all seats of a row share one."""
-        w = rng.dirichlet(np.ones(len(self.groups[name].objectives)), (rows, 1))
+        """Preferences on the simplex, (row, 1, objective): all seats of a row share one."""
+        w = rng.dirichlet(np.full(len(self.groups[name].objectives), self.recipe.concentration), (rows, 1))
         return torch.from_numpy(w.astype(np.float32)).to(self.device)
 
     def begin(self, rows: Bool, rng: np.random.Generator) -> None:
         """New episodes begin in these environments: a new preference for each."""
         for name, w in self.w.items():
+            self.left[name][rows] = 0
             w[torch.from_numpy(rows).to(self.device)] = self._drawn(name, int(rows.sum()), rng)
 
     def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Float32 | Int]:
@@ -141,13 +157,21 @@ class MultiObjective:
                 self.Q[name].normaliser.observe(s.reshape(-1, s.shape[-1]))
             with torch.inference_mode():
                 a: Int = self.Q[name].greedy(s, w=self.w[name] if explore else None).cpu().numpy()
-            if explore:
-                random = rng.integers(0, self.groups[name].actions.choices, a.shape)
-                a = np.where(rng.random(a.shape) < epsilon, random, a)
-            chosen[name] = a
+            chosen[name] = self._explored(name, a, epsilon, rng) if explore else a
         if explore:
             self.steps += len(next(iter(observations.values())))
         return chosen
+
+    def _explored(self, name: str, a: Int, epsilon: float, rng: np.random.Generator) -> Int:
+        """Random actions in a share epsilon of all steps, each for as long as the recipe holds it (Dabney 2021)."""
+        hold, left = self.recipe.hold, self.left[name]
+        random = rng.integers(0, self.groups[name].actions.choices, a.shape)
+        begins = (left == 0) & (rng.random(a.shape) < epsilon / (hold - (hold - 1) * epsilon))
+        self.random[name] = np.where(begins, random, self.random[name])
+        left[begins] = hold
+        found = np.where(left > 0, self.random[name], a)
+        np.maximum(left - 1, 0, out=left)
+        return found
 
     def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
         """One gradient step of every Q."""
@@ -198,6 +222,8 @@ class MultiObjective:
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
             state |= adam_tensors(f"adam.{name}", self.optimiser[name])
             state[f"w.{name}"] = self.w[name].to("cpu", copy=True)
+            state[f"random.{name}"] = torch.from_numpy(self.random[name].copy())
+            state[f"left.{name}"] = torch.from_numpy(self.left[name].copy())
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -207,6 +233,9 @@ class MultiObjective:
             load_module(f"Q_target.{name}", self.Q_target[name], state)
             load_adam(f"adam.{name}", self.optimiser[name], state)
             self.w[name] = wanted(state, f"w.{name}", self.w[name].shape).to(self.device, copy=True)
+            for kept in ("random", "left"):
+                counts: dict[str, Int] = getattr(self, kept)
+                counts[name][...] = wanted(state, f"{kept}.{name}", torch.Size(counts[name].shape)).numpy()
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 
