@@ -172,7 +172,9 @@ class Training:
 
     def _practice(self) -> VectorWorld:
         """Where to learn, with a twin beside it where the recipe learns what its actions change."""
-        first, *twin = (self.task.make(self.recipe.num_envs, "train") for _ in range(1 + self.recipe.learns_differences))
+        first, *twin = (
+            self.task.make(self.recipe.num_envs, "train") for _ in range(1 + self.recipe.learns_differences)
+        )
         return LessUntouched(first, *twin) if twin else first
 
     def run(self, progress: bool = False) -> Report:

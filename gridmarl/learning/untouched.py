@@ -38,7 +38,9 @@ class LessUntouched:
         for name, group in world.groups.items():
             if not group.actions.discrete:
                 remedy = "leave less_untouched: out of the recipe"
-                raise TrainingError(f"rewards less those of action 0, of group {name!r}", group.actions, "a choice", remedy)
+                raise TrainingError(
+                    f"rewards less those of action 0, of group {name!r}", group.actions, "a choice", remedy
+                )
         self.world, self.twin = world, twin
         self.num_envs, self.state_size, self.resumable = world.num_envs, world.state_size, world.resumable
         self._nothing = {name: np.zeros((self.num_envs, len(g.seats)), np.int64) for name, g in world.groups.items()}

@@ -257,6 +257,32 @@ def test_the_trainer_says_when_an_episode_ends(tmp_path: Path) -> None:
     assert not torch.isclose(mo.w[DIVER], before).any()
 
 
+def test_preferences_are_uniform_or_lean_to_the_extremes_as_the_recipe_concentrates_them() -> None:
+    rng = np.random.default_rng(0)
+    even, extreme = (learner(concentration=c)._drawn("operator", 2_000, rng)[:, 0] for c in (1.0, 0.2))
+    for w in (even, extreme):
+        torch.testing.assert_close(w.sum(-1), torch.ones(2_000))
+        torch.testing.assert_close(w.mean(0), torch.full((3,), 1 / 3), atol=0.03, rtol=0.0)
+    assert (even.max(-1).values > 0.9).float().mean().item() == pytest.approx(3 * 0.1**2, abs=0.02)
+    assert (extreme.max(-1).values > 0.9).float().mean() > 0.4
+
+
+def test_random_actions_last_as_long_as_the_recipe_holds_them_and_are_as_frequent_as_epsilon_says() -> None:
+    mo = learner(operator(1, "", 2), epsilon_first=0.4, epsilon_last=0.4, hold=5, num_envs=64)
+    mo.Q["operator"], mo.groups = constant([[0.0] * 3] * 2), {"operator": operator(1, "", 1_000)}
+    rng, s = np.random.default_rng(0), {"operator": np.zeros((64, 1, 1), np.float32)}
+    played = np.array([mo.act(s, rng, explore=True)["operator"][:, 0] for _ in range(200)])  # (step, env)
+    random = played > 0  # greedy is 0
+    assert random[20:].mean() == pytest.approx(0.4, abs=0.02)
+    begins = random[1:] & (played[1:] != played[:-1])
+    for before, env in np.argwhere(begins[:-5]):
+        step = before + 1
+        assert (played[step : step + 5, env] == played[step, env]).all()
+    mo.left["operator"][:] = 3
+    mo.begin(np.arange(64) < 5, rng)
+    assert mo.left["operator"].sum() == 3 * 59  # a new episode begins greedily
+
+
 def test_exploring_follows_the_episodes_preferences_and_evaluation_the_networks_own() -> None:
     mo = learner(operator(1, "", 2), epsilon_first=0.0, epsilon_last=0.0)
     mo.Q["operator"] = constant([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
