@@ -67,6 +67,9 @@ class MultiObjectiveRecipe(Recipe):
     less_untouched: bool = Field(
         False, description="rewards in training are less those of the same world with action 0 throughout, a baseline"
     )
+    units: tuple[PositiveFloat, ...] = Field(
+        (), description="scaled reward that counts as an error of 1, by objective: small where actions change little"
+    )
     hold: PositiveInt = Field(1, description="steps that a random action lasts, so that slow consequences show")
     concentration: PositiveFloat = Field(
         1.0, description="of the Dirichlet distribution that preferences are drawn from; 1 is uniform, less: extremes"
@@ -129,6 +132,7 @@ class MultiObjective:
             name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
         }
         self.policies: Mapping[str, PreferenceNetwork] = self.Q
+        self.units = {name: units(recipe, group).to(device) for name, group in groups.items()}  # (objective,)
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
         self.w = {name: self._drawn(name, recipe.num_envs, rng) for name in groups}  # group -> (env, 1, objective)
         shapes = {name: (recipe.num_envs, len(group.seats)) for name, group in groups.items()}
@@ -185,9 +189,8 @@ class MultiObjective:
         norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
         check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
-        for optimiser in self.optimiser.values():
-            optimiser.param_groups[0]["lr"] = self._learning_rate()
-            optimiser.step()
+        for name in self.Q:
+            self._descend(name)
         self.updates += 1
         return {**found, "epsilon": self.recipe.epsilon(self.steps)}
 
@@ -198,7 +201,8 @@ class MultiObjective:
         tried = self._drawn(name, self.recipe.envelope, rng)
         y = td_target(self.Q[name], self.Q_target[name], r, s_next, discount, w, tried, self.recipe.double)
         chosen = taken(self.Q[name](s, w=w), a)
-        return huber_loss(chosen, y, delta=self.recipe.huber)
+        units = self.units[name]
+        return huber_loss(chosen / units, y / units, delta=self.recipe.huber)
 
     def _samples(self, name: str, batch: Transitions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount)
@@ -210,6 +214,23 @@ class MultiObjective:
         optimiser.zero_grad()
         loss.backward()
         return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
+
+    @torch.no_grad()
+    def _descend(self, name: str) -> None:
+        """A step of Adam that is a unit's share as long in the last layer's part of each objective.
+
+        Adam's steps are of one length whatever the gradients; so long, values that differ by hundredths would blur. It
+        is as if the network said values in units, and a last layer that does not learn multiplied them.
+        """
+        optimiser, layers = self.optimiser[name], self.Q[name].layers
+        optimiser.param_groups[0]["lr"] = self._learning_rate()
+        last = (layers.weights[-1], layers.biases[-1])
+        before = [parameter.clone() for parameter in last]
+        optimiser.step()
+        if self.recipe.units:
+            for parameter, old in zip(last, before, strict=True):
+                each = self.units[name].repeat(parameter.shape[-1] // len(self.units[name]))
+                parameter.copy_(old + each * (parameter - old))
 
     def _learning_rate(self) -> float:
         done = min(self.steps / self.recipe.steps, 1.0)
@@ -285,5 +306,24 @@ def network(recipe: MultiObjectiveRecipe, group: GroupSpec, number: int) -> Pref
     sizes = (group.fields, *recipe.hidden, outputs(head, group.actions.choices, count))
     made = (PreferenceNetwork, sizes, count, len(group.seats), recipe.share, head, slots_of(group.role))
     found = seeded(recipe.seed + 1009 * number, *made)
+    with torch.no_grad():
+        for parameter in (found.layers.weights[-1], found.layers.biases[-1]):
+            parameter.mul_(units(recipe, group).repeat(parameter.shape[-1] // count))
     found.preference.copy_(torch.from_numpy(group.preference))
     return found
+
+
+def units(recipe: MultiObjectiveRecipe, group: GroupSpec) -> Tensor:
+    """What counts as an error of 1 in each objective, scaled, (objective,).
+
+    Raises
+    ------
+    TrainingError
+        Where the recipe names another number of objectives.
+    """
+    count = len(group.objectives)
+    if recipe.units and len(recipe.units) != count:
+        raise TrainingError(
+            f"units of group {group.name!r}", recipe.units, f"{count} numbers", ", ".join(group.objectives)
+        )
+    return torch.tensor(recipe.units or (1.0,) * count)

@@ -360,6 +360,27 @@ def test_gradients_are_clipped_at_their_norm() -> None:
     assert norm.item() == pytest.approx(0.01, rel=1e-3)
 
 
+def test_units_are_what_errors_are_measured_in_and_what_values_move_by() -> None:
+    """In units of (1, 0.01, 1) a first step moves the second objective's values a hundredth as far as those of others."""
+    fine, batch = learner(units=(1.0, 0.01, 1.0)), random_batch()
+    Q = fine.Q["operator"]
+    bias = Q.layers.biases[-1]
+    before = bias.detach().clone().unflatten(-1, (25, 3))
+    fine.learn(batch, np.random.default_rng(0))
+    moved = (bias.detach().unflatten(-1, (25, 3)) - before).abs().amax((0, 1, 2))
+    assert (moved / moved[0]).tolist() == pytest.approx(
+        [1.0, 0.01, 1.0], rel=0.05
+    )  # Adam's first step: all of a length
+    plain = learner()
+    for name, parameter in plain.Q["operator"].named_parameters():
+        parameter.data.copy_(Q.get_parameter(name))
+    plain.Q_target["operator"].load_state_dict(fine.Q_target["operator"].state_dict())
+    losses = [float(mo.loss("operator", batch, np.random.default_rng(1)).detach()) for mo in (fine, plain)]
+    assert losses[0] > 5.0 * losses[1]  # an error of a hundredth counts as 1
+    with pytest.raises(TrainingError, match=r"units.*operator.*3 numbers.*stability"):
+        learner(units=(1.0, 0.01))
+
+
 def test_the_same_seed_gives_equal_tensors_and_another_seed_others() -> None:
     def after_a_step(seed: int) -> dict[str, Tensor]:
         mo, rng = learner(seed=seed), np.random.default_rng(seed)
