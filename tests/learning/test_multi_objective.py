@@ -361,7 +361,7 @@ def test_gradients_are_clipped_at_their_norm() -> None:
 
 
 def test_units_are_what_errors_are_measured_in_and_what_values_move_by() -> None:
-    """In units of (1, 0.01, 1) a first step moves the second objective's values a hundredth as far as those of others."""
+    """In units of (1, 0.01, 1) a first step moves the second objective's values a hundredth as far."""
     fine, batch = learner(units=(1.0, 0.01, 1.0)), random_batch()
     Q = fine.Q["operator"]
     bias = Q.layers.biases[-1]
