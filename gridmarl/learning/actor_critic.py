@@ -25,11 +25,11 @@ from torch.nn.functional import mse_loss, softplus
 
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import Perceptron, SeatNetwork
-from gridmarl.environment.fields import FIELDS
-from gridmarl.errors import TrainingError, nearest
+from gridmarl.errors import TrainingError
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.shaping import potential_weights, shaped
 from gridmarl.learning.tensors import (
     adam_tensors,
     as_tensors,
@@ -170,7 +170,7 @@ class GroupLearner:
         start = torch.full((1 if recipe.share else seats,), math.log(recipe.temperature), device=device)
         self.log_alpha = nn.Parameter(start)  # of those who share a policy together
         self.entropy = recipe.entropy_each * group.actions.size
-        self.potential = potential(recipe, group).to(device)  # (field,)
+        self.potential = potential_weights(recipe.potential, group).to(device)  # (field,)
         self.adam = {
             name: torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
             for name, parameters in (
@@ -223,7 +223,7 @@ class GroupLearner:
         arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount[:, None])
         s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
         if self.recipe.potential:
-            r = r + discount * (s_next @ self.potential) - s @ self.potential
+            r = shaped(r, discount, s, s_next, self.potential)
         return Batch(s, a, r, s_next, discount)
 
     def _descend(self, name: str, loss: Tensor) -> Metrics:
@@ -363,30 +363,6 @@ def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
     log_normal = -0.5 * epsilon**2 - log_sigma - 0.5 * math.log(2.0 * math.pi)
     log_slope = 2.0 * (math.log(2.0) - u - softplus(-2.0 * u))
     return torch.tanh(u), (log_normal - log_slope).sum(-1)
-
-
-def potential(recipe: ActorCriticRecipe, group: GroupSpec) -> Tensor:
-    """Weights of the fields in the potential Phi(s), (field,).
-
-    Rewards become r + discount Phi(s') - Phi(s), also over n steps. That changes no comparison of policies (Ng, Harada
-    and Russell 1999) and is as if learning began with the values Phi (Wiewiora 2003): a battery that thinks its energy
-    is worth something does not sell it at once.
-
-    Raises
-    ------
-    TrainingError
-        Where the seats observe no such field.
-    """
-    names = [field.name for field in FIELDS.get(group.role, ())]
-    weights = torch.zeros(group.fields)
-    for name, worth in recipe.potential.items():
-        if name not in names:
-            allowed = f"a field of a {group.role}" if names else "nothing, outside of our markets"
-            raise TrainingError(
-                f"potential of group {group.name!r}", name, allowed, nearest(name, names) or "leave it out"
-            )
-        weights[names.index(name)] = worth
-    return weights
 
 
 def networks(recipe: ActorCriticRecipe, group: GroupSpec, number: int) -> tuple[SeatNetwork, TwinCritics]:

@@ -26,6 +26,7 @@ from gridmarl.errors import TrainingError
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.shaping import potential_weights, shaped
 from gridmarl.learning.tensors import (
     adam_tensors,
     as_tensors,
@@ -65,6 +66,9 @@ class MADDPGRecipe(Recipe):
     noise_first: NonNegativeFloat = Field(0.3, description="deviation of the exploration noise of -1 .. 1 actions")
     noise_last: NonNegativeFloat = Field(0.05, description="reached linearly at the last step")
     noise_memory: float = Field(0.0, ge=0, lt=1, description="correlation of the noise of consecutive steps")
+    potential: Mapping[str, float] = Field(
+        {}, description="field of a market's seat -> what a unit of it is thought to be worth, in scaled rewards"
+    )
 
     @model_validator(mode="after")
     def _check_heads(self) -> MADDPGRecipe:
@@ -133,6 +137,7 @@ class MADDPG:
         shapes = {name: (recipe.num_envs, len(g.seats), g.actions.size) for name, g in numbers.items()}
         self.noise = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}  # of unit deviation
         self.fresh = np.ones(recipe.num_envs, np.bool_)  # environments whose episode begins: their noise remembers none
+        self.potential = {n: potential_weights(recipe.potential, g).to(device) for n, g in groups.items()}
         self.steps = 0  # acted in all environments together
         self.updates = 0  # gradient steps of the critics
 
@@ -241,7 +246,10 @@ class MADDPG:
             x, x_next = (torch.from_numpy(state).to(self.device) for state in (batch.state, batch.state_next))
         else:
             x, x_next = together(o), together(o_next)
-        return Samples(x, o, a, r, x_next, o_next, torch.from_numpy(batch.discount).to(self.device)[:, None])
+        discount = torch.from_numpy(batch.discount).to(self.device)[:, None]
+        if self.recipe.potential:
+            r = {name: shaped(r[name], discount, o[name], o_next[name], self.potential[name]) for name in r}
+        return Samples(x, o, a, r, x_next, o_next, discount)
 
     def _optimiser(self, name: str) -> torch.optim.Optimizer:
         kind, _, group = name.partition(".")

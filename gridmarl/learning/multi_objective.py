@@ -64,6 +64,16 @@ class MultiObjectiveRecipe(Recipe):
         False,
         description="values begin at what the first batch's mean reward sums to, not at 0: for worlds that never end",
     )
+    less_untouched: bool = Field(
+        False, description="rewards in training are less those of the same world with action 0 throughout, a baseline"
+    )
+    units: tuple[PositiveFloat, ...] = Field(
+        (), description="scaled reward that counts as an error of 1, by objective: small where actions change little"
+    )
+    hold: PositiveInt = Field(1, description="steps that a random action lasts, so that slow consequences show")
+    concentration: PositiveFloat = Field(
+        1.0, description="of the Dirichlet distribution that preferences are drawn from; 1 is uniform, less: extremes"
+    )
     preference_parts: PositiveInt = Field(4, description="the front is evaluated at multiples of 1 over this")
     reference: tuple[float, ...] = Field(
         (), description="scaled return of an episode that the front's hypervolume counts from; empty: it is not counted"
@@ -73,6 +83,11 @@ class MultiObjectiveRecipe(Recipe):
     def vector_rewards(self) -> bool:
         """The operator's reward stays a vector."""
         return True
+
+    @property
+    def learns_differences(self) -> bool:
+        """Rewards less those of the untouched market."""
+        return self.less_untouched
 
     def epsilon(self, step: int) -> float:
         """Share of random actions at a step."""
@@ -117,19 +132,24 @@ class MultiObjective:
             name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
         }
         self.policies: Mapping[str, PreferenceNetwork] = self.Q
+        self.units = {name: units(recipe, group).to(device) for name, group in groups.items()}  # (objective,)
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
         self.w = {name: self._drawn(name, recipe.num_envs, rng) for name in groups}  # group -> (env, 1, objective)
+        shapes = {name: (recipe.num_envs, len(group.seats)) for name, group in groups.items()}
+        self.random = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}  # the latest random actions
+        self.left = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}  # steps that they still last
         self.steps = 0  # acted in all environments together
         self.updates = 0  # gradient steps
 
     def _drawn(self, name: str, rows: int, rng: np.random.Generator) -> Tensor:
-        """Preferences, uniform on the simplex, (row, 1, objective): all seats of a row share one."""
-        w = rng.dirichlet(np.ones(len(self.groups[name].objectives)), (rows, 1))
+        """Preferences on the simplex, (row, 1, objective): all seats of a row share one."""
+        w = rng.dirichlet(np.full(len(self.groups[name].objectives), self.recipe.concentration), (rows, 1))
         return torch.from_numpy(w.astype(np.float32)).to(self.device)
 
     def begin(self, rows: Bool, rng: np.random.Generator) -> None:
         """New episodes begin in these environments: a new preference for each."""
         for name, w in self.w.items():
+            self.left[name][rows] = 0
             w[torch.from_numpy(rows).to(self.device)] = self._drawn(name, int(rows.sum()), rng)
 
     def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Float32 | Int]:
@@ -141,13 +161,21 @@ class MultiObjective:
                 self.Q[name].normaliser.observe(s.reshape(-1, s.shape[-1]))
             with torch.inference_mode():
                 a: Int = self.Q[name].greedy(s, w=self.w[name] if explore else None).cpu().numpy()
-            if explore:
-                random = rng.integers(0, self.groups[name].actions.choices, a.shape)
-                a = np.where(rng.random(a.shape) < epsilon, random, a)
-            chosen[name] = a
+            chosen[name] = self._explored(name, a, epsilon, rng) if explore else a
         if explore:
             self.steps += len(next(iter(observations.values())))
         return chosen
+
+    def _explored(self, name: str, a: Int, epsilon: float, rng: np.random.Generator) -> Int:
+        """Random actions in a share epsilon of all steps, each for as long as the recipe holds it (Dabney 2021)."""
+        hold, left = self.recipe.hold, self.left[name]
+        random = rng.integers(0, self.groups[name].actions.choices, a.shape)
+        begins = (left == 0) & (rng.random(a.shape) < epsilon / (hold - (hold - 1) * epsilon))
+        self.random[name] = np.where(begins, random, self.random[name])
+        left[begins] = hold
+        found = np.where(left > 0, self.random[name], a)
+        np.maximum(left - 1, 0, out=left)
+        return found
 
     def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
         """One gradient step of every Q."""
@@ -161,9 +189,8 @@ class MultiObjective:
         norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
         check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
-        for optimiser in self.optimiser.values():
-            optimiser.param_groups[0]["lr"] = self._learning_rate()
-            optimiser.step()
+        for name in self.Q:
+            self._descend(name)
         self.updates += 1
         return {**found, "epsilon": self.recipe.epsilon(self.steps)}
 
@@ -174,7 +201,8 @@ class MultiObjective:
         tried = self._drawn(name, self.recipe.envelope, rng)
         y = td_target(self.Q[name], self.Q_target[name], r, s_next, discount, w, tried, self.recipe.double)
         chosen = taken(self.Q[name](s, w=w), a)
-        return huber_loss(chosen, y, delta=self.recipe.huber)
+        units = self.units[name]
+        return huber_loss(chosen / units, y / units, delta=self.recipe.huber)
 
     def _samples(self, name: str, batch: Transitions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount)
@@ -187,6 +215,23 @@ class MultiObjective:
         loss.backward()
         return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
 
+    @torch.no_grad()
+    def _descend(self, name: str) -> None:
+        """A step of Adam that is a unit's share as long in the last layer's part of each objective.
+
+        Adam's steps are of one length whatever the gradients; so long, values that differ by hundredths would blur. It
+        is as if the network said values in units, and a last layer that does not learn multiplied them.
+        """
+        optimiser, layers = self.optimiser[name], self.Q[name].layers
+        optimiser.param_groups[0]["lr"] = self._learning_rate()
+        last = (layers.weights[-1], layers.biases[-1])
+        before = [parameter.clone() for parameter in last]
+        optimiser.step()
+        if self.recipe.units:
+            for parameter, old in zip(last, before, strict=True):
+                each = self.units[name].repeat(parameter.shape[-1] // len(self.units[name]))
+                parameter.copy_(old + each * (parameter - old))
+
     def _learning_rate(self) -> float:
         done = min(self.steps / self.recipe.steps, 1.0)
         return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
@@ -198,6 +243,8 @@ class MultiObjective:
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
             state |= adam_tensors(f"adam.{name}", self.optimiser[name])
             state[f"w.{name}"] = self.w[name].to("cpu", copy=True)
+            state[f"random.{name}"] = torch.from_numpy(self.random[name].copy())
+            state[f"left.{name}"] = torch.from_numpy(self.left[name].copy())
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -207,6 +254,9 @@ class MultiObjective:
             load_module(f"Q_target.{name}", self.Q_target[name], state)
             load_adam(f"adam.{name}", self.optimiser[name], state)
             self.w[name] = wanted(state, f"w.{name}", self.w[name].shape).to(self.device, copy=True)
+            for kept in ("random", "left"):
+                counts: dict[str, Int] = getattr(self, kept)
+                counts[name][...] = wanted(state, f"{kept}.{name}", torch.Size(counts[name].shape)).numpy()
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 
@@ -256,5 +306,24 @@ def network(recipe: MultiObjectiveRecipe, group: GroupSpec, number: int) -> Pref
     sizes = (group.fields, *recipe.hidden, outputs(head, group.actions.choices, count))
     made = (PreferenceNetwork, sizes, count, len(group.seats), recipe.share, head, slots_of(group.role))
     found = seeded(recipe.seed + 1009 * number, *made)
+    with torch.no_grad():
+        for parameter in (found.layers.weights[-1], found.layers.biases[-1]):
+            parameter.mul_(units(recipe, group).repeat(parameter.shape[-1] // count))
     found.preference.copy_(torch.from_numpy(group.preference))
     return found
+
+
+def units(recipe: MultiObjectiveRecipe, group: GroupSpec) -> Tensor:
+    """What counts as an error of 1 in each objective, scaled, (objective,).
+
+    Raises
+    ------
+    TrainingError
+        Where the recipe names another number of objectives.
+    """
+    count = len(group.objectives)
+    if recipe.units and len(recipe.units) != count:
+        raise TrainingError(
+            f"units of group {group.name!r}", recipe.units, f"{count} numbers", ", ".join(group.objectives)
+        )
+    return torch.tensor(recipe.units or (1.0,) * count)

@@ -122,6 +122,11 @@ class Recipe(Model):
         """Whether the algorithm learns from the operator's vector reward; subclasses say so."""
         return False
 
+    @property
+    def learns_differences(self) -> bool:
+        """Whether rewards of training are less those of doing nothing; subclasses say so."""
+        return False
+
     def policy_name(self, scenario: str) -> str:
         """``dqn-auction`` where whole roles learn, ``dqn-gas_1`` where a seat does, ``dqn-CartPole-v1`` elsewhere."""
         if self.elsewhere:

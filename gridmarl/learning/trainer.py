@@ -41,6 +41,7 @@ from gridmarl.learning.results import Report, group_folder, write_policies, writ
 from gridmarl.learning.scalars import scalar_writer
 from gridmarl.learning.segments import disk_refused, write_arrays
 from gridmarl.learning.tasks import MarketTask, Task, task_of
+from gridmarl.learning.untouched import LessUntouched
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
@@ -139,7 +140,7 @@ class Training:
 
     def __init__(self, recipe: Recipe, task: Task, folder: Path) -> None:
         self.recipe, self.task, self.folder, self.checkpoint = recipe, task, folder, folder / FOLDER
-        self.world = task.make(recipe.num_envs, "train")
+        self.world = self._practice()
         self.groups = self.world.groups
         device = device_of(recipe)
         self.algorithm = recipe.build(self.groups, self.world.state_size, device)
@@ -168,6 +169,13 @@ class Training:
         self._taken_up = False
         self._metrics: dict[str, tuple[float, int]] = {}
         self._began = time.perf_counter()
+
+    def _practice(self) -> VectorWorld:
+        """Where to learn, with a twin beside it where the recipe learns what its actions change."""
+        first, *twin = (
+            self.task.make(self.recipe.num_envs, "train") for _ in range(1 + self.recipe.learns_differences)
+        )
+        return LessUntouched(first, *twin) if twin else first
 
     def run(self, progress: bool = False) -> Report:
         """All steps that are left, the evaluations between them, and the test at the end."""

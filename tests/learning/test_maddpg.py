@@ -436,6 +436,23 @@ def test_the_first_weights_depend_on_the_seed_and_the_same_seed_learns_equal_ten
         assert not torch.equal(one[name], other[name])
 
 
+def test_a_potential_adds_what_energy_is_worth_and_takes_what_it_was_worth() -> None:
+    """Field 0 of a battery is its state of charge; a group without a potential keeps its rewards."""
+    storage = GroupSpec(
+        "storage", ("b", "c"), 48, ActionSpec(low=-np.ones(1), high=np.ones(1)), np.ones(2), role="storage"
+    )
+    groups = {"storage": storage}
+    batch = random_batch(groups=groups)
+    batch.discount[:] = 0.5
+    found = learner(groups, potential={"soc": 5.0})._samples(batch).r["storage"].numpy()
+    plain = learner(groups)._samples(batch).r["storage"].numpy()
+    s, s_next = batch.s["storage"][..., 0], batch.s_next["storage"][..., 0]
+    np.testing.assert_allclose(found, batch.r["storage"] + 0.5 * 5.0 * s_next - 5.0 * s, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(plain, batch.r["storage"])
+    with pytest.raises(TrainingError, match=r"potential.*'charge'.*storage"):
+        learner(groups, potential={"charge": 1.0})
+
+
 def test_a_vector_reward_and_heads_that_do_not_divide_the_embedding_are_refused() -> None:
     vector = GroupSpec("operator", ("o",), 80, ActionSpec(choices=25), np.ones((1, 3)), ("a", "b", "c"))
     with pytest.raises(TrainingError, match=r"operator.*multi_objective"):

@@ -257,6 +257,32 @@ def test_the_trainer_says_when_an_episode_ends(tmp_path: Path) -> None:
     assert not torch.isclose(mo.w[DIVER], before).any()
 
 
+def test_preferences_are_uniform_or_lean_to_the_extremes_as_the_recipe_concentrates_them() -> None:
+    rng = np.random.default_rng(0)
+    even, extreme = (learner(concentration=c)._drawn("operator", 2_000, rng)[:, 0] for c in (1.0, 0.2))
+    for w in (even, extreme):
+        torch.testing.assert_close(w.sum(-1), torch.ones(2_000))
+        torch.testing.assert_close(w.mean(0), torch.full((3,), 1 / 3), atol=0.03, rtol=0.0)
+    assert (even.max(-1).values > 0.9).float().mean().item() == pytest.approx(3 * 0.1**2, abs=0.02)
+    assert (extreme.max(-1).values > 0.9).float().mean() > 0.4
+
+
+def test_random_actions_last_as_long_as_the_recipe_holds_them_and_are_as_frequent_as_epsilon_says() -> None:
+    mo = learner(operator(1, "", 2), epsilon_first=0.4, epsilon_last=0.4, hold=5, num_envs=64)
+    mo.Q["operator"], mo.groups = constant([[0.0] * 3] * 2), {"operator": operator(1, "", 1_000)}
+    rng, s = np.random.default_rng(0), {"operator": np.zeros((64, 1, 1), np.float32)}
+    played = np.array([mo.act(s, rng, explore=True)["operator"][:, 0] for _ in range(200)])  # (step, env)
+    random = played > 0  # greedy is 0
+    assert random[20:].mean() == pytest.approx(0.4, abs=0.02)
+    begins = random[1:] & (played[1:] != played[:-1])
+    for before, env in np.argwhere(begins[:-5]):
+        step = before + 1
+        assert (played[step : step + 5, env] == played[step, env]).all()
+    mo.left["operator"][:] = 3
+    mo.begin(np.arange(64) < 5, rng)
+    assert mo.left["operator"].sum() == 3 * 59  # a new episode begins greedily
+
+
 def test_exploring_follows_the_episodes_preferences_and_evaluation_the_networks_own() -> None:
     mo = learner(operator(1, "", 2), epsilon_first=0.0, epsilon_last=0.0)
     mo.Q["operator"] = constant([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -332,6 +358,27 @@ def test_gradients_are_clipped_at_their_norm() -> None:
     mo.learn(batch, np.random.default_rng(0))
     norm = torch.cat([p.grad.flatten() for p in mo.Q["operator"].parameters() if p.grad is not None]).norm()
     assert norm.item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_units_are_what_errors_are_measured_in_and_what_values_move_by() -> None:
+    """In units of (1, 0.01, 1) a first step moves the second objective's values a hundredth as far."""
+    fine, batch = learner(units=(1.0, 0.01, 1.0)), random_batch()
+    Q = fine.Q["operator"]
+    bias = Q.layers.biases[-1]
+    before = bias.detach().clone().unflatten(-1, (25, 3))
+    fine.learn(batch, np.random.default_rng(0))
+    moved = (bias.detach().unflatten(-1, (25, 3)) - before).abs().amax((0, 1, 2))
+    assert (moved / moved[0]).tolist() == pytest.approx(
+        [1.0, 0.01, 1.0], rel=0.05
+    )  # Adam's first step: all of a length
+    plain = learner()
+    for name, parameter in plain.Q["operator"].named_parameters():
+        parameter.data.copy_(Q.get_parameter(name))
+    plain.Q_target["operator"].load_state_dict(fine.Q_target["operator"].state_dict())
+    losses = [float(mo.loss("operator", batch, np.random.default_rng(1)).detach()) for mo in (fine, plain)]
+    assert losses[0] > 5.0 * losses[1]  # an error of a hundredth counts as 1
+    with pytest.raises(TrainingError, match=r"units.*operator.*3 numbers.*stability"):
+        learner(units=(1.0, 0.01))
 
 
 def test_the_same_seed_gives_equal_tensors_and_another_seed_others() -> None:

@@ -76,6 +76,7 @@ def test_it_earns_again_what_the_card_says(name: str, split: Split) -> None:
         ("actor_critic-battery_1", "storage-caiso"),
         ("maddpg-auction", "maddpg"),
         ("actor_critic-duck-curve", "homes"),
+        ("maddpg-duck-curve", "maddpg-homes"),
         ("dqn-renewable-heavy", "dqn-renewable-heavy"),
         ("actor_critic-renewable-heavy", "storage-renewable-heavy"),
         ("maddpg-renewable-heavy", "maddpg-renewable-heavy"),
