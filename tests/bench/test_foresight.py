@@ -48,7 +48,7 @@ def test_where_the_fixed_bid_is_best_it_is_kept() -> None:
 
 @pytest.mark.slow
 def test_what_gas_2_could_earn_beyond_its_best_fixed_bid_takes_knowing_the_future() -> None:
-    """Though it knows every unit's state it gains less than 1 %; the best response, which knows the future, 11 % (on 64)."""
+    """Though it knows every unit's state it gains less than 1 %; the best response, 11 % (of 64 seeds)."""
     world, others, seeds = Scenario.load("auction"), load_team("truthful"), range(32)
     fixed = seat_profits(world, others, "gas_2", Rule("fixed", price_per_mwh=200.0), "test", seeds)
     gain = difference("gain", without_foresight(world, others, "gas_2", "test", seeds, DEAREST) - fixed)
