@@ -3,7 +3,7 @@
 The codec is ``price-grid``: twenty prices, for everybody. A constant mark-up of a unit with one marginal cost is then
 one of the twenty constant prices, so the best of these is the best fixed bid; what a mark-up could earn that may name
 any price is told beside it. The best response knows the whole episode (see `gridmarl.bench.clairvoyant`); no bidder
-who sees forecasts only can be expected to reach it.
+who sees forecasts only can be expected to reach it, and how far one could come is told by `gridmarl.bench.foresight`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from tests.learning.worlds import BEST_PROFIT, duopoly_world
 MONEY = 1e-6
 """Relative tolerance of dollars summed over an episode."""
 THERMAL = ("coal_1", "gas_1", "gas_2")
+FORESIGHT = "no training beat a constant $200; test_foresight.py: without knowing the future nearly nothing is to gain"
 
 
 def test_thermal_units_are_those_that_burn_something() -> None:
@@ -70,7 +71,7 @@ def test_teams_are_told_by_what_each_generator_earns() -> None:
     [
         "coal_1",
         "gas_1",
-        pytest.param("gas_2", marks=pytest.mark.xfail(strict=True, reason="no training beat a constant $200 yet")),
+        pytest.param("gas_2", marks=pytest.mark.xfail(strict=True, reason=FORESIGHT)),
     ],
 )
 def test_a_learned_bidder_of_the_auction_beats_the_best_fixed_bid(seat: str) -> None:
