@@ -27,6 +27,7 @@ from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import Perceptron, SeatNetwork
 from gridmarl.environment.fields import FIELDS
 from gridmarl.errors import TrainingError, nearest
+from gridmarl.learning.descent import Descent
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
@@ -171,14 +172,8 @@ class GroupLearner:
         self.log_alpha = nn.Parameter(start)  # of those who share a policy together
         self.entropy = recipe.entropy_each * group.actions.size
         self.potential = potential(recipe, group).to(device)  # (field,)
-        self.adam = {
-            name: torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
-            for name, parameters in (
-                ("pi", [*self.pi.parameters()]),
-                ("Q", [*self.Q.parameters()]),
-                ("alpha", [self.log_alpha]),
-            )
-        }
+        moved = {"pi": self.pi.parameters(), "Q": self.Q.parameters(), "alpha": [self.log_alpha]}
+        self.descent = {name: Descent(parameters, recipe.learning_rate) for name, parameters in moved.items()}
         self.epsilon = np.zeros((recipe.num_envs, seats, group.actions.size), np.float32)  # noise of the latest step
         self.fresh = np.ones(recipe.num_envs, np.bool_)  # environments whose noise is drawn anew
 
@@ -228,13 +223,8 @@ class GroupLearner:
 
     def _descend(self, name: str, loss: Tensor) -> Metrics:
         """The loss's gradient for the parameters of one optimiser, and of no other, clipped at the recipe's norm."""
-        parameters = self.adam[name].param_groups[0]["params"]
-        gradients = torch.autograd.grad(loss, parameters)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        scale = (self.recipe.gradient_norm / norm).clamp(max=1.0)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient * scale
-        return {f"loss_{name}": float(loss.detach()), f"norm_{name}": float(norm)}
+        norm = self.descent[name].take_gradient(loss, self.recipe.gradient_norm)
+        return {f"loss_{name}": float(loss.detach()), f"norm_{name}": norm}
 
     def critic_loss(self, b: Batch, rng: np.random.Generator) -> Tensor:
         """Mean squared error of both critics against one target; gradients reach the critics alone."""
@@ -281,8 +271,7 @@ class GroupLearner:
         """Descend the gradients, then let the targets follow."""
         tuned = self.recipe.kind == "sac" and self.recipe.automatic
         for name in ("Q", *(("pi",) if moves_actor else ()), *(("alpha",) if moves_actor and tuned else ())):
-            self.adam[name].param_groups[0]["lr"] = rate
-            self.adam[name].step()
+            self.descent[name].step(rate)
         if moves_actor:  # TD3 delays the targets with the actor
             follow(self.Q_target, self.Q, self.recipe.tau)
             follow(self.pi_target, self.pi, self.recipe.tau)
@@ -298,16 +287,16 @@ class GroupLearner:
         state |= {f"fresh.{name}": torch.from_numpy(self.fresh.copy())}
         for key, module in self._modules(name).items():
             state |= module_tensors(key, module)
-        for key, adam in self.adam.items():
-            state |= adam_tensors(f"adam_{key}.{name}", adam)
+        for key, descent in self.descent.items():
+            state |= adam_tensors(f"adam_{key}.{name}", descent.adam)
         return state
 
     def load_state_dict(self, name: str, state: Mapping[str, Tensor]) -> None:
         """Go back to such copies."""
         for key, module in self._modules(name).items():
             load_module(key, module, state)
-        for key, adam in self.adam.items():
-            load_adam(f"adam_{key}.{name}", adam, state)
+        for key, descent in self.descent.items():
+            load_adam(f"adam_{key}.{name}", descent.adam, state)
         with torch.no_grad():
             self.log_alpha.copy_(wanted(state, f"log_alpha.{name}", self.log_alpha.shape))
         self.epsilon = wanted(state, f"noise.{name}", torch.Size(self.epsilon.shape)).numpy().copy()

@@ -17,12 +17,12 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import huber_loss
-from torch.nn.utils import clip_grad_norm_
 
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import PreferenceNetwork, weighted
 from gridmarl.agents.policies import slots_of
 from gridmarl.errors import TrainingError
+from gridmarl.learning.descent import Descent
 from gridmarl.learning.front import Front, fronts_of
 from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics, VectorWorld
 from gridmarl.learning.recipe import Recipe
@@ -113,9 +113,7 @@ class MultiObjective:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.optimiser = {
-            name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
-        }
+        self.descent = {name: Descent(Q.parameters(), recipe.learning_rate) for name, Q in self.Q.items()}
         self.policies: Mapping[str, PreferenceNetwork] = self.Q
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
         self.w = {name: self._drawn(name, recipe.num_envs, rng) for name in groups}  # group -> (env, 1, objective)
@@ -158,12 +156,11 @@ class MultiObjective:
             for name, Q in self.Q.items():
                 follow(self.Q_target[name], Q, self.recipe.tau)
         losses = {name: self.loss(name, batch, rng) for name in self.Q}
-        norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
+        norms = [self.descent[name].take_gradient(loss, self.recipe.gradient_norm) for name, loss in losses.items()]
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
-        check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
-        for optimiser in self.optimiser.values():
-            optimiser.param_groups[0]["lr"] = self._learning_rate()
-            optimiser.step()
+        check_finite("loss", self.updates + 1, (*found.values(), *norms))
+        for descent in self.descent.values():
+            descent.step(self._learning_rate())
         self.updates += 1
         return {**found, "epsilon": self.recipe.epsilon(self.steps)}
 
@@ -181,12 +178,6 @@ class MultiObjective:
         s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
         return s, a.long(), r, s_next, discount[:, None, None]
 
-    def _gradient(self, name: str, loss: Tensor) -> float:
-        optimiser = self.optimiser[name]
-        optimiser.zero_grad()
-        loss.backward()
-        return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
-
     def _learning_rate(self) -> float:
         done = min(self.steps / self.recipe.steps, 1.0)
         return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
@@ -196,7 +187,7 @@ class MultiObjective:
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
         for name, Q in self.Q.items():
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
-            state |= adam_tensors(f"adam.{name}", self.optimiser[name])
+            state |= adam_tensors(f"adam.{name}", self.descent[name].adam)
             state[f"w.{name}"] = self.w[name].to("cpu", copy=True)
         return state
 
@@ -205,7 +196,7 @@ class MultiObjective:
         for name, Q in self.Q.items():
             load_module(f"Q.{name}", Q, state)
             load_module(f"Q_target.{name}", self.Q_target[name], state)
-            load_adam(f"adam.{name}", self.optimiser[name], state)
+            load_adam(f"adam.{name}", self.descent[name].adam, state)
             self.w[name] = wanted(state, f"w.{name}", self.w[name].shape).to(self.device, copy=True)
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
@@ -228,7 +219,7 @@ def td_target(
     Yang et al. (2019): what another preference would do next may serve this one better. An episode that was cut off
     has a discount above 0 and its true last observation as s'.
     """
-    candidates = [w, *(other.expand_as(w) for other in tried)]
+    candidates = [w, *(other.expand_as(w) for other in tried)] if len(tried) else [w]
     values = torch.cat([Q_target(s_next, w=other) for other in candidates], dim=-2)
     judged_by = torch.cat([Q(s_next, w=other) for other in candidates], dim=-2) if double else values
     return r + discount * taken(values, weighted(judged_by, w).argmax(-1))

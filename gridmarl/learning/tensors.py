@@ -98,10 +98,9 @@ def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
 
     The normaliser is copied whole.
     """
-    for mine, theirs in zip(target.parameters(), online.parameters(), strict=True):
-        mine.lerp_(theirs, tau)
-    for mine, theirs in zip(target.buffers(), online.buffers(), strict=True):
-        mine.copy_(theirs)
+    torch._foreach_lerp_([*target.parameters()], [*online.parameters()], tau)
+    if mine := [*target.buffers()]:
+        torch._foreach_copy_(mine, [*online.buffers()])
 
 
 def as_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
