@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 LEAST_DEVIATION: Final = 1e-2
 """Fields that hardly vary in training are divided by this, so that they cannot explode elsewhere."""
+LEAST_SCORE: Final = -80.0
+"""An attention's scores this far below the highest count as nothing; the exponential of lower ones is slow."""
 HIGHEST_SCORE: Final = 5.0
 """Normalised observations are clipped at this many standard deviations."""
 
@@ -46,12 +48,12 @@ class Normaliser(nn.Module):
         -----
         The pairwise update of Chan, Golub and LeVeque (1983), in float64.
         """
-        variance, mean = torch.var_mean(x.to(torch.float64), 0, correction=0)
+        x = x.to(torch.float64)
         before, new = float(self.count), len(x)
-        count = before + new
-        gap = mean.sub_(self.average)
+        count, mean = before + new, x.mean(0)
+        gap = mean - self.average
         self.count.fill_(count)
-        self.squares.add_(variance, alpha=new).addcmul_(gap, gap, value=before * new / count)
+        self.squares.add_((x - mean).square_().sum(0)).addcmul_(gap, gap, value=before * new / count)
         self.average.add_(gap, alpha=new / count)
         self.mean.copy_(self.average)
         self.deviation.copy_((self.squares / count).sqrt_().clamp_(min=LEAST_DEVIATION))
@@ -82,8 +84,9 @@ class Perceptron(nn.Module):
             bound = 1.0 / math.sqrt(weight.shape[1])
             nn.init.uniform_(weight, -bound, bound)
             nn.init.uniform_(bias, -bound, bound)
+        self._layers = tuple(zip(self.weights, self.biases, strict=True))  # lists of parameters are slow to read
 
-    def forward(self, x: Tensor, shift: Tensor | None = None, chosen: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, shift: Tensor | None = None, chosen: Tensor | slice | None = None) -> Tensor:
         """Outputs (copy, sample, output) of inputs (copy, sample, input).
 
         Parameters
@@ -94,8 +97,8 @@ class Perceptron(nn.Module):
         chosen : Tensor, optional
             Numbers of the copies that read ``x``; by default all, in order.
         """
-        last = len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        last = len(self._layers) - 1
+        for layer, (weight, bias) in enumerate(self._layers):
             if chosen is not None:
                 weight, bias = weight[chosen], bias[chosen]  # noqa: PLW2901  # the copies asked for, nothing more
             x = torch.baddbmm(bias, x, weight)
@@ -223,7 +226,7 @@ class SlotAttention(nn.Module):
 
 def softmax(scores: Tensor) -> Tensor:
     """Softmax over the last axis, of a few numbers; torch's own takes four times as long where these are so few."""
-    e = (scores - scores.detach().amax(-1, keepdim=True)).exp()
+    e = (scores - scores.detach().amax(-1, keepdim=True)).clamp_(min=LEAST_SCORE).exp()
     return e / e.sum(-1, keepdim=True)
 
 

@@ -32,11 +32,9 @@ from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -173,7 +171,7 @@ class GroupLearner:
         self.entropy = recipe.entropy_each * group.actions.size
         self.potential = potential(recipe, group).to(device)  # (field,)
         moved = {"pi": self.pi.parameters(), "Q": self.Q.parameters(), "alpha": [self.log_alpha]}
-        self.descent = {name: Descent(parameters, recipe.learning_rate) for name, parameters in moved.items()}
+        self.descent = {name: Descent(parameters) for name, parameters in moved.items()}
         self.epsilon = np.zeros((recipe.num_envs, seats, group.actions.size), np.float32)  # noise of the latest step
         self.fresh = np.ones(recipe.num_envs, np.bool_)  # environments whose noise is drawn anew
 
@@ -255,7 +253,7 @@ class GroupLearner:
         """TD3: -Q_1(s, pi(s)); SAC: alpha log pi(a|s) - min_i Q_i(s, a). Also log pi(a|s), without a gradient."""
         y, x = self.pi(s), self.pi.normaliser(s)
         if self.recipe.kind == "td3":
-            return -self.Q(x, torch.tanh(y))[0].mean(), torch.zeros(())
+            return -self.Q(x, torch.tanh(y), twins=1).mean(), torch.zeros(())
         a, log_density = sample(y, self._normal((*y.shape[:-1], y.shape[-1] // 2), rng))
         loss = self.log_alpha.detach().exp() * log_density - self.Q(x, a).amin(0)
         return loss.mean(), log_density.detach()
@@ -288,7 +286,7 @@ class GroupLearner:
         for key, module in self._modules(name).items():
             state |= module_tensors(key, module)
         for key, descent in self.descent.items():
-            state |= adam_tensors(f"adam_{key}.{name}", descent.adam)
+            state |= descent.tensors(f"adam_{key}.{name}")
         return state
 
     def load_state_dict(self, name: str, state: Mapping[str, Tensor]) -> None:
@@ -296,7 +294,7 @@ class GroupLearner:
         for key, module in self._modules(name).items():
             load_module(key, module, state)
         for key, descent in self.descent.items():
-            load_adam(f"adam_{key}.{name}", descent.adam, state)
+            descent.load(f"adam_{key}.{name}", state)
         with torch.no_grad():
             self.log_alpha.copy_(wanted(state, f"log_alpha.{name}", self.log_alpha.shape))
         self.epsilon = wanted(state, f"noise.{name}", torch.Size(self.epsilon.shape)).numpy().copy()
@@ -321,14 +319,17 @@ class TwinCritics(nn.Module):
         self.layers = Perceptron(sizes, 2 if shared else 2 * seats)
         self.identity = nn.Parameter(torch.zeros(2, seats, sizes[1])) if shared and seats > 1 else None
 
-    def forward(self, s: Tensor, a: Tensor) -> Tensor:
-        """Values (critic, row, seat) of normalised observations and actions, (row, seat, number) each."""
+    def forward(self, s: Tensor, a: Tensor, twins: int = 2) -> Tensor:
+        """Values (critic, row, seat) of normalised observations and actions, (row, seat, number) each; 1: of Q_1."""
         x = torch.cat([s, a], -1)
         rows, seats, size = x.shape
         if not self.shared:
-            return self.layers(x.transpose(0, 1).repeat(2, 1, 1)).view(2, seats, rows).transpose(1, 2)
-        shift = None if self.identity is None else self.identity.repeat(1, rows, 1)
-        return self.layers(x.reshape(1, rows * seats, size).expand(2, -1, -1), shift).view(2, rows, seats)
+            chosen = slice(twins * seats)
+            y = self.layers(x.transpose(0, 1).repeat(twins, 1, 1), chosen=chosen)
+            return y.view(twins, seats, rows).transpose(1, 2)
+        shift = None if self.identity is None else self.identity[:twins].repeat(1, rows, 1)
+        x = x.reshape(1, rows * seats, size).expand(twins, -1, -1)
+        return self.layers(x, shift, None if twins == 2 else slice(twins)).view(twins, rows, seats)
 
 
 def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:

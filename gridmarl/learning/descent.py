@@ -1,16 +1,18 @@
 """Gradient descent by Adam (Kingma and Ba 2015) on all parameters of a network at once, as one vector.
 
-Small networks spend more on calling an operation for each of their tensors than on the numbers themselves. So the
-tensors are laid side by side in one: a norm, a clip and a step are then one operation each.
+Small networks spend more on calling an operation for each of their tensors than on the numbers themselves, and on an
+optimiser's bookkeeping. So the tensors are laid side by side in one: a norm, a clip and a step are an operation each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import torch
 from torch import Tensor, nn
+
+from gridmarl.learning.tensors import wanted
 
 ALIGNED: Final = 16
 """Every parameter begins at a multiple of so many numbers: a cache line of float32."""
@@ -19,33 +21,34 @@ ALIGNED: Final = 16
 class Descent:
     """Adam for a set of parameters, which become views of one vector.
 
-    They stay the same objects: networks and whoever else holds them notice nothing.
+    They stay the same objects, so that networks and whoever else holds them notice nothing.
 
     Parameters
     ----------
     parameters : iterable of nn.Parameter
         On the device where they stay.
-    learning_rate : float
 
     Attributes
     ----------
     parameters : list of nn.Parameter
-    vector : nn.Parameter
-        Their numbers, with zeros between them.
-    adam : torch.optim.Optimizer
-        Of the vector; it holds the moments.
+    vector, gradient : Tensor
+        Their numbers and those of the latest gradient, with zeros between the parameters.
+    moments : dict
+        ``step``, ``exp_avg`` and ``exp_avg_sq``, as torch.optim.Adam calls them.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         self.parameters = [*parameters]
         first = self.parameters[0]
         size = sum(_rounded_up(p.numel()) for p in self.parameters)
-        self.vector = nn.Parameter(torch.zeros(size, dtype=first.dtype, device=first.device))
-        for p, place in zip(self.parameters, self._parts(self.vector.data), strict=True):
+        self.vector = torch.zeros(size, dtype=first.dtype, device=first.device)
+        self.gradient = torch.zeros_like(self.vector)
+        self._gradients = self._parts(self.gradient)
+        for p, place in zip(self.parameters, self._parts(self.vector), strict=True):
             place.copy_(p.data)
             p.data = place
-        self._gradients: list[Tensor] = []  # views of the vector's, from the first one on
-        self.adam = torch.optim.Adam([self.vector], lr=learning_rate, fused=True)
+        step = torch.zeros((), device=first.device)
+        self.moments = {"step": step, "exp_avg": self.gradient.clone(), "exp_avg_sq": self.gradient.clone()}
 
     def _parts(self, vector: Tensor) -> list[Tensor]:
         """Views of a vector in the parameters' shapes."""
@@ -58,22 +61,52 @@ class Descent:
 
     def take_gradient(self, loss: Tensor, limit: float) -> float:
         """Keep the loss's gradient for these parameters and no others, clipped at a norm; its norm before that."""
-        gradients, whole = torch.autograd.grad(loss, self.parameters), self.vector.grad
-        if whole is None:
-            whole = self.vector.grad = torch.zeros_like(self.vector)
-            self._gradients = self._parts(whole)
-            for p, place in zip(self.parameters, self._gradients, strict=True):
-                p.grad = place
-        torch._foreach_copy_(self._gradients, gradients)
-        norm = float(torch.linalg.vector_norm(whole))
+        torch._foreach_copy_(self._gradients, torch.autograd.grad(loss, self.parameters))
+        for p, gradient in zip(self.parameters, self._gradients, strict=True):
+            p.grad = gradient
+        norm = float(torch.linalg.vector_norm(self.gradient))
         if norm > limit:
-            whole.mul_(limit / norm)
+            self.gradient.mul_(limit / norm)
         return norm
 
     def step(self, learning_rate: float) -> None:
         """Move along the gradient that was kept."""
-        self.adam.param_groups[0]["lr"] = learning_rate
-        self.adam.step()
+        step, average, squares = self.moments.values()
+        step.add_(1.0)
+        torch._fused_adam_(
+            [self.vector],
+            [self.gradient],
+            [average],
+            [squares],
+            [],
+            [step],
+            lr=learning_rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Copies of the moments; none before the first step."""
+        kept = self.moments if self.moments["step"] > 0 else {}
+        return {f"{name}.{key}": tensor.to("cpu", copy=True) for key, tensor in kept.items()}
+
+    def load(self, name: str, state: Mapping[str, Tensor]) -> None:
+        """Take up what :meth:`tensors` gave.
+
+        Raises
+        ------
+        TrainingError
+            Where a tensor is missing or of another shape.
+        """
+        for key, tensor in self.moments.items():
+            if f"{name}.step" in state:
+                tensor.copy_(wanted(state, f"{name}.{key}", tensor.shape))
+            else:
+                tensor.zero_()
 
 
 def _rounded_up(count: int) -> int:

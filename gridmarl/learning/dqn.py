@@ -25,11 +25,9 @@ from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -83,7 +81,7 @@ class DQN:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.descent = {name: Descent(Q.parameters(), recipe.learning_rate) for name, Q in self.Q.items()}
+        self.descent = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.Q
         self.steps = 0  # acted in all environments together
         self.updates = 0  # gradient steps
@@ -145,7 +143,7 @@ class DQN:
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
         for name, Q in self.Q.items():
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
-            state |= adam_tensors(f"adam.{name}", self.descent[name].adam)
+            state |= self.descent[name].tensors(f"adam.{name}")
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -153,7 +151,7 @@ class DQN:
         for name, Q in self.Q.items():
             load_module(f"Q.{name}", Q, state)
             load_module(f"Q_target.{name}", self.Q_target[name], state)
-            load_adam(f"adam.{name}", self.descent[name].adam, state)
+            self.descent[name].load(f"adam.{name}", state)
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 

@@ -27,11 +27,9 @@ from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -126,9 +124,8 @@ class MADDPG:
         self.Q = {name: critic(recipe, groups, name, x_size, number).to(device) for number, name in enumerate(groups)}
         self.mu_target = {name: deepcopy(mu).requires_grad_(False) for name, mu in self.mu.items()}
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.actor_adam = {name: Descent(mu.parameters(), recipe.learning_rate) for name, mu in self.mu.items()}
-        rate = recipe.critic_learning_rate
-        self.critic_adam = {name: Descent(Q.parameters(), rate) for name, Q in self.Q.items()}
+        self.actor_adam = {name: Descent(mu.parameters()) for name, mu in self.mu.items()}
+        self.critic_adam = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.mu
         numbers = {name: g for name, g in groups.items() if not g.actions.discrete}
         shapes = {name: (recipe.num_envs, len(g.seats), g.actions.size) for name, g in numbers.items()}
@@ -272,8 +269,8 @@ class MADDPG:
         for name, module in self._modules().items():
             state |= module_tensors(name, module)
         for name in self.groups:
-            state |= adam_tensors(f"actor_adam.{name}", self.actor_adam[name].adam)
-            state |= adam_tensors(f"critic_adam.{name}", self.critic_adam[name].adam)
+            state |= self.actor_adam[name].tensors(f"actor_adam.{name}")
+            state |= self.critic_adam[name].tensors(f"critic_adam.{name}")
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -281,8 +278,8 @@ class MADDPG:
         for name, module in self._modules().items():
             load_module(name, module, state)
         for name in self.groups:
-            load_adam(f"actor_adam.{name}", self.actor_adam[name].adam, state)
-            load_adam(f"critic_adam.{name}", self.critic_adam[name].adam, state)
+            self.actor_adam[name].load(f"actor_adam.{name}", state)
+            self.critic_adam[name].load(f"critic_adam.{name}", state)
         for name, noise in self.noise.items():
             noise[...] = wanted(state, f"noise.{name}", noise.shape).numpy()
         self.fresh[:] = wanted(state, "fresh", self.fresh.shape).numpy()

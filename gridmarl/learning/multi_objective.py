@@ -28,11 +28,9 @@ from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics, 
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -113,7 +111,7 @@ class MultiObjective:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.descent = {name: Descent(Q.parameters(), recipe.learning_rate) for name, Q in self.Q.items()}
+        self.descent = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, PreferenceNetwork] = self.Q
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
         self.w = {name: self._drawn(name, recipe.num_envs, rng) for name in groups}  # group -> (env, 1, objective)
@@ -187,7 +185,7 @@ class MultiObjective:
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
         for name, Q in self.Q.items():
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
-            state |= adam_tensors(f"adam.{name}", self.descent[name].adam)
+            state |= self.descent[name].tensors(f"adam.{name}")
             state[f"w.{name}"] = self.w[name].to("cpu", copy=True)
         return state
 
@@ -196,7 +194,7 @@ class MultiObjective:
         for name, Q in self.Q.items():
             load_module(f"Q.{name}", Q, state)
             load_module(f"Q_target.{name}", self.Q_target[name], state)
-            load_adam(f"adam.{name}", self.descent[name].adam, state)
+            self.descent[name].load(f"adam.{name}", state)
             self.w[name] = wanted(state, f"w.{name}", self.w[name].shape).to(self.device, copy=True)
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 

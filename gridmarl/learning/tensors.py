@@ -1,4 +1,4 @@
-"""Small services to algorithms: flat states of modules and optimisers, target networks, and loud NaNs."""
+"""Small services to algorithms: flat states of modules, target networks, and loud NaNs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from gridmarl.errors import TrainingError
 
 M = TypeVar("M", bound=nn.Module)
-
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def seeded(seed: int, make: Callable[..., M], *arguments: object) -> M:
@@ -42,39 +40,6 @@ def load_module(name: str, module: nn.Module, state: Mapping[str, Tensor]) -> No
     """
     for key, tensor in chain(module.named_parameters(), module.named_buffers()):
         tensor.copy_(wanted(state, f"{name}.{key}", tensor.shape))
-
-
-def adam_tensors(name: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Copies of the moments of Adam; none before its first step."""
-    return {
-        f"{name}.{number}.{key}": optimiser.state[p][key].detach().to("cpu", copy=True)
-        for number, p in enumerate(_parameters(optimiser))
-        for key in MOMENTS
-        if p in optimiser.state
-    }
-
-
-def load_adam(name: str, optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Take up what :func:`adam_tensors` gave.
-
-    Raises
-    ------
-    TrainingError
-        Where a tensor is missing or of another shape.
-    """
-    optimiser.state.clear()
-    for number, p in enumerate(_parameters(optimiser)):
-        if f"{name}.{number}.step" not in state:
-            continue
-        shapes = (torch.Size(), p.shape, p.shape)
-        optimiser.state[p] = {
-            key: wanted(state, f"{name}.{number}.{key}", shape).to(p.device, copy=True)
-            for key, shape in zip(MOMENTS, shapes, strict=True)
-        }
-
-
-def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    return [p for group in optimiser.param_groups for p in group["params"]]
 
 
 def wanted(state: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
