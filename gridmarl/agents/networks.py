@@ -13,7 +13,7 @@ from torch import Tensor, nn
 LEAST_DEVIATION: Final = 1e-2
 """Fields that hardly vary in training are divided by this, so that they cannot explode elsewhere."""
 LEAST_SCORE: Final = -80.0
-"""An attention's scores this far below the highest count as nothing; the exponential of lower ones is slow."""
+"""Below the highest: the score of a slot that is empty. It counts as nothing; the exponential of less is slow."""
 HIGHEST_SCORE: Final = 5.0
 """Normalised observations are clipped at this many standard deviations."""
 
@@ -215,19 +215,23 @@ class SlotAttention(nn.Module):
         w : (row, seat, objective) Tensor
         """
         first, count, width = self.slots
-        there = seen[..., first::width][..., :count] > 0.5
+        there = (seen[..., first::width][..., :count] > 0.5).to(x.dtype)
         slots = x[..., first : first + count * width].unflatten(-1, (count, width)) * there[..., None]
         asked = torch.cat([slots, w[..., None, :].expand(*slots.shape[:-1], -1)], dim=-1)
-        scores = self.question(asked) @ self.key(slots).transpose(-1, -2) / math.sqrt(self.size)
-        shares = softmax(scores.masked_fill_(~there[..., None, :], -1e9))  # (..., slot that asks, slot that answers)
-        gathered = (slots + shares @ self.value(slots)) * there[..., None]
+        scores = (self.question(asked) @ self.key(slots).transpose(-1, -2)).div_(math.sqrt(self.size))
+        e = exponentials(scores, there[..., None, :])  # (..., slot that asks, slot that answers)
+        gathered = (slots + (e @ self.value(slots)) / e.sum(-1, keepdim=True)) * there[..., None]
         return torch.cat([x[..., :first], gathered.flatten(-2), x[..., first + count * width :]], dim=-1)
 
 
-def softmax(scores: Tensor) -> Tensor:
-    """Softmax over the last axis, of a few numbers; torch's own takes four times as long where these are so few."""
-    e = (scores - scores.detach().amax(-1, keepdim=True)).clamp_(min=LEAST_SCORE).exp()
-    return e / e.sum(-1, keepdim=True)
+def exponentials(scores: Tensor, there: Tensor) -> Tensor:
+    """What a softmax over the last axis divides by its sum; where ``there`` is 0, next to nothing.
+
+    For so few numbers torch's own softmax takes four times as long.
+    """
+    absent = there - 1.0
+    highest = (scores.detach() + 1e9 * absent).amax(-1, keepdim=True)
+    return (scores - highest).mul_(there).add_(-LEAST_SCORE * absent).exp_()
 
 
 class PreferenceNetwork(SeatNetwork):

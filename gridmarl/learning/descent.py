@@ -7,13 +7,15 @@ optimiser's bookkeeping. So the tensors are laid side by side in one: a norm, a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from gridmarl.learning.tensors import wanted
+from gridmarl.learning.tensors import copy_all, wanted
 
+fused_adam: Final[Any] = torch._fused_adam_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+"""What torch.optim.Adam calls when it is fused."""
 ALIGNED: Final = 16
 """Every parameter begins at a multiple of so many numbers: a cache line of float32."""
 
@@ -61,7 +63,7 @@ class Descent:
 
     def take_gradient(self, loss: Tensor, limit: float) -> float:
         """Keep the loss's gradient for these parameters and no others, clipped at a norm; its norm before that."""
-        torch._foreach_copy_(self._gradients, torch.autograd.grad(loss, self.parameters))
+        copy_all(self._gradients, torch.autograd.grad(loss, self.parameters))
         for p, gradient in zip(self.parameters, self._gradients, strict=True):
             p.grad = gradient
         norm = float(torch.linalg.vector_norm(self.gradient))
@@ -73,7 +75,7 @@ class Descent:
         """Move along the gradient that was kept."""
         step, average, squares = self.moments.values()
         step.add_(1.0)
-        torch._fused_adam_(
+        fused_adam(
             [self.vector],
             [self.gradient],
             [average],

@@ -15,6 +15,11 @@ from gridmarl.errors import TrainingError
 
 M = TypeVar("M", bound=nn.Module)
 
+Tensors = list[Tensor] | tuple[Tensor, ...]
+# many tensors in one call
+copy_all: Callable[[Tensors, Tensors], None] = torch._foreach_copy_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+move_all: Callable[[Tensors, Tensors, float], None] = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
 
 def seeded(seed: int, make: Callable[..., M], *arguments: object) -> M:
     """A module whose first weights depend on the seed and disturb nobody else's draws."""
@@ -63,9 +68,9 @@ def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
 
     The normaliser is copied whole.
     """
-    torch._foreach_lerp_([*target.parameters()], [*online.parameters()], tau)
+    move_all([*target.parameters()], [*online.parameters()], tau)
     if mine := [*target.buffers()]:
-        torch._foreach_copy_(mine, [*online.buffers()])
+        copy_all(mine, [*online.buffers()])
 
 
 def as_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
