@@ -26,16 +26,15 @@ from torch.nn.functional import mse_loss, softplus
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import Perceptron, SeatNetwork
 from gridmarl.errors import TrainingError
+from gridmarl.learning.descent import Descent
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.shaping import potential_weights, shaped
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -171,14 +170,8 @@ class GroupLearner:
         self.log_alpha = nn.Parameter(start)  # of those who share a policy together
         self.entropy = recipe.entropy_each * group.actions.size
         self.potential = potential_weights(recipe.potential, group).to(device)  # (field,)
-        self.adam = {
-            name: torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
-            for name, parameters in (
-                ("pi", [*self.pi.parameters()]),
-                ("Q", [*self.Q.parameters()]),
-                ("alpha", [self.log_alpha]),
-            )
-        }
+        moved = {"pi": self.pi.parameters(), "Q": self.Q.parameters(), "alpha": [self.log_alpha]}
+        self.descent = {name: Descent(parameters) for name, parameters in moved.items()}
         self.epsilon = np.zeros((recipe.num_envs, seats, group.actions.size), np.float32)  # noise of the latest step
         self.fresh = np.ones(recipe.num_envs, np.bool_)  # environments whose noise is drawn anew
 
@@ -228,13 +221,8 @@ class GroupLearner:
 
     def _descend(self, name: str, loss: Tensor) -> Metrics:
         """The loss's gradient for the parameters of one optimiser, and of no other, clipped at the recipe's norm."""
-        parameters = self.adam[name].param_groups[0]["params"]
-        gradients = torch.autograd.grad(loss, parameters)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        scale = (self.recipe.gradient_norm / norm).clamp(max=1.0)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient * scale
-        return {f"loss_{name}": float(loss.detach()), f"norm_{name}": float(norm)}
+        norm = self.descent[name].take_gradient(loss, self.recipe.gradient_norm)
+        return {f"loss_{name}": float(loss.detach()), f"norm_{name}": norm}
 
     def critic_loss(self, b: Batch, rng: np.random.Generator) -> Tensor:
         """Mean squared error of both critics against one target; gradients reach the critics alone."""
@@ -265,7 +253,7 @@ class GroupLearner:
         """TD3: -Q_1(s, pi(s)); SAC: alpha log pi(a|s) - min_i Q_i(s, a). Also log pi(a|s), without a gradient."""
         y, x = self.pi(s), self.pi.normaliser(s)
         if self.recipe.kind == "td3":
-            return -self.Q(x, torch.tanh(y))[0].mean(), torch.zeros(())
+            return -self.Q(x, torch.tanh(y), twins=1).mean(), torch.zeros(())
         a, log_density = sample(y, self._normal((*y.shape[:-1], y.shape[-1] // 2), rng))
         loss = self.log_alpha.detach().exp() * log_density - self.Q(x, a).amin(0)
         return loss.mean(), log_density.detach()
@@ -281,8 +269,7 @@ class GroupLearner:
         """Descend the gradients, then let the targets follow."""
         tuned = self.recipe.kind == "sac" and self.recipe.automatic
         for name in ("Q", *(("pi",) if moves_actor else ()), *(("alpha",) if moves_actor and tuned else ())):
-            self.adam[name].param_groups[0]["lr"] = rate
-            self.adam[name].step()
+            self.descent[name].step(rate)
         if moves_actor:  # TD3 delays the targets with the actor
             follow(self.Q_target, self.Q, self.recipe.tau)
             follow(self.pi_target, self.pi, self.recipe.tau)
@@ -298,16 +285,16 @@ class GroupLearner:
         state |= {f"fresh.{name}": torch.from_numpy(self.fresh.copy())}
         for key, module in self._modules(name).items():
             state |= module_tensors(key, module)
-        for key, adam in self.adam.items():
-            state |= adam_tensors(f"adam_{key}.{name}", adam)
+        for key, descent in self.descent.items():
+            state |= descent.tensors(f"adam_{key}.{name}")
         return state
 
     def load_state_dict(self, name: str, state: Mapping[str, Tensor]) -> None:
         """Go back to such copies."""
         for key, module in self._modules(name).items():
             load_module(key, module, state)
-        for key, adam in self.adam.items():
-            load_adam(f"adam_{key}.{name}", adam, state)
+        for key, descent in self.descent.items():
+            descent.load(f"adam_{key}.{name}", state)
         with torch.no_grad():
             self.log_alpha.copy_(wanted(state, f"log_alpha.{name}", self.log_alpha.shape))
         self.epsilon = wanted(state, f"noise.{name}", torch.Size(self.epsilon.shape)).numpy().copy()
@@ -332,14 +319,17 @@ class TwinCritics(nn.Module):
         self.layers = Perceptron(sizes, 2 if shared else 2 * seats)
         self.identity = nn.Parameter(torch.zeros(2, seats, sizes[1])) if shared and seats > 1 else None
 
-    def forward(self, s: Tensor, a: Tensor) -> Tensor:
-        """Values (critic, row, seat) of normalised observations and actions, (row, seat, number) each."""
+    def forward(self, s: Tensor, a: Tensor, twins: int = 2) -> Tensor:
+        """Values (critic, row, seat) of normalised observations and actions, (row, seat, number) each; 1: of Q_1."""
         x = torch.cat([s, a], -1)
         rows, seats, size = x.shape
         if not self.shared:
-            return self.layers(x.transpose(0, 1).repeat(2, 1, 1)).view(2, seats, rows).transpose(1, 2)
-        shift = None if self.identity is None else self.identity.repeat(1, rows, 1)
-        return self.layers(x.reshape(1, rows * seats, size).expand(2, -1, -1), shift).view(2, rows, seats)
+            chosen = slice(twins * seats)
+            y = self.layers(x.transpose(0, 1).repeat(twins, 1, 1), chosen=chosen)
+            return y.view(twins, seats, rows).transpose(1, 2)
+        shift = None if self.identity is None else self.identity[:twins].repeat(1, rows, 1)
+        x = x.reshape(1, rows * seats, size).expand(twins, -1, -1)
+        return self.layers(x, shift, None if twins == 2 else slice(twins)).view(twins, rows, seats)
 
 
 def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,20 +16,18 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import huber_loss
-from torch.nn.utils import clip_grad_norm_
 
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import TrainingError
+from gridmarl.learning.descent import Descent
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -83,9 +81,7 @@ class DQN:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.optimiser = {
-            name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
-        }
+        self.descent = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.Q
         self.steps = 0  # acted in all environments together
         self.updates = 0  # gradient steps
@@ -113,12 +109,11 @@ class DQN:
             for name, Q in self.Q.items():
                 follow(self.Q_target[name], Q, self.recipe.tau)
         losses = {name: self.loss(name, batch) for name in self.Q}
-        norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
+        norms = [self.descent[name].take_gradient(loss, self.recipe.gradient_norm) for name, loss in losses.items()]
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
-        check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
-        for optimiser in self.optimiser.values():
-            optimiser.param_groups[0]["lr"] = self._learning_rate()
-            optimiser.step()
+        check_finite("loss", self.updates + 1, (*found.values(), *norms))
+        for descent in self.descent.values():
+            descent.step(self._learning_rate())
         self.updates += 1
         return {**found, "epsilon": self.recipe.epsilon(self.steps)}
 
@@ -134,12 +129,6 @@ class DQN:
         s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
         return s, a.long(), r, s_next, discount[:, None]
 
-    def _gradient(self, name: str, loss: Tensor) -> float:
-        optimiser = self.optimiser[name]
-        optimiser.zero_grad()
-        loss.backward()
-        return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
-
     def _learning_rate(self) -> float:
         done = min(self.steps / self.recipe.steps, 1.0)
         return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
@@ -154,7 +143,7 @@ class DQN:
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
         for name, Q in self.Q.items():
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
-            state |= adam_tensors(f"adam.{name}", self.optimiser[name])
+            state |= self.descent[name].tensors(f"adam.{name}")
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -162,7 +151,7 @@ class DQN:
         for name, Q in self.Q.items():
             load_module(f"Q.{name}", Q, state)
             load_module(f"Q_target.{name}", self.Q_target[name], state)
-            load_adam(f"adam.{name}", self.optimiser[name], state)
+            self.descent[name].load(f"adam.{name}", state)
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 

@@ -19,20 +19,18 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
-from torch.nn.utils import clip_grad_norm_
 
 from gridmarl.agents.networks import Normaliser, Perceptron, SeatNetwork
 from gridmarl.errors import TrainingError
+from gridmarl.learning.descent import Descent
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.shaping import potential_weights, shaped
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -130,8 +128,8 @@ class MADDPG:
         self.Q = {name: critic(recipe, groups, name, x_size, number).to(device) for number, name in enumerate(groups)}
         self.mu_target = {name: deepcopy(mu).requires_grad_(False) for name, mu in self.mu.items()}
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.actor_adam = {name: adam(mu, recipe.learning_rate) for name, mu in self.mu.items()}
-        self.critic_adam = {name: adam(Q, recipe.critic_learning_rate) for name, Q in self.Q.items()}
+        self.actor_adam = {name: Descent(mu.parameters()) for name, mu in self.mu.items()}
+        self.critic_adam = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.mu
         numbers = {name: g for name, g in groups.items() if not g.actions.discrete}
         shapes = {name: (recipe.num_envs, len(g.seats), g.actions.size) for name, g in numbers.items()}
@@ -178,9 +176,10 @@ class MADDPG:
         losses = {f"critic.{name}": loss for name, loss in self.critic_losses(now, rng).items()}
         if late:
             losses |= {f"actor.{name}": loss for name, loss in self.actor_losses(now, rng).items()}
-        norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
+        limit = self.recipe.gradient_norm
+        norms = [self._descent(name).take_gradient(loss, limit) for name, loss in losses.items()]
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
-        check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
+        check_finite("loss", self.updates + 1, (*found.values(), *norms))
         for name in losses:
             self._descend(name)
         if late:
@@ -251,23 +250,15 @@ class MADDPG:
             r = {name: shaped(r[name], discount, o[name], o_next[name], self.potential[name]) for name in r}
         return Samples(x, o, a, r, x_next, o_next, discount)
 
-    def _optimiser(self, name: str) -> torch.optim.Optimizer:
+    def _descent(self, name: str) -> Descent:
         kind, _, group = name.partition(".")
         return (self.actor_adam if kind == "actor" else self.critic_adam)[group]
 
-    def _gradient(self, name: str, loss: Tensor) -> float:
-        """Gradients of a loss for its own optimiser's parameters, clipped; their norm."""
-        parameters: list[nn.Parameter] = self._optimiser(name).param_groups[0]["params"]
-        for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            p.grad = gradient
-        return float(clip_grad_norm_(parameters, self.recipe.gradient_norm))
-
     def _descend(self, name: str) -> None:
-        recipe, optimiser = self.recipe, self._optimiser(name)
+        recipe = self.recipe
         first = recipe.learning_rate if name.startswith("actor.") else recipe.critic_learning_rate
         share = 1.0 + recipe.done(self.steps) * (recipe.learning_rate_last / recipe.learning_rate - 1.0)
-        optimiser.param_groups[0]["lr"] = first * share
-        optimiser.step()
+        self._descent(name).step(first * share)
 
     def adopt(self) -> None:
         """The actors have new weights; their targets take them."""
@@ -286,8 +277,8 @@ class MADDPG:
         for name, module in self._modules().items():
             state |= module_tensors(name, module)
         for name in self.groups:
-            state |= adam_tensors(f"actor_adam.{name}", self.actor_adam[name])
-            state |= adam_tensors(f"critic_adam.{name}", self.critic_adam[name])
+            state |= self.actor_adam[name].tensors(f"actor_adam.{name}")
+            state |= self.critic_adam[name].tensors(f"critic_adam.{name}")
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -295,8 +286,8 @@ class MADDPG:
         for name, module in self._modules().items():
             load_module(name, module, state)
         for name in self.groups:
-            load_adam(f"actor_adam.{name}", self.actor_adam[name], state)
-            load_adam(f"critic_adam.{name}", self.critic_adam[name], state)
+            self.actor_adam[name].load(f"actor_adam.{name}", state)
+            self.critic_adam[name].load(f"critic_adam.{name}", state)
         for name, noise in self.noise.items():
             noise[...] = wanted(state, f"noise.{name}", noise.shape).numpy()
         self.fresh[:] = wanted(state, "fresh", self.fresh.shape).numpy()
@@ -308,11 +299,6 @@ def gumbel_softmax(y: Tensor, gumbel: Tensor, temperature: float) -> Tensor:
     soft = torch.softmax((y + gumbel) / temperature, -1)
     hard = one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
     return hard + soft - soft.detach()
-
-
-def adam(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """An optimiser of all parameters of a module."""
-    return torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
 
 
 def together(arrays: ByGroupTensors) -> Tensor:

@@ -17,22 +17,20 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import huber_loss
-from torch.nn.utils import clip_grad_norm_
 
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import PreferenceNetwork, weighted
 from gridmarl.agents.policies import slots_of
 from gridmarl.errors import TrainingError
+from gridmarl.learning.descent import Descent
 from gridmarl.learning.front import Front, fronts_of
 from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics, VectorWorld
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tensors import (
-    adam_tensors,
     as_tensors,
     check_finite,
     follow,
-    load_adam,
     load_module,
     module_tensors,
     seeded,
@@ -128,9 +126,7 @@ class MultiObjective:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.optimiser = {
-            name: torch.optim.Adam(Q.parameters(), lr=recipe.learning_rate, fused=True) for name, Q in self.Q.items()
-        }
+        self.descent = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, PreferenceNetwork] = self.Q
         self.units = {name: units(recipe, group).to(device) for name, group in groups.items()}  # (objective,)
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
@@ -186,9 +182,9 @@ class MultiObjective:
             for name, Q in self.Q.items():
                 follow(self.Q_target[name], Q, self.recipe.tau)
         losses = {name: self.loss(name, batch, rng) for name in self.Q}
-        norms = {name: self._gradient(name, loss) for name, loss in losses.items()}
+        norms = [self.descent[name].take_gradient(loss, self.recipe.gradient_norm) for name, loss in losses.items()]
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
-        check_finite("loss", self.updates + 1, (*found.values(), *norms.values()))
+        check_finite("loss", self.updates + 1, (*found.values(), *norms))
         for name in self.Q:
             self._descend(name)
         self.updates += 1
@@ -209,12 +205,6 @@ class MultiObjective:
         s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
         return s, a.long(), r, s_next, discount[:, None, None]
 
-    def _gradient(self, name: str, loss: Tensor) -> float:
-        optimiser = self.optimiser[name]
-        optimiser.zero_grad()
-        loss.backward()
-        return float(clip_grad_norm_(optimiser.param_groups[0]["params"], self.recipe.gradient_norm))
-
     @torch.no_grad()
     def _descend(self, name: str) -> None:
         """A step of Adam that is a unit's share as long in the last layer's part of each objective.
@@ -222,15 +212,13 @@ class MultiObjective:
         Adam's steps are of one length whatever the gradients; so long, values that differ by hundredths would blur. It
         is as if the network said values in units, and a last layer that does not learn multiplied them.
         """
-        optimiser, layers = self.optimiser[name], self.Q[name].layers
-        optimiser.param_groups[0]["lr"] = self._learning_rate()
-        last = (layers.weights[-1], layers.biases[-1])
+        layers = self.Q[name].layers
+        last = (layers.weights[-1], layers.biases[-1]) if self.recipe.units else ()
         before = [parameter.clone() for parameter in last]
-        optimiser.step()
-        if self.recipe.units:
-            for parameter, old in zip(last, before, strict=True):
-                each = self.units[name].repeat(parameter.shape[-1] // len(self.units[name]))
-                parameter.copy_(old + each * (parameter - old))
+        self.descent[name].step(self._learning_rate())
+        for parameter, old in zip(last, before, strict=True):
+            each = self.units[name].repeat(parameter.shape[-1] // len(self.units[name]))
+            parameter.copy_(old + each * (parameter - old))
 
     def _learning_rate(self) -> float:
         done = min(self.steps / self.recipe.steps, 1.0)
@@ -241,7 +229,7 @@ class MultiObjective:
         state = {"steps": torch.tensor(self.steps), "updates": torch.tensor(self.updates)}
         for name, Q in self.Q.items():
             state |= module_tensors(f"Q.{name}", Q) | module_tensors(f"Q_target.{name}", self.Q_target[name])
-            state |= adam_tensors(f"adam.{name}", self.optimiser[name])
+            state |= self.descent[name].tensors(f"adam.{name}")
             state[f"w.{name}"] = self.w[name].to("cpu", copy=True)
             state[f"random.{name}"] = torch.from_numpy(self.random[name].copy())
             state[f"left.{name}"] = torch.from_numpy(self.left[name].copy())
@@ -252,7 +240,7 @@ class MultiObjective:
         for name, Q in self.Q.items():
             load_module(f"Q.{name}", Q, state)
             load_module(f"Q_target.{name}", self.Q_target[name], state)
-            load_adam(f"adam.{name}", self.optimiser[name], state)
+            self.descent[name].load(f"adam.{name}", state)
             self.w[name] = wanted(state, f"w.{name}", self.w[name].shape).to(self.device, copy=True)
             for kept in ("random", "left"):
                 counts: dict[str, Int] = getattr(self, kept)
@@ -278,7 +266,7 @@ def td_target(
     Yang et al. (2019): what another preference would do next may serve this one better. An episode that was cut off
     has a discount above 0 and its true last observation as s'.
     """
-    candidates = [w, *(other.expand_as(w) for other in tried)]
+    candidates = [w, *(other.expand_as(w) for other in tried)] if len(tried) else [w]
     values = torch.cat([Q_target(s_next, w=other) for other in candidates], dim=-2)
     judged_by = torch.cat([Q(s_next, w=other) for other in candidates], dim=-2) if double else values
     return r + discount * taken(values, weighted(judged_by, w).argmax(-1))

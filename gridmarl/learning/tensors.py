@@ -1,4 +1,4 @@
-"""Small services to algorithms: flat states of modules and optimisers, target networks, and loud NaNs."""
+"""Small services to algorithms: flat states of modules, target networks, and loud NaNs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from gridmarl.errors import TrainingError
 
 M = TypeVar("M", bound=nn.Module)
 
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+Tensors = list[Tensor] | tuple[Tensor, ...]
+# many tensors in one call
+copy_all: Callable[[Tensors, Tensors], None] = torch._foreach_copy_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+move_all: Callable[[Tensors, Tensors, float], None] = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 def seeded(seed: int, make: Callable[..., M], *arguments: object) -> M:
@@ -44,39 +47,6 @@ def load_module(name: str, module: nn.Module, state: Mapping[str, Tensor]) -> No
         tensor.copy_(wanted(state, f"{name}.{key}", tensor.shape))
 
 
-def adam_tensors(name: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Copies of the moments of Adam; none before its first step."""
-    return {
-        f"{name}.{number}.{key}": optimiser.state[p][key].detach().to("cpu", copy=True)
-        for number, p in enumerate(_parameters(optimiser))
-        for key in MOMENTS
-        if p in optimiser.state
-    }
-
-
-def load_adam(name: str, optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Take up what :func:`adam_tensors` gave.
-
-    Raises
-    ------
-    TrainingError
-        Where a tensor is missing or of another shape.
-    """
-    optimiser.state.clear()
-    for number, p in enumerate(_parameters(optimiser)):
-        if f"{name}.{number}.step" not in state:
-            continue
-        shapes = (torch.Size(), p.shape, p.shape)
-        optimiser.state[p] = {
-            key: wanted(state, f"{name}.{number}.{key}", shape).to(p.device, copy=True)
-            for key, shape in zip(MOMENTS, shapes, strict=True)
-        }
-
-
-def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    return [p for group in optimiser.param_groups for p in group["params"]]
-
-
 def wanted(state: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
     """A tensor of a state.
 
@@ -98,10 +68,9 @@ def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
 
     The normaliser is copied whole.
     """
-    for mine, theirs in zip(target.parameters(), online.parameters(), strict=True):
-        mine.lerp_(theirs, tau)
-    for mine, theirs in zip(target.buffers(), online.buffers(), strict=True):
-        mine.copy_(theirs)
+    move_all([*target.parameters()], [*online.parameters()], tau)
+    if mine := [*target.buffers()]:
+        copy_all(mine, [*online.buffers()])
 
 
 def as_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:

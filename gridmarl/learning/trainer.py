@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -384,9 +385,12 @@ class Training:
 def repeatable(recipe: Recipe) -> Generator[None]:
     """The recipe's number of threads, deterministic algorithms only, and torch's own stream from the recipe's seed."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
+    memory.fill_uninitialized_memory = False  # every array is written before it is read
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -394,3 +398,4 @@ def repeatable(recipe: Recipe) -> Generator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
+        memory.fill_uninitialized_memory = filled

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import gymnasium
 
-from gridmarl.learning.recipe import load_recipe
+from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, repeatable
 
@@ -62,6 +62,7 @@ class Race:
     pair: Pair
     kind: str  # our algorithm
     batch: int  # our samples of a gradient step
+    environments: int  # of ours, side by side
     ours: float
     theirs: float
 
@@ -70,39 +71,53 @@ class Race:
         """How many times as fast ours is."""
         return self.ours / self.theirs
 
+    @property
+    def merged(self) -> bool:
+        """Whether a gradient step of ours reads what several of theirs do: what that does to learning is not shown."""
+        return self.batch > self.pair.batch
+
 
 TD3: Final = {"kind": "td3"}
+WIDE: Final = {"num_envs": 256, "learn_every": 256, "updates": 4}
+"""As many gradient steps of as many samples, four after each step of 256 environments, not one after each of 64."""
 MERGED: Final = {"batch_size": 1024, "learn_every": 256}
-"""Four gradient steps of 256 samples as one; tests/learning/test_merged_batches.py says what merging costs."""
+"""Four gradient steps of 256 samples as one."""
 USUAL: Final = {"batch_size": 4096, "updates": 4}
 """As many samples for 64 transitions as 64 gradient steps of 256 would read."""
 PAIRS: Final = (
-    Pair("dqn-gas", "gas_1", "DQN", 32, 8, (128, 64, 32), {}),
+    Pair("dqn-gas", "gas_1", "DQN", 256, 64, (128, 64, 32), {}),
+    Pair("dqn-gas", "gas_1", "DQN", 256, 64, (128, 64, 32), WIDE),
     Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), TD3),
-    Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), {**TD3, **MERGED}),
+    Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), {**TD3, **WIDE}),
     Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), {}),
-    Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), MERGED),
+    Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), WIDE),
     Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {}),
-    Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {"batch_size": 256, "learn_every": 256}),
+    Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {"batch_size": 256, "num_envs": 256, "learn_every": 256}),
+    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), {}),
+    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), WIDE),
+    Pair("dqn-gas", "gas_1", "DQN", 32, 8, (128, 64, 32), {}),
+    Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), {**TD3, **MERGED}),
+    Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), MERGED),
     Pair("operator", "operator", "DQN", 32, 8, (128, 96, 64), {}),
-    Pair("operator", "operator", "DQN", 32, 8, (128, 96, 64), MERGED),
     Pair("dqn-gas", "gas_1", "DQN", 32, 4, (128, 64, 32), {"batch_size": 512}),
     Pair("storage", "battery_1", "TD3", 256, 1, (64, 32), {**TD3, **USUAL}),
     Pair("storage", "battery_1", "SAC", 256, 1, (64, 32), USUAL),
 )
-"""Ours as shipped and with gradient steps merged; then at the ratio that theirs has by default."""
+"""Like for like, as shipped and with more environments; then ours with gradient steps merged, at last at the ratio that
+theirs has by default."""
 
 
 def race(pair: Pair) -> Race:
     """Theirs, then ours."""
     theirs = their_rate(pair.ours, pair.seat, pair.theirs, pair.batch, pair.every, pair.hidden)
     with TemporaryDirectory() as folder:
-        kind, batch, ours = our_rate(pair, Path(folder))
-    return Race(pair, kind, batch, ours, theirs)
+        recipe, ours = our_rate(pair, Path(folder))
+    kind = str(getattr(recipe, "kind", recipe.algorithm))
+    return Race(pair, kind, recipe.batch_size, recipe.num_envs, ours, theirs)
 
 
-def our_rate(pair: Pair, folder: Path) -> tuple[str, int, float]:
-    """Algorithm, batch size, and agent-transitions a second of CPU time, of the training loop as it stands."""
+def our_rate(pair: Pair, folder: Path) -> tuple[Recipe, float]:
+    """The recipe, and agent-transitions a second of CPU time, of the training loop as it stands."""
     changes = {"learn_from": WARM, "random_steps": WARM, "epsilon_steps": WARM, "seats": pair.seat, **pair.changes}
     recipe = load_recipe(pair.ours)
     recipe = load_recipe(recipe, {name: value for name, value in changes.items() if hasattr(recipe, name)})
@@ -113,7 +128,7 @@ def our_rate(pair: Pair, folder: Path) -> tuple[str, int, float]:
         while training.updates < recipe.updates:
             training._advance()
         rate = transitions_per_cpu_s(training._advance, recipe.num_envs, recipe.learn_every // recipe.num_envs)
-    return str(getattr(recipe, "kind", recipe.algorithm)), recipe.batch_size, rate
+    return recipe, rate
 
 
 @cache

@@ -202,19 +202,22 @@ def races_table(races: Sequence[Race]) -> Table:
     table = blank(
         "Learning in one seat of a world, beside Stable-Baselines3",
         "Agent-transitions a second of CPU time, one core; same seat, same layers, as many replayed samples a"
-        " transition. Batch / transitions between gradient steps; of several steps at once, their mean distance.",
-        ("ours, theirs, seat", "replayed", "ours", "theirs", "ours", "theirs", "times"),
+        " transition. Batch / transitions between gradient steps; of several steps at once, their mean distance. Where"
+        " ours merges several of theirs: speed only, learning curve not shown.",
+        ("ours, theirs, seat", "environments", "replayed", "ours", "theirs", "ours", "theirs", "times", ""),
     )
     for race in races:
         pair = race.pair
         table.add_row(
             f"{race.kind}, {pair.theirs}, {pair.seat}",
+            f"{race.environments}",
             f"{pair.ratio:g}",
             f"{race.batch:,} / {race.batch / pair.ratio:g}",
             f"{pair.batch:,} / {pair.every}",
             f"{race.ours:,.0f}",
             f"{race.theirs:,.0f}",
             f"{race.times:.1f}",
+            "merged: speed only" if race.merged else "",
         )
     return table
 
