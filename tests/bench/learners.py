@@ -78,6 +78,8 @@ class Race:
 
 
 TD3: Final = {"kind": "td3"}
+ALIKE: Final = {"updates": 1, "less_untouched": False}
+"""The operator's recipe with one gradient step a round and no twin world beside it, as theirs has none."""
 WIDE: Final = {"num_envs": 256, "learn_every": 256, "updates": 4}
 """As many gradient steps of as many samples, four after each step of 256 environments, not one after each of 64."""
 MERGED: Final = {"batch_size": 1024, "learn_every": 256}
@@ -93,12 +95,12 @@ PAIRS: Final = (
     Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), WIDE),
     Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {}),
     Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {"batch_size": 256, "num_envs": 256, "learn_every": 256}),
-    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), {}),
-    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), WIDE),
+    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), ALIKE),
+    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), {**ALIKE, **WIDE}),
     Pair("dqn-gas", "gas_1", "DQN", 32, 8, (128, 64, 32), {}),
     Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), {**TD3, **MERGED}),
     Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), MERGED),
-    Pair("operator", "operator", "DQN", 32, 8, (128, 96, 64), {}),
+    Pair("operator", "operator", "DQN", 32, 8, (128, 96, 64), ALIKE),
     Pair("dqn-gas", "gas_1", "DQN", 32, 4, (128, 64, 32), {"batch_size": 512}),
     Pair("storage", "battery_1", "TD3", 256, 1, (64, 32), {**TD3, **USUAL}),
     Pair("storage", "battery_1", "SAC", 256, 1, (64, 32), USUAL),
