@@ -30,10 +30,11 @@ from gridmarl.negotiation.capability import Capability, capability
 from gridmarl.negotiation.cycle import Negotiation, negotiate
 from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, usual_day
+from gridmarl.negotiation.offers import USUAL_RULES, CoalitionRules
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import USUAL_RULES, CoalitionRules, clearing_ask
+from gridmarl.negotiation.selection import clearing_ask
 from gridmarl.negotiation.strategies import Strategy
 from gridmarl.units import Float
 

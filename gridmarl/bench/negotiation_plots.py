@@ -10,7 +10,7 @@ import numpy as np
 from gridmarl.bench.plan_plots import BARE_INK, BEFORE_INK, Picture
 from gridmarl.bench.plots import INK, PRICE_INK
 from gridmarl.negotiation.cycle import Negotiation
-from gridmarl.negotiation.selection import DUST_KW
+from gridmarl.negotiation.offers import DUST_KW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,8 +19,9 @@ from gridmarl.negotiation.cycle import Negotiation, negotiate
 from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.living import usual_day
 from gridmarl.negotiation.opportunities import draw_opportunities
+from gridmarl.negotiation.roster import strategy_of
 from gridmarl.negotiation.rounds import Settings
-from gridmarl.negotiation.strategies import Strategy, strategy_of
+from gridmarl.negotiation.strategies import Strategy
 from gridmarl.units import Float
 
 if TYPE_CHECKING:

@@ -76,9 +76,9 @@ def negotiate(
         return
     from gridmarl.bench.negotiation_files import write_negotiations
     from gridmarl.bench.progress import bar
+    from gridmarl.negotiation.roster import strategy_of
     from gridmarl.negotiation.rounds import Settings
     from gridmarl.negotiation.sequence import negotiate_in_turn
-    from gridmarl.negotiation.strategies import strategy_of
 
     player = strategy_of(strategy)
     prosumers = _fleet_of(fleet, seed)
@@ -211,7 +211,7 @@ def _ablate(size: int, strategy: str, as_json: bool) -> None:
     """A language model takes seconds for what a rule does at once: few opportunities, beside rule and chance."""
     from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
     from gridmarl.bench.progress import bar
-    from gridmarl.negotiation.strategies import strategy_of
+    from gridmarl.negotiation.roster import strategy_of
 
     player = strategy_of(strategy)
     with bar(True, f"{strategy} beside rule and chance", len(ABLATION_FLEETS)) as stage:

@@ -20,7 +20,7 @@ def wishes(
     """
     from rich.markup import escape
 
-    from gridmarl.negotiation.sentences import parse
+    from gridmarl.negotiation.words.sentences import parse
 
     found = parse(text)
     if as_json:

@@ -16,8 +16,9 @@ from gridmarl.negotiation.capability import LEAST_CAR_SHARE, Capability
 from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
 from gridmarl.negotiation.living import Stored, since_arrival_h, stay_h
 from gridmarl.negotiation.menu import WATTS_10
+from gridmarl.negotiation.offers import DUST_KW, CoalitionRules
 from gridmarl.negotiation.schemas import MarketOpportunity, Outcome
-from gridmarl.negotiation.selection import DUST_KW, CoalitionRules, target_kw
+from gridmarl.negotiation.selection import target_kw
 from gridmarl.units import KW_PER_MW, Float
 
 PRICE_SHARES: Final = tuple(round(0.30 + 0.05 * step, 2) for step in range(15))

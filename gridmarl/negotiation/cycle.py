@@ -14,6 +14,7 @@ from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, at_hour
 from gridmarl.negotiation.menu import build_menus
 from gridmarl.negotiation.payments import ORDERS, Books, Deal, SettlementRule, settle
+from gridmarl.negotiation.roster import strategy_of
 from gridmarl.negotiation.rounds import Lead, Private, RoundRecord, Settings, Table, lead_rounds
 from gridmarl.negotiation.satisfaction import satisfaction_scores
 from gridmarl.negotiation.schemas import (
@@ -25,7 +26,7 @@ from gridmarl.negotiation.schemas import (
     ProsumerBid,
     VPPBid,
 )
-from gridmarl.negotiation.strategies import Strategy, strategy_of
+from gridmarl.negotiation.strategies import Strategy
 from gridmarl.negotiation.validation import Commitment, check_commitment, check_devices, check_prices
 from gridmarl.units import KW_PER_MW, Float
 

@@ -28,6 +28,7 @@ except ImportError as error:
 
 from gridmarl.errors import ScenarioError
 from gridmarl.negotiation.menu import Menus
+from gridmarl.negotiation.offers import Bids, Offers
 from gridmarl.negotiation.rounds import (
     Private,
     RoundRecord,
@@ -41,7 +42,7 @@ from gridmarl.negotiation.rounds import (
     with_bids,
 )
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import Bids, Offers, Selection
+from gridmarl.negotiation.selection import Selection
 from gridmarl.negotiation.strategies import Context
 
 HOUSEHOLDS_PER_TASK: Final = 20

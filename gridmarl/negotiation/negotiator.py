@@ -36,11 +36,11 @@ from gridmarl.negotiation.cycle import Negotiation, devices, negotiate
 from gridmarl.negotiation.fleet import draw_fleet, fleet_of
 from gridmarl.negotiation.home_desk import HomeDesk, narrowed
 from gridmarl.negotiation.living import Stored, blocked_at
+from gridmarl.negotiation.offers import CoalitionRules
 from gridmarl.negotiation.preferences import Preferences
+from gridmarl.negotiation.roster import strategy_of
 from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.schemas import PRICE_LIMIT_PER_MWH, MarketOpportunity
-from gridmarl.negotiation.selection import CoalitionRules
-from gridmarl.negotiation.strategies import strategy_of
 from gridmarl.scenario.model import Model
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Float, Float32
 

@@ -30,17 +30,9 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.negotiation.menu import Menus
+from gridmarl.negotiation.offers import DUST_KW, USUAL_RULES, Bids, CoalitionRules, Offers
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import (
-    DUST_KW,
-    USUAL_RULES,
-    Bids,
-    CoalitionRules,
-    Offers,
-    Selection,
-    clearing_ask,
-    select,
-)
+from gridmarl.negotiation.selection import Selection, clearing_ask, select
 from gridmarl.negotiation.strategies import Context, Strategy
 from gridmarl.units import KW_PER_MW, Float, Int
 

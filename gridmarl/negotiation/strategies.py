@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 
-from gridmarl.errors import CatalogueError, nearest
 from gridmarl.negotiation.menu import DECLINE, DEPTHS, FULL_DEPTH, MARKS, PREFERRED_DEPTH, Menus, entry
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.units import Bool, Float, Int
@@ -104,38 +102,6 @@ class Floor:
     def choose(self, menus: Menus, context: Context, rng: np.random.Generator) -> Int:
         """The deepest entry without a mark."""
         return _nearest_valid(menus, np.full(len(menus), entry(FULL_DEPTH, 0)))
-
-
-def _learned() -> Strategy:
-    from gridmarl.negotiation.learned import Learned
-
-    return Learned()
-
-
-STRATEGIES: Final[Mapping[str, Callable[[], Strategy]]] = {
-    "rule": Rule,
-    "random": Random,
-    "floor": Floor,
-    "learned": _learned,
-}
-
-
-def strategy_of(name: str) -> Strategy:
-    """A strategy by its name; ``llm`` is the small local language model, ``llm:provider:name`` another one.
-
-    Raises
-    ------
-    CatalogueError
-        Where there is no such strategy.
-    """
-    kind, _, model = name.partition(":")
-    if kind == "llm":
-        from gridmarl.negotiation.language import shared_strategy
-
-        return shared_strategy(model or "local")
-    if name not in STRATEGIES:
-        raise CatalogueError("strategy", name, ", ".join([*STRATEGIES, "llm"]), nearest(name, STRATEGIES))
-    return STRATEGIES[name]()
 
 
 def _mark(indices: Int) -> Int:

@@ -13,8 +13,8 @@ from gridmarl.bench.negotiation_table import figures_table, pairs_table
 from gridmarl.negotiation.baselines import full_information, overruns, single_offer, tune_single_offer
 from gridmarl.negotiation.capability import Capability
 from gridmarl.negotiation.cycle import negotiate
+from gridmarl.negotiation.offers import CoalitionRules
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import CoalitionRules
 from tests.negotiation.cases import full, opportunity, three
 
 SUCCESS, GAP, SURPLUS, PROFIT, SOFT, REVENUE = 0.992, 0.80, 4 / 3, 1.0, 0.90, 0.95

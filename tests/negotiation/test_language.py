@@ -23,7 +23,8 @@ from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.language import LanguageStrategy, archetypes, language_strategy, shared_strategy
 from gridmarl.negotiation.menu import ENTRIES, Menus
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.strategies import Context, Random, Rule, strategy_of
+from gridmarl.negotiation.roster import strategy_of
+from gridmarl.negotiation.strategies import Context, Random, Rule
 from tests.negotiation.hostile import TEXTS, Hostile, hostile_server
 
 HAS_CLIENT = importlib.util.find_spec("langchain_openai") is not None and importlib.util.find_spec("httpx2") is not None

@@ -21,8 +21,8 @@ from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.game import Game
 from gridmarl.negotiation.learned import SHIPPED, WEIGHTS, Learned
 from gridmarl.negotiation.opportunities import draw_opportunities
+from gridmarl.negotiation.roster import strategy_of
 from gridmarl.negotiation.rounds import Private, context_of
-from gridmarl.negotiation.strategies import strategy_of
 
 
 def test_it_picks_what_is_on_the_menu_and_draws_nothing() -> None:

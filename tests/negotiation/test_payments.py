@@ -11,8 +11,9 @@ import pytest
 from gridmarl.errors import CatalogueError
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.fleet import draw_fleet
+from gridmarl.negotiation.offers import Bids, CoalitionRules, Offers
 from gridmarl.negotiation.payments import RULES, Deal, presence, settle, shapley_values, welfare, welfare_without
-from gridmarl.negotiation.selection import Bids, CoalitionRules, Offers, select
+from gridmarl.negotiation.selection import select
 from tests.negotiation.cases import opportunity
 
 ANYONE = CoalitionRules(least_members=1, least_kw=0.01)

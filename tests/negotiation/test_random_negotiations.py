@@ -7,9 +7,9 @@ import pytest
 
 from gridmarl.negotiation.cycle import devices, negotiate
 from gridmarl.negotiation.living import simulate
+from gridmarl.negotiation.offers import CoalitionRules
 from gridmarl.negotiation.payments import RULES
 from gridmarl.negotiation.rounds import Settings
-from gridmarl.negotiation.selection import CoalitionRules
 from tests.negotiation.cases import wild_fleet, wild_opportunity, wild_state
 
 STRATEGIES = ("rule", "random", "floor")

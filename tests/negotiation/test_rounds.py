@@ -17,9 +17,10 @@ from gridmarl.negotiation.capability import capability
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.fleet import draw_fleet, fleet_of
 from gridmarl.negotiation.menu import DECLINE, FULL_DEPTH, MARKS, build_menus, entry
+from gridmarl.negotiation.offers import CoalitionRules
+from gridmarl.negotiation.roster import strategy_of
 from gridmarl.negotiation.rounds import Private, Settings, collect_bids, counter_offers, evaluate, open_table
-from gridmarl.negotiation.selection import CoalitionRules
-from gridmarl.negotiation.strategies import Floor, Random, strategy_of
+from gridmarl.negotiation.strategies import Floor, Random
 from tests.negotiation.cases import full, home, opportunity, three, wild_fleet, wild_opportunity, wild_state
 
 AGGREGATOR = ("selection", "coalition", "payments")

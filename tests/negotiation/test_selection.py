@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gridmarl.negotiation.coalition import solve_mixed_integer
-from gridmarl.negotiation.selection import Bids, CoalitionRules, Offers, clearing_ask, merit_order, obeys, select
+from gridmarl.negotiation.offers import Bids, CoalitionRules, Offers
+from gridmarl.negotiation.selection import clearing_ask, merit_order, obeys, select
 
 RULES = CoalitionRules(least_members=3, least_kw=1.0)
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gridmarl.negotiation.numerals import NUMBER, number
-from gridmarl.negotiation.products import Kind
-from gridmarl.negotiation.reading import Asset, Found, Reading, all_of
+from gridmarl.negotiation.words.numerals import NUMBER, number
+from gridmarl.negotiation.words.products import Kind
+from gridmarl.negotiation.words.reading import Asset, Found, Reading, all_of
 
 Measure = Literal["kwh", "kw"]
 

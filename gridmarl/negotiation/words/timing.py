@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from gridmarl.negotiation.clock import HOURS, Moment, Window, days, moments, windows
-from gridmarl.negotiation.reading import Found, Reading, overlaps
+from gridmarl.negotiation.words.clock import HOURS, Moment, Window, days, moments, windows
+from gridmarl.negotiation.words.reading import Found, Reading, overlaps
 
 _NOT: Final = (
     r"(?:don't|do not|dont|doesn't|never|no|not|nothing|nobody|won't|will not|can't|cannot|mustn't|must not|"

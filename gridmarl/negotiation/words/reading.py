@@ -7,8 +7,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from gridmarl.negotiation.clauses import Piece, Status, piece_at, pieces, status_of, taken_back
-from gridmarl.negotiation.products import Kind, Mention, mentions
+from gridmarl.negotiation.words.clauses import Piece, Status, piece_at, pieces, status_of, taken_back
+from gridmarl.negotiation.words.products import Kind, Mention, mentions
 
 Value = float | tuple[str, ...] | tuple[tuple[float, float], ...]
 _ALIKE: Final = {"’": "'", "‘": "'", "`": "'", "\u00a0": " ", "\u202f": " ", "−": "-", "‑": "-", "％": "%", "₵": "¢"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gridmarl.negotiation.belongings import kept_energy
-from gridmarl.negotiation.numerals import NUMBER, Share, number, shares
-from gridmarl.negotiation.reading import Found, Reading, all_of
+from gridmarl.negotiation.words.belongings import kept_energy
+from gridmarl.negotiation.words.numerals import NUMBER, Share, number, shares
+from gridmarl.negotiation.words.reading import Found, Reading, all_of
 
 HIGHEST_PRICE_PER_MWH: Final = 2000.0
 """California's hard cap on energy bids, $/MWh (FERC Order 831, 2016): asking more is asking this."""

@@ -24,8 +24,8 @@ from gridmarl.negotiation.fleet import Household, fleet_of
 from gridmarl.negotiation.language import LanguageStrategy
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.preferences import CONSERVATIVE_BACKUP, CONSERVATIVE_PRICE_PER_MWH
-from gridmarl.negotiation.sentences import FIELDS, LONGEST_TEXT, Wishes, complete, parse
-from gridmarl.negotiation.timing import hours_of
+from gridmarl.negotiation.words.sentences import FIELDS, LONGEST_TEXT, Wishes, complete, parse
+from gridmarl.negotiation.words.timing import hours_of
 
 FOLDER = Path(__file__).parent
 SHARE_TOLERANCE = 1e-3

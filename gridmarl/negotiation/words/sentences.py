@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from gridmarl.errors import DataError
-from gridmarl.negotiation.belongings import belongings
-from gridmarl.negotiation.clock import moments, spoken, windows
-from gridmarl.negotiation.numerals import NUMBER, number, shares
 from gridmarl.negotiation.preferences import Assets, Preferences
-from gridmarl.negotiation.reading import Found, Reading, Value, overlaps, read
-from gridmarl.negotiation.terms import HIGHEST_PRICE_PER_MWH, comfort, kept_shares, lowest_price
-from gridmarl.negotiation.timing import blocked, hours_of, leaving
+from gridmarl.negotiation.words.belongings import belongings
+from gridmarl.negotiation.words.clock import moments, spoken, windows
+from gridmarl.negotiation.words.numerals import NUMBER, number, shares
+from gridmarl.negotiation.words.reading import Found, Reading, Value, overlaps, read
+from gridmarl.negotiation.words.terms import HIGHEST_PRICE_PER_MWH, comfort, kept_shares, lowest_price
+from gridmarl.negotiation.words.timing import blocked, hours_of, leaving
 
 LONGEST_TEXT: Final = 2000
 ASSETS: Final = ("battery_kwh", "battery_kw", "ev_kwh", "ev_kw", "pv_kw")
