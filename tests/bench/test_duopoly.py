@@ -42,6 +42,7 @@ def test_with_pivotal_demand_one_learns_to_ask_the_cap_and_the_other_not_to_be_u
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("world", ["duopoly-low", "duopoly-pivotal"])
 def test_both_demands_end_in_an_equilibrium_for_every_seed(
     world: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

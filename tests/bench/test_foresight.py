@@ -47,6 +47,7 @@ def test_where_the_fixed_bid_is_best_it_is_kept() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_what_gas_2_could_earn_beyond_its_best_fixed_bid_takes_knowing_the_future() -> None:
     """Though it knows every unit's state it gains less than 1 %; the best response, 11 % (of 64 seeds)."""
     world, others, seeds = Scenario.load("auction"), load_team("truthful"), range(32)
@@ -59,6 +60,7 @@ def test_what_gas_2_could_earn_beyond_its_best_fixed_bid_takes_knowing_the_futur
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_it_finds_what_gas_1_gains_without_foresight() -> None:
     """So that where it finds nothing, something can be said: here it beats the fixed bid as the learned bidder does."""
     world, others, seeds = Scenario.load("auction"), load_team("truthful"), range(8)

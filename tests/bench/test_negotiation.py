@@ -91,6 +91,7 @@ def test_overruns_are_counted():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_rule_reaches_what_is_promised_on_six_hundred_opportunities():
     found = measure_negotiation()
     assert found.success() >= SUCCESS
@@ -102,6 +103,7 @@ def test_the_rule_reaches_what_is_promised_on_six_hundred_opportunities():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_choosing_at_random_is_worse_than_the_rule():
     rule, random = (measure_negotiation(Study(fleets=(11,), strategy=name)) for name in ("rule", "random"))
     assert random.success() < rule.success()

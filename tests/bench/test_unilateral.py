@@ -66,6 +66,7 @@ def test_teams_are_told_by_what_each_generator_earns() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "seat",
     [

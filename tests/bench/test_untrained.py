@@ -98,6 +98,7 @@ def test_initialisations_that_differ_widen_the_interval_though_the_seeds_agree()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("world", ["auction", "renewable-heavy"])
 def test_trained_against_untrained(world: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The hypothesis is that training cuts cost by a tenth to a fifth; the table says what came out."""

@@ -66,6 +66,7 @@ def test_five_hundred_random_negotiations_break_nothing():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_thousand_random_negotiations_break_nothing():
     outcomes = [hold_one(seed) for seed in range(500, 10_500)]
     assert {outcome for outcome, _ in outcomes} == {"full", "relaxed", "failed"}

@@ -65,6 +65,7 @@ def test_shipped_planners_keep_every_contract_where_owners_weigh_risk(team: str)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name, intervals, seats", LONGER)
 @pytest.mark.parametrize("team", SHIPPED)
 def test_shipped_planners_keep_every_contract_in_more_worlds(team: str, name: str, intervals: int, seats: str):
