@@ -58,7 +58,6 @@ def test_everything_imported_is_declared() -> None:
     assert imported() <= required() | optional()
 
 
-@pytest.mark.skipif(not (PACKAGE / "cli.py").is_file(), reason="the package is not complete yet")
 def test_nothing_is_required_that_the_package_does_not_use() -> None:
     text = "\n".join(file.read_text(encoding="utf-8") for file in sources())
     by_name = {name for name, mark in USED_BY_NAME.items() if mark in text}
