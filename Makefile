@@ -22,16 +22,18 @@ $(READY): pyproject.toml constraints.txt
 		"Install python3 and python3-venv, or say make PYTHON=/path/to/python." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,dev]'
-	$(BIN)/gridmarl fetch-model
 	@touch $@
 
 demo: $(READY)  ## compare five teams in one auction; table, plots and report in results/demo
 	$(BIN)/gridmarl compare auction --teams truthful,markup,dqn,admm,central --seeds 5 --out results/demo
 
+# A small language model is among what is tested: 98 MB, fetched once into the user's cache.
 test: $(READY)  ## all tests except those marked slow
+	@$(BIN)/gridmarl fetch-model
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" --benchmark-disable
 
 slow: $(READY)  ## the tests marked slow
+	@$(BIN)/gridmarl fetch-model
 	$(BIN)/python -m pytest -n $(JOBS) -m slow --benchmark-disable
 
 # The cache of lint-imports overlooks that a module has appeared or gone.
