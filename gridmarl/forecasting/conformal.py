@@ -129,14 +129,14 @@ def adapt(quantiles: Float, truth: Float, levels: Float, first: int, how: Adapta
     aims = np.array([_miss(level) for level in levels.tolist()])
     sides = np.array([_side(level) for level in levels.tolist()])
     aimed = aims.copy()
-    margins = np.empty((len(truth), levels.size))
+    margins = np.empty((len(truth) - first, levels.size))
     for day in range(first, len(truth)):
         newest = day - how.delay_days
         if newest >= first:  # a day that was forecast with a margin, whose truth has now become known
-            aimed += how.rate * (aims - _missed(scores[newest] - margins[newest], counted[newest], aims))
+            aimed += how.rate * (aims - _missed(scores[newest] - margins[newest - first], counted[newest], aims))
         window = slice(max(0, newest + 1 - how.window_days), newest + 1)
-        margins[day] = [margin(scores[window, :, i][counted[window]], aimed[i]) for i in range(levels.size)]
-    return np.sort(quantiles[first:] + (sides * margins)[first:, None, :], axis=2)
+        margins[day - first] = [margin(scores[window, :, i][counted[window]], aimed[i]) for i in range(levels.size)]
+    return np.sort(quantiles[first:] + (sides * margins)[:, None, :], axis=2)
 
 
 def _scores(quantiles: Float, truth: Float, levels: Float) -> Float:
