@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from gridmarl.agents.agent import BatchAgent
 from gridmarl.agents.rules import ZeroIntelligence
 from gridmarl.agents.team import SeatedTeam, Team, roles_of
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import Rows
+from gridmarl.environment.arrays import Outcome, Rows
 from gridmarl.environment.codecs import action_space, codec_of
 from gridmarl.environment.columns import REWARD
 from gridmarl.environment.core import Core
@@ -110,11 +110,16 @@ class Alone:
         self.side_by_side = all(getattr(a, "constant", False) or isinstance(a, BatchAgent) for a in agents)
         self.draws = any(isinstance(agent, ZeroIntelligence) for agent in agents)
 
-    def _begin(self, rows: int, split: Split, seeds: Float | Int) -> tuple[Core, Place]:
+    def begin(self, rows: int, split: Split, seeds: Sequence[int] | Int) -> tuple[Core, Place]:
+        """So many markets at the beginning of these seeds' episodes, and where the seat stands in them."""
         core = Core(self.scenario, rows, {**self._seated.codecs, self.seat: BUILT_IN_CODECS[self.role]}, split)
         core.reset(np.asarray(seeds, np.uint64))
         self._seated.begin(core)
         return core, Seating(core.compiled).places[self.seat]
+
+    def fill(self, outcome: Outcome, packed: Float) -> None:
+        """Write what the others do, having seen the outcome, into (row, component) actions."""
+        self._seated.fill(outcome, packed)
 
     def profits(self, sequences: Float, split: Split, seeds: Sequence[int]) -> Float:
         """What sequences of actions earn, (sequence, seed) $ per episode.
@@ -134,16 +139,24 @@ class Alone:
 
     def _play(self, sequences: Float, split: Split, seeds: Int) -> Float:
         """Each row plays its own sequence on its own seed, (row,) $."""
-        core, place = self._begin(len(seeds), split, seeds)
+        core, place = self.begin(len(seeds), split, seeds)
         outcome, packed, total = core.observe(), np.zeros((len(seeds), core.width)), np.zeros(len(seeds))
         for t in range(core.intervals):
-            self._seated.fill(outcome, packed)
+            self.fill(outcome, packed)
             packed[:, place.start : place.stop] = sequences[:, min(t, sequences.shape[1] - 1)]
             outcome = core.step(packed)
             total += outcome.seats[:, place.row, REWARD]
         return total
 
-    def best_sequence(self, split: Split, seed: int, kept: int = KEPT) -> BestSequence:
+    def best_sequence(
+        self,
+        split: Split,
+        seed: int,
+        kept: int = KEPT,
+        *,
+        alike: Callable[[Rows], Int] | None = None,
+        advance: Callable[[int], object] | None = None,
+    ) -> BestSequence:
         """Follow all states that the seat can bring about, interval by interval, by the dearest way into each.
 
         That is a dynamic programme over the states that can be reached (Bellman 1957): of several ways into the same
@@ -157,6 +170,11 @@ class Alone:
             Of the episode, whose chance the sequence may know beforehand.
         kept : int
             Where more states than that can be reached, those that earned most so far are followed.
+        alike : callable, optional
+            Gives each state a number; of those with the same number only the one that earned most is followed. By
+            default states are alike where they are the same.
+        advance : callable, optional
+            Told of each interval.
 
         Raises
         ------
@@ -165,17 +183,21 @@ class Alone:
         """
         count, choices = self.scenario.intervals, len(self.grid)
         width = choices * (min(kept, max(1, ROWS // choices)) if count > 1 else 1)
-        core, place = self._begin(width, split, np.full(width, seed))
+        core, place = self.begin(width, split, np.full(width, seed))
         states, earned, complete = _taken(core.rows, np.zeros(1, np.int64)), np.zeros(1), True
         ways: list[tuple[Int, Int]] = []
         for _ in range(count):
             states, rewards = self._expand(core, place, states)
             earned = (earned[:, None] + rewards).ravel()
-            chosen = dearest(self._key(states), earned)
+            chosen = dearest(self._key(states) if alike is None else alike(states)[:, None], earned)
             complete = complete and len(chosen) <= kept
+            if complete and alike is not None:
+                complete = len(chosen) == len(dearest(self._key(states), earned))  # none that differed was dropped
             chosen = chosen[np.argsort(-earned[chosen], kind="stable")[:kept]]
             states, earned = _taken(states, chosen), earned[chosen]
             ways.append((chosen // choices, chosen % choices))
+            if advance is not None:
+                advance(1)
         return BestSequence(float(earned[0]), self.grid[_traced(ways)], complete)
 
     def _expand(self, core: Core, place: Place, states: Rows) -> tuple[Rows, Float]:
@@ -189,7 +211,7 @@ class Alone:
             wanted = np.minimum(np.arange(at, at + size), count - 1)  # the last one fills the rows that are left
             for mine, theirs in zip(core.rows, states, strict=True):
                 mine[...] = np.repeat(theirs[wanted], choices, axis=0)
-            self._seated.fill(core.observe(), packed)
+            self.fill(core.observe(), packed)
             packed[:, place.start : place.stop] = np.tile(self.grid, (size, 1))
             outcome = core.step(packed)
             stop = min(size, count - at)
@@ -206,7 +228,7 @@ class Alone:
         return np.concatenate([np.round(part.reshape(len(states.t), -1), DIGITS) for part in parts], axis=1)
 
 
-def dearest(key: Float, earned: Float) -> Int:
+def dearest(key: Float | Int, earned: Float) -> Int:
     """Of the rows of a table that are equal, the one that earned most: row numbers, one of each kind."""
     kind = np.unique(key, axis=0, return_inverse=True)[1].ravel()
     order = np.lexsort((-earned, kind))

@@ -17,13 +17,11 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.agents.team import SeatedTeam, Team
-from gridmarl.bench.clairvoyant import ROWS, GridPrice
+from gridmarl.agents.team import Team
+from gridmarl.bench.enumeration import Alone
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import GRID_PRICES
-from gridmarl.environment.columns import ACTION_AT, REWARD
-from gridmarl.environment.core import Core
-from gridmarl.learning.returns import with_player
+from gridmarl.environment.columns import REWARD
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Int
@@ -34,6 +32,8 @@ who could only begin with the other price would put off the fixed one for ever."
 HORIZON: Final = 10
 """Intervals over which plans are compared."""
 FUTURES: Final = 16
+ROWS: Final = 15_360
+"""Copies of the market that are advanced together, at most."""
 CERTAINTY: Final = 2.0
 """Standard errors by which a plan is to earn more than the fixed bid."""
 
@@ -99,24 +99,23 @@ class _Bidder:
     def __init__(
         self, scenario: Scenario, others: Team, seat: str, split: Split, seeds: Sequence[int], plans: Int, futures: int
     ) -> None:
-        self.seated = SeatedTeam(with_player(others, GridPrice(int(plans[0, 0])), (seat,), others.name), scenario)
+        self.alone = Alone(scenario, others, seat)
         self.seeds, self.plans, self.futures = seeds, plans, futures
-        self.core = Core(scenario, len(seeds) * len(plans) * futures, self.seated.codecs, split)
-        self.own = self.core.compiled.layout.index(seat)
-        self.at = int(self.core.compiled.world.seat[self.own, ACTION_AT])
+        self.core, self.place = self.alone.begin(
+            len(seeds) * len(plans) * futures, split, np.repeat(seeds, len(plans) * futures)
+        )
         self.actions = np.zeros((self.core.count, self.core.width))
         self.rng = np.random.default_rng(list(seeds))
 
     def play(self, advance: Callable[[int], object] | None) -> Float:
         """Go through the episodes once."""
         core, each = self.core, len(self.plans) * self.futures
-        outcome = core.reset(np.repeat(np.array(self.seeds, np.uint64), each))
-        self.seated.begin(core)
+        outcome = core.observe()
         earned = np.zeros(len(self.seeds))
         for t in range(core.intervals):
             chosen = self.plans[self.best_plan(outcome, min(HORIZON, core.intervals - t)), 0]
             outcome = self._step(outcome, np.repeat(chosen, each))
-            earned += outcome.seats[::each, self.own, REWARD]
+            earned += outcome.seats[::each, self.place.row, REWARD]
             if advance is not None:
                 advance(len(self.seeds))
         return earned
@@ -130,13 +129,13 @@ class _Bidder:
         earned = np.zeros(core.count)
         for h in range(intervals):
             outcome = self._step(outcome, np.tile(np.repeat(self.plans[:, h], self.futures), len(self.seeds)))
-            earned += outcome.seats[:, self.own, REWARD]
+            earned += outcome.seats[:, self.place.row, REWARD]
         core.restore(now)
         more = earned.reshape(shape) - earned.reshape(shape)[:, :1]
         mean, error = more.mean(2), more.std(2, ddof=1) / np.sqrt(self.futures)
         return np.where(mean > CERTAINTY * error, mean, 0.0).argmax(1)
 
     def _step(self, outcome: Outcome, prices: Int) -> Outcome:
-        self.seated.fill(outcome, self.actions)
-        self.actions[:, self.at] = prices
+        self.alone.fill(outcome, self.actions)
+        self.actions[:, self.place.start] = prices
         return self.core.step(self.actions)
