@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 LEAST_DEVIATION: Final = 1e-2
 """Fields that hardly vary in training are divided by this, so that they cannot explode elsewhere."""
-LEAST_SCORE: Final = -80.0
-"""Below the highest: the score of a slot that is empty. It counts as nothing; the exponential of less is slow."""
+HIGHEST_EXPONENT: Final = 60.0
+"""Scores of slots are clipped here, far from where they matter: exponentials of more might not be finite in sum."""
+LEAST_SUM: Final = 1e-30
+"""Added to sums of exponentials: nothing, but where an observation has no slot at all."""
 HIGHEST_SCORE: Final = 5.0
 """Normalised observations are clipped at this many standard deviations."""
 
@@ -195,13 +197,20 @@ class SlotAttention(nn.Module):
         Length of the preference that the questions depend on.
     size : int
         Of questions and keys.
+
+    Notes
+    -----
+    A slot i gathers ``sum_j p_ij value_j`` where p_ij, a softmax over j, weighs ``question_i . key_j / sqrt(size)``.
+    Questions, keys and values are linear in slots of a few fields, so none of them is ever formed: the scores are
+    ``(s_i G + ...) . s_j`` with the small matrix ``G = W_question' W_key / sqrt(size)``, and values are those of what
+    the p_ij gather of the slots themselves.
     """
 
     def __init__(self, slots: Slots, objectives: int, size: int = 16) -> None:
         super().__init__()
         self.slots, self.size = slots, size
         self.question = nn.Linear(slots.width + objectives, size)
-        self.key = nn.Linear(slots.width, size)
+        self.key = nn.Linear(slots.width, size, bias=False)  # it would add the same to all scores of a question
         self.value = nn.Linear(slots.width, slots.width)
 
     def forward(self, x: Tensor, seen: Tensor, w: Tensor) -> Tensor:
@@ -215,23 +224,27 @@ class SlotAttention(nn.Module):
         w : (row, seat, objective) Tensor
         """
         first, count, width = self.slots
-        there = (seen[..., first::width][..., :count] > 0.5).to(x.dtype)
-        slots = x[..., first : first + count * width].unflatten(-1, (count, width)) * there[..., None]
-        asked = torch.cat([slots, w[..., None, :].expand(*slots.shape[:-1], -1)], dim=-1)
-        scores = (self.question(asked) @ self.key(slots).transpose(-1, -2)).div_(math.sqrt(self.size))
-        e = exponentials(scores, there[..., None, :])  # (..., slot that asks, slot that answers)
-        gathered = (slots + (e @ self.value(slots)) / e.sum(-1, keepdim=True)) * there[..., None]
-        return torch.cat([x[..., :first], gathered.flatten(-2), x[..., first + count * width :]], dim=-1)
+        rows, seats, _ = x.shape
+        there = (seen[..., first : first + count * width : width] > 0.5).to(x.dtype).view(-1, count)
+        slots = x[..., first : first + count * width].reshape(-1, count, width).permute(2, 0, 1).contiguous() * there
+        asked = self._asked(slots, w.reshape(rows * seats, -1))  # fields come first: products with few numbers are slow
+        scores = torch.bmm(asked.permute(1, 2, 0), slots.transpose(0, 1))  # (row and seat, slot that asks, slot asked)
+        scores.detach().clamp_(-HIGHEST_EXPONENT, HIGHEST_EXPONENT)  # in place, and gradients need not know
+        e = scores.exp_()
+        values = torch.addmm(self.value.bias[:, None], self.value.weight, slots.flatten(1)).view_as(slots) * there
+        sums = torch.bmm(torch.cat([values, there[None]]).transpose(0, 1), e.transpose(1, 2))
+        means = sums[:, :width] / (sums[:, width:] + LEAST_SUM)
+        gathered = (slots.transpose(0, 1) + means) * there[:, None]
+        parts = [x[..., :first], gathered.transpose(1, 2).reshape(rows, seats, -1), x[..., first + count * width :]]
+        return torch.cat(parts, dim=-1)
 
-
-def exponentials(scores: Tensor, there: Tensor) -> Tensor:
-    """What a softmax over the last axis divides by its sum; where ``there`` is 0, next to nothing.
-
-    For so few numbers torch's own softmax takes four times as long.
-    """
-    absent = there - 1.0
-    highest = (scores.detach() + 1e9 * absent).amax(-1, keepdim=True)
-    return (scores - highest).mul_(there).add_(-LEAST_SCORE * absent).exp_()
+    def _asked(self, slots: Tensor, w: Tensor) -> Tensor:
+        """What each slot's scores multiply the other slots' fields with, (field, row and seat, slot)."""
+        width = self.slots.width
+        keys = self.key.weight.t() / math.sqrt(self.size)
+        by_slot, by_preference = (keys @ self.question.weight).split((width, w.shape[-1]), dim=1)
+        everywhere = torch.addmm((keys @ self.question.bias)[:, None], by_preference, w.t())
+        return (by_slot @ slots.flatten(1)).view_as(slots) + everywhere[..., None]
 
 
 class PreferenceNetwork(SeatNetwork):

@@ -193,10 +193,11 @@ class GroupLearner:
 
     def _next_noise(self, rng: np.random.Generator) -> Float32:
         """Standard normal in every step, correlated between the steps of an episode, independent between episodes."""
-        new = rng.standard_normal(self.epsilon.shape, np.float32)
-        rho = np.float32(self.recipe.correlation)
-        lasting = rho * self.epsilon + np.sqrt(1 - rho**2) * new
-        self.epsilon = np.where(self.fresh[:, None, None], new, lasting)
+        new, rho = rng.standard_normal(self.epsilon.shape, np.float32), np.float32(self.recipe.correlation)
+        if rho:
+            lasting = rho * self.epsilon + np.sqrt(1 - rho**2) * new
+            new = np.where(self.fresh[:, None, None], new, lasting)
+        self.epsilon = new
         self.fresh[:] = False
         return self.epsilon
 
@@ -349,10 +350,10 @@ def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
     """
     mu, log_sigma = y.chunk(2, -1)
     log_sigma = log_sigma.clamp(*LOG_DEVIATION)
-    u = mu + log_sigma.exp() * epsilon
-    log_normal = -0.5 * epsilon**2 - log_sigma - 0.5 * math.log(2.0 * math.pi)
-    log_slope = 2.0 * (math.log(2.0) - u - softplus(-2.0 * u))
-    return torch.tanh(u), (log_normal - log_slope).sum(-1)
+    u = torch.addcmul(mu, log_sigma.exp(), epsilon)
+    half_log_slope = math.log(2.0) - (u + softplus(-2.0 * u))
+    log_normal = -0.5 * (epsilon.square() + math.log(2.0 * math.pi)) - log_sigma
+    return torch.tanh(u), torch.sub(log_normal, half_log_slope, alpha=2.0).sum(-1)
 
 
 def networks(recipe: ActorCriticRecipe, group: GroupSpec, number: int) -> tuple[SeatNetwork, TwinCritics]:

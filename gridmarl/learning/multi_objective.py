@@ -69,8 +69,10 @@ class MultiObjectiveRecipe(Recipe):
         (), description="scaled reward that counts as an error of 1, by objective: small where actions change little"
     )
     hold: PositiveInt = Field(1, description="steps that a random action lasts, so that slow consequences show")
-    concentration: PositiveFloat = Field(
-        1.0, description="of the Dirichlet distribution that preferences are drawn from; 1 is uniform, less: extremes"
+    concentration: float = Field(
+        1.0,
+        ge=0.1,
+        description="of the Dirichlet distribution that preferences are drawn from; 1 is uniform, less: extremes",
     )
     preference_parts: PositiveInt = Field(4, description="the front is evaluated at multiples of 1 over this")
     reference: tuple[float, ...] = Field(
@@ -139,8 +141,8 @@ class MultiObjective:
 
     def _drawn(self, name: str, rows: int, rng: np.random.Generator) -> Tensor:
         """Preferences on the simplex, (row, 1, objective): all seats of a row share one."""
-        w = rng.dirichlet(np.full(len(self.groups[name].objectives), self.recipe.concentration), (rows, 1))
-        return torch.from_numpy(w.astype(np.float32)).to(self.device)
+        shares = rng.standard_gamma(self.recipe.concentration, (rows, 1, len(self.groups[name].objectives)))
+        return torch.from_numpy((shares / shares.sum(-1, keepdims=True)).astype(np.float32)).to(self.device)
 
     def begin(self, rows: Bool, rng: np.random.Generator) -> None:
         """New episodes begin in these environments: a new preference for each."""

@@ -69,12 +69,17 @@ class Replay:
         Rows kept.
     shapes : mapping
         Column -> shape of a row of it, as :func:`gridmarl.learning.nstep.column_shapes` says.
+    expected : int
+        Rows that will be added, if that is known. Memory for so many is claimed now: where there is not enough of it,
+        that is better known before a training than in its midst, and no step waits for pages.
     """
 
-    def __init__(self, capacity: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, capacity: int, shapes: Mapping[str, tuple[int, ...]], expected: int = 0) -> None:
         self.capacity = capacity
         self.added = 0  # rows ever; row i stands at i % capacity
         self._kept = {name: np.zeros((capacity, *shape), np.float32) for name, shape in shapes.items()}
+        for kept in self._kept.values():
+            kept[:expected] = 0.0
         self._written: dict[int, Segment] = {}  # first row -> a complete segment on disk
 
     @property

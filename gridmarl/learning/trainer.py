@@ -146,7 +146,7 @@ class Training:
         device = device_of(recipe)
         self.algorithm = recipe.build(self.groups, self.world.state_size, device)
         shapes = column_shapes(self.groups, self.world.state_size)
-        self.replay = Replay(recipe.replay_size, shapes)
+        self.replay = Replay(recipe.replay_size, shapes, expected=recipe.steps)
         own = {name: recipe.discount_of(group) for name, group in self.groups.items()}
         self.window = NStep(recipe.n_step, recipe.discount, shapes, recipe.num_envs, own)
         self.rng = np.random.default_rng([recipe.seed, 0xD9])

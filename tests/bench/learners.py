@@ -1,4 +1,8 @@
-"""Our learners and Stable-Baselines3's in the same seat, with the same network and as many replayed samples a step."""
+"""Our learners and Stable-Baselines3's in the same seat, with the same network and as many replayed samples a step.
+
+The operator's network is the same up to its outputs: ours says three values of each action, theirs one. Both replays
+are in memory before they are timed, as they are for all but the beginning of a training.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import gymnasium
+import numpy as np
 
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, repeatable
 
-CPU_S: Final = 1.0
-"""How long each learner is watched, once it learns."""
+LAPS, LAP_CPU_S = 5, 0.4
+"""How often and how long each learner is watched, once it learns; the first time does not count."""
 WARM: Final = 2_048
 """Transitions before it learns."""
 
@@ -39,6 +44,8 @@ class Pair:
         Layers of theirs, for actor and critic alike: those of the recipe's actor.
     changes : mapping
         Ours: what differs from the recipe.
+    note : str
+        In what ours is not as theirs.
     """
 
     ours: str
@@ -48,6 +55,7 @@ class Pair:
     every: int
     hidden: tuple[int, ...]
     changes: Mapping[str, Any]
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -72,54 +80,105 @@ class Race:
         return self.ours / self.theirs
 
     @property
-    def merged(self) -> bool:
-        """Whether a gradient step of ours reads what several of theirs do: what that does to learning is not shown."""
-        return self.batch > self.pair.batch
+    def note(self) -> str:
+        """In what ours is not as theirs. Where gradient steps are merged, what that does to learning is not shown."""
+        return "merged: speed only" if self.batch > self.pair.batch else self.pair.note
 
 
 TD3: Final = {"kind": "td3"}
-ALIKE: Final = {"updates": 1, "less_untouched": False}
-"""The operator's recipe with one gradient step a round and no twin world beside it, as theirs has none."""
+PLAIN: Final = {"double": False, "dueling": False}
+"""As Stable-Baselines3's DQN is."""
+BARE: Final = {**PLAIN, "updates": 1, "less_untouched": False}
+"""The operator's recipe with one gradient step a round too, and no twin world beside it."""
 WIDE: Final = {"num_envs": 256, "learn_every": 256, "updates": 4}
 """As many gradient steps of as many samples, four after each step of 256 environments, not one after each of 64."""
 MERGED: Final = {"batch_size": 1024, "learn_every": 256}
 """Four gradient steps of 256 samples as one."""
 USUAL: Final = {"batch_size": 4096, "updates": 4}
 """As many samples for 64 transitions as 64 gradient steps of 256 would read."""
+GAS: Final = ("dqn-gas", "gas_1", "DQN", 256, 64, (128, 64, 32))
+TD3_STORE: Final = ("storage", "battery_1", "TD3", 256, 64, (64, 32))
+SAC_STORE: Final = ("storage", "battery_1", "SAC", 256, 64, (64, 32))
+HOME: Final = ("maddpg", "load_1", "TD3", 128, 128, (64, 32))
+OPERATOR: Final = ("operator", "operator", "DQN", 256, 64, (128, 96, 64))
+DOUBLE: Final = "double, which theirs is not"
 PAIRS: Final = (
-    Pair("dqn-gas", "gas_1", "DQN", 256, 64, (128, 64, 32), {}),
-    Pair("dqn-gas", "gas_1", "DQN", 256, 64, (128, 64, 32), WIDE),
-    Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), TD3),
-    Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), {**TD3, **WIDE}),
-    Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), {}),
-    Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), WIDE),
-    Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {}),
-    Pair("maddpg", "load_1", "TD3", 256, 256, (64, 32), {"batch_size": 256, "num_envs": 256, "learn_every": 256}),
-    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), ALIKE),
-    Pair("operator", "operator", "DQN", 256, 64, (128, 96, 64), {**ALIKE, **WIDE}),
-    Pair("dqn-gas", "gas_1", "DQN", 32, 8, (128, 64, 32), {}),
-    Pair("storage", "battery_1", "TD3", 256, 64, (64, 32), {**TD3, **MERGED}),
-    Pair("storage", "battery_1", "SAC", 256, 64, (64, 32), MERGED),
-    Pair("operator", "operator", "DQN", 32, 8, (128, 96, 64), ALIKE),
+    Pair(*GAS, PLAIN),
+    Pair(*GAS, {**PLAIN, **WIDE}),
+    Pair(*TD3_STORE, TD3),
+    Pair(*TD3_STORE, {**TD3, **WIDE}),
+    Pair(*SAC_STORE, {}),
+    Pair(*SAC_STORE, WIDE),
+    Pair(*HOME, {}),
+    Pair(*HOME, {**WIDE, "updates": 2}),
+    Pair(*OPERATOR, BARE),
+    Pair(*OPERATOR, {**BARE, **WIDE}),
+    Pair(*GAS, {}, DOUBLE),
+    Pair(*GAS, WIDE, DOUBLE),
+    Pair(*TD3_STORE, {**TD3, **MERGED}),
+    Pair(*SAC_STORE, MERGED),
+    Pair(*OPERATOR, {**BARE, **WIDE, **MERGED, "updates": 1}),
     Pair("dqn-gas", "gas_1", "DQN", 32, 4, (128, 64, 32), {"batch_size": 512}),
     Pair("storage", "battery_1", "TD3", 256, 1, (64, 32), {**TD3, **USUAL}),
     Pair("storage", "battery_1", "SAC", 256, 1, (64, 32), USUAL),
 )
-"""Like for like, as shipped and with more environments; then ours with gradient steps merged, at last at the ratio that
-theirs has by default."""
+"""Like for like, with as many environments as shipped and with more; then as shipped where ours does more; then ours
+with gradient steps merged, at last at the ratio that theirs has by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A training that goes on for as long as one wants to watch it.
+
+    Attributes
+    ----------
+    step : callable
+        Of the training loop as it stands.
+    transitions : int
+        Of a step.
+    rhythm : int
+        Steps from one that learns to the next.
+    """
+
+    step: Callable[[], object]
+    transitions: int
+    rhythm: int
+
+    def run(self, cpu_s: float) -> tuple[int, float]:
+        """Transitions, and seconds of CPU time that they took; a whole number of rhythms."""
+        done, began = 0, time.process_time()
+        while time.process_time() - began < cpu_s:
+            for _ in range(self.rhythm):
+                self.step()
+            done += self.rhythm * self.transitions
+        return done, time.process_time() - began
 
 
 def race(pair: Pair) -> Race:
-    """Theirs, then ours."""
-    theirs = their_rate(pair.ours, pair.seat, pair.theirs, pair.batch, pair.every, pair.hidden)
+    """Both by turns, so that a machine that is slow for a while is slow for both."""
+    theirs = their_training(pair.ours, pair.seat, pair.theirs, pair.batch, pair.every, pair.hidden)
     with TemporaryDirectory() as folder:
-        recipe, ours = our_rate(pair, Path(folder))
+        recipe, ours = our_training(pair, Path(folder))
+        laps = [(run(ours, recipe.threads), run(theirs, recipe.threads)) for _ in range(LAPS)][1:]
+    mine, his = (np.sum([lap[side] for lap in laps], axis=0) for side in (0, 1))
     kind = str(getattr(recipe, "kind", recipe.algorithm))
-    return Race(pair, kind, recipe.batch_size, recipe.num_envs, ours, theirs)
+    return Race(pair, kind, recipe.batch_size, recipe.num_envs, float(mine[0] / mine[1]), float(his[0] / his[1]))
 
 
-def our_rate(pair: Pair, folder: Path) -> tuple[Recipe, float]:
-    """The recipe, and agent-transitions a second of CPU time, of the training loop as it stands."""
+def run(runner: Runner, threads: int) -> tuple[int, float]:
+    """A lap, with so many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return runner.run(LAP_CPU_S)
+    finally:
+        torch.set_num_threads(before)
+
+
+def our_training(pair: Pair, folder: Path) -> tuple[Recipe, Runner]:
+    """Ours, once it learns, and its recipe."""
     changes = {"learn_from": WARM, "random_steps": WARM, "epsilon_steps": WARM, "seats": pair.seat, **pair.changes}
     recipe = load_recipe(pair.ours)
     recipe = load_recipe(recipe, {name: value for name, value in changes.items() if hasattr(recipe, name)})
@@ -129,20 +188,21 @@ def our_rate(pair: Pair, folder: Path) -> tuple[Recipe, float]:
         training = Training(recipe, task_of(recipe, None), folder)
         while training.updates < recipe.updates:
             training._advance()
-        rate = transitions_per_cpu_s(training._advance, recipe.num_envs, recipe.learn_every // recipe.num_envs)
-    return recipe, rate
+    return recipe, Runner(training._advance, recipe.num_envs, recipe.learn_every // recipe.num_envs)
 
 
 @cache
-def their_rate(ours: str, seat: str, theirs: str, batch: int, every: int, hidden: tuple[int, ...]) -> float:
-    """The same of Stable-Baselines3, from the single-seat view."""
+def their_training(ours: str, seat: str, theirs: str, batch: int, every: int, hidden: tuple[int, ...]) -> Runner:
+    """Stable-Baselines3's, from the single-seat view, once it learns."""
     import stable_baselines3
-    import torch
 
     recipe = load_recipe(ours)
     env = gymnasium.make("gridmarl/Seat-v0", scenario=recipe.scenario, seat=seat, others=recipe.others)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    network: dict[str, Any] = {"net_arch": [*hidden]}
+    if seat == "operator":
+        from tests.bench.their_networks import SlotFeatures
+
+        network["features_extractor_class"] = SlotFeatures
     model = getattr(stable_baselines3, theirs)(
         "MlpPolicy",
         env,
@@ -152,24 +212,12 @@ def their_rate(ours: str, seat: str, theirs: str, batch: int, every: int, hidden
         learning_starts=WARM // 4,
         buffer_size=recipe.replay_size,
         gamma=recipe.discount,
-        policy_kwargs={"net_arch": [*hidden]},
+        policy_kwargs=network,
         device="cpu",
         seed=0,
     )
+    for kept in (model.replay_buffer.observations, model.replay_buffer.next_observations):
+        kept[:] = 0.0
     model.learn(WARM // 4 + 1)
     chunk = max(64, every)
-    rate = transitions_per_cpu_s(lambda: model.learn(chunk, reset_num_timesteps=False), chunk, 1)
-    torch.set_num_threads(before)
-    return rate
-
-
-def transitions_per_cpu_s(step: Callable[[], object], transitions: int, rhythm: int) -> float:
-    """Transitions a second of CPU time; a whole number of rhythms, for not every step learns."""
-    for _ in range(rhythm):
-        step()
-    done, began = 0, time.process_time()
-    while time.process_time() - began < CPU_S:
-        for _ in range(rhythm):
-            step()
-        done += rhythm * transitions
-    return done / (time.process_time() - began)
+    return Runner(lambda: model.learn(chunk, reset_num_timesteps=False), chunk, 1)

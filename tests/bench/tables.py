@@ -217,7 +217,7 @@ def races_table(races: Sequence[Race]) -> Table:
             f"{race.ours:,.0f}",
             f"{race.theirs:,.0f}",
             f"{race.times:.1f}",
-            "merged: speed only" if race.merged else "",
+            race.note,
         )
     return table
 

@@ -58,13 +58,13 @@ def findings() -> Iterator[Findings]:
         console.print(words)
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.ours}-{pair.theirs}-{pair.ratio:g}-{pair.batch}")
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.ours}-{pair.theirs}")
 def test_learning_beside_stable_baselines3(benchmark: Any, findings: Findings, pair: Pair) -> None:
     pytest.importorskip("stable_baselines3", reason="the learners to compare with are Stable-Baselines3's")
     found = benchmark.pedantic(lambda: race(pair), rounds=1)
     findings.races.append(found)
-    if found.merged:
-        assert found.times > 1.0, f"{found.kind} is slower than {pair.theirs}, even with gradient steps merged"
+    if found.note:
+        assert found.times > 1.0, f"{found.kind} ({found.note}) is slower than {pair.theirs}"
         return
     what = f"{found.kind} / {pair.theirs} in {pair.seat}, {pair.ratio:g} replayed, {found.environments} environments"
     findings.judge(what, found.times, FASTER, "times", at_least=True)
