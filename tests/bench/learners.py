@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import gymnasium
 
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training
 
 CPU_S: Final = 1.0
 """How long each learner is watched, once it learns."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import ActionSpec, GroupSpec
 from gridmarl.learning.market import MarketLearner
 from gridmarl.learning.pool import CURRENT, Cast, Pool
@@ -23,7 +24,7 @@ from gridmarl.learning.rivals import (
     exploitability,
 )
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_ACTION, BEST_PROFIT, MARKET_ROLES, market_settings
 
