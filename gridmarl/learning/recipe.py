@@ -95,7 +95,8 @@ class Recipe(Model):
     choose: Literal["best", "last", "least-exploitable"] = Field(
         "best",
         description="the policy kept: the best on the select split, the last, or the last of those from which the "
-        "seats that learn would gain least by constant deviations (where several learn, return is not progress)",
+        "seats that learn would gain least by constant deviations (where several learn, return is not progress; tried "
+        "side by side, so an evaluation has seats x actions x select_seeds markets of ours)",
     )
     select_seeds: PositiveInt = 64
     test_seeds: PositiveInt = 64
