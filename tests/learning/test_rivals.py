@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gridmarl.agents.cards import read_card
+from gridmarl.agents.cards import CurvePoint, read_card
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.learning.device import repeatable
@@ -210,10 +210,23 @@ def test_the_least_exploitable_are_sought_in_our_markets_alone(where: dict[str, 
     assert parse_recipe({**where, "choose": "last"}, "mine").choose == "last"
 
 
-def test_the_last_of_the_least_exploitable_is_kept(tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"steps": 3_200, "epsilon_steps": 1_600, "evaluate_every": 640, "checkpoint_every": 3_200}
+def test_of_equally_exploitable_policies_the_last_is_best_whatever_it_earns() -> None:
+    recipe = load_recipe("duopoly")
+
+    def merit(step: int, gain: float, scaled: float) -> tuple[float, ...]:
+        point = CurvePoint(step=step, updates=1, metrics={"exploitability": gain}, profit={}, scaled=scaled)
+        return recipe.merit(point)
+
+    assert merit(1, 0.1, scaled=0.0) > merit(2, 0.2, scaled=9.0)
+    assert merit(2, 0.1, scaled=0.0) > merit(1, 0.1, scaled=9.0)
+
+
+@pytest.mark.parametrize("world", ["duopoly-low", "duopoly-pivotal"])
+def test_the_last_of_the_least_exploitable_is_kept(world: str, tmp_path: Path) -> None:
+    """In the first world the middle of the training was the best, in the second several evaluations are tied."""
+    changes: dict[str, Any] = {"steps": 3_200, "epsilon_steps": 3_200, "evaluate_every": 640, "checkpoint_every": 3_200}
     recipe = load_recipe("duopoly", changes)
-    card = read_card(train(recipe, out=tmp_path / "pair", progress=False) / "policy.json")
+    card = read_card(train(recipe, env=world, out=tmp_path / "pair", progress=False) / "policy.json")
     gains = {point.step: point.metrics["exploitability"] for point in card.curve}
     assert len(gains) == 5
     assert card.chosen_step == max(step for step, gain in gains.items() if gain == min(gains.values()))
