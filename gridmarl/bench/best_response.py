@@ -22,10 +22,11 @@ from gridmarl.bench.bidding import mean_of
 from gridmarl.bench.enumeration import Alone, BestSequence
 from gridmarl.bench.statistics import Estimate, estimate
 from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.returns import episode_profits, with_player
 from gridmarl.learning.tasks import MarketTask
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

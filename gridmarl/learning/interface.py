@@ -27,6 +27,7 @@ from torch import Tensor
 
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.learning.replay import Transitions
+from gridmarl.scenario.rules import Split
 from gridmarl.units import Bool, Float, Float32, Int
 
 Metrics = dict[str, float]
@@ -163,6 +164,28 @@ class VectorWorld(Protocol):
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> Start:
         """Go back to a snapshot; returns what the seats see there."""
+        ...
+
+
+class Task(Protocol):
+    """Makes worlds.
+
+    Attributes
+    ----------
+    name : str
+    digest : str
+        Of what the world is; a training is resumed only in the same one.
+    """
+
+    name: str
+    digest: str
+
+    def make(self, num_envs: int, split: Split) -> VectorWorld:
+        """This many copies, of this split's days and randomness."""
+        ...
+
+    def first_seed(self, split: Split, seed: int) -> int:
+        """The seed that row 0 of a world of the split is reset with."""
         ...
 
 

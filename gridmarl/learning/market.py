@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import ScenarioError, TrainingError
-from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, HearsEpisodes, Metrics
+from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, HearsEpisodes, Metrics, Task
 from gridmarl.learning.pool import CURRENT, Cast, Pool
 from gridmarl.learning.recipe import Recipe, parse_recipe
 from gridmarl.learning.replay import Transitions
@@ -36,7 +36,6 @@ from gridmarl.units import Bool, Float32, Int
 
 if TYPE_CHECKING:
     from gridmarl.agents.cards import CurvePoint
-    from gridmarl.learning.tasks import Task
 
 OWN: Final = {"algorithm", "description", "discount", "learning_rate", "learning_rate_last", "gradient_norm", "share"}
 """Settings of every recipe that a role may have for itself, beside those of its algorithm."""

@@ -48,7 +48,7 @@ class Pool:
         Snapshots ever taken.
     """
 
-    def __init__(self, size: int, policies: Policies, device: torch.device) -> None:
+    def __init__(self, size: int, policies: Policies, device: torch.device | str = "cpu") -> None:
         self.size, self.policies, self.device = size, policies, device
         self.members: list[dict[str, SeatNetwork]] = []
         self.steps: list[int] = []

@@ -10,7 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gridmarl import catalogue
 from gridmarl.environment.fields import ROLES
@@ -22,8 +32,7 @@ if TYPE_CHECKING:
 
     from gridmarl.agents.cards import CurvePoint
     from gridmarl.learning.front import Front
-    from gridmarl.learning.interface import Algorithm, GroupSpec, Metrics, VectorWorld
-    from gridmarl.learning.tasks import Task
+    from gridmarl.learning.interface import Algorithm, GroupSpec, Metrics, Task, VectorWorld
     from gridmarl.scenario.rules import Split
 
 FOLDER: Final = "training"
@@ -86,11 +95,20 @@ class Recipe(Model):
     choose: Literal["best", "last", "least-exploitable"] = Field(
         "best",
         description="the policy kept: the best on the select split, the last, or the last of those from which the "
-        "seats that learn would gain least by constant deviations (where several learn, return is not progress)",
+        "seats that learn would gain least by constant deviations (where several learn, return is not progress; tried "
+        "side by side, so an evaluation has seats x actions x select_seeds markets of ours)",
     )
     select_seeds: PositiveInt = 64
     test_seeds: PositiveInt = 64
     tolerance: NonNegativeFloat = Field(0.02, description="share by which a repeated evaluation may differ")
+
+    @field_validator("choose")
+    @classmethod
+    def _check_choose(cls, choose: str, info: ValidationInfo) -> str:
+        elsewhere = info.data.get("gymnasium") or info.data.get("pettingzoo")
+        if choose == "least-exploitable" and elsewhere:
+            raise ValueError(f"best or last: deviations are tried in our markets, and {elsewhere} is none")
+        return choose
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
@@ -150,10 +168,11 @@ class Recipe(Model):
         """What else an evaluation measures where several learn against each other; ``seed`` is the first episode's."""
         if self.choose != "least-exploitable":
             return {}
-        from gridmarl.learning.deviations import EXPLOITABILITY, best_deviations, mean_gain
+        from gridmarl.learning.pool import Pool
+        from gridmarl.learning.rivals import rivalry
 
-        found = best_deviations(algorithm, task.make(self.select_seeds, "select"), seed)
-        return {EXPLOITABILITY: mean_gain(found)}
+        even = self.select_seeds + self.select_seeds % 2  # one half chooses the deviations, the other scores them
+        return rivalry(algorithm, Pool(0, algorithm.policies), task, seed, even)
 
     def merit(self, point: CurvePoint) -> tuple[float, ...]:
         """What decides which policy is kept: the one where it is highest; later numbers count where earlier tie."""

@@ -2,9 +2,10 @@
 
 Exploitability is the mean over seats of what a seat gains by its best deviation while all others play on (Lanctot et
 al. 2017 call the sum NashConv). Tried are constant actions and the pool's policies, one seat at a time; so it is a
-lower bound of what a true best response gains. Each seat's deviation is chosen on one half of the episodes and scored
-on the other, so that the luckiest of many is not mistaken for the best; a deviation that loses there gains 0, because
-staying is one, too. All of it is one batch of markets side by side, the same seeds for each deviation.
+lower bound of what a true best response gains. In an episode of one interval without chance it is exact for choices.
+Each seat's deviation is chosen on one half of the episodes and scored on the other, so that the luckiest of many is not
+mistaken for the best; a deviation that loses there gains 0, because staying is one, too. All of it is one batch of
+markets side by side, the same seeds for each deviation.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from typing import Final
 import numpy as np
 
 from gridmarl.learning.adapters import Markets
-from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics
-from gridmarl.learning.judging import greedy_returns, own_scaled
+from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics, Task
+from gridmarl.learning.judging import Player, greedy_returns, own_scaled
 from gridmarl.learning.pool import CURRENT, Cast, Pool
-from gridmarl.learning.tasks import Task
 from gridmarl.units import Bool, Float, Float32, Int
 
 LEVELS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -55,7 +55,7 @@ Match = Deviation | CrossPlay | None
 class Players:
     """Current policies, and others in the seats that a cast names; plays greedily."""
 
-    algorithm: Algorithm
+    algorithm: Player
     pool: Pool
     cast: Cast = field(default_factory=lambda: Cast({}))
 
@@ -65,21 +65,23 @@ class Players:
         return self.cast.play(self.pool, observations, actions)
 
 
-def rivalry(algorithm: Algorithm, pool: Pool, task: Task, seed: int, episodes: int, seats: int) -> Metrics:
+def rivalry(algorithm: Player, pool: Pool, task: Task, seed: int, episodes: int, seats: int | None = None) -> Metrics:
     """Play every match on the select split.
 
     Parameters
     ----------
-    algorithm : Algorithm
+    algorithm : Player
+        Plays greedily; nothing of it changes.
     pool : Pool
+        Its past, which may be empty.
     task : Task
         Makes markets.
     seed : int
         Of the first episode.
     episodes : int
         Of each match, an even number.
-    seats : int
-        How many of a group deviate, the largest first.
+    seats : int, optional
+        How many of a group deviate, the largest first; by default all.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def rivalry(algorithm: Algorithm, pool: Pool, task: Task, seed: int, episodes: i
     return {**exploitability(matches, scaled), **met, "pool": float(len(pool))}
 
 
-def deviations(groups: Mapping[str, GroupSpec], members: int, seats: int) -> list[Match]:
+def deviations(groups: Mapping[str, GroupSpec], members: int, seats: int | None = None) -> list[Match]:
     """All that is tried, seat by seat."""
     found: list[Match] = []
     for name, group in groups.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gridmarl.agents.make import vector_env
 from gridmarl.agents.team import Team, load_team, roles_of
@@ -18,32 +18,8 @@ from gridmarl.scenario.scenario import Scenario
 
 APART: Final = 1_000_000_007
 """Between the seeds of train, select and test where an environment knows no splits."""
-
-
 TWINS: Final[Mapping[str, str]] = {"gridmarl.negotiation.environment": "gridmarl.learning.negotiating:Negotiations"}
 """Environments of PettingZoo that are ours -> the same for many at once, "module:class"."""
-
-
-class Task(Protocol):
-    """Makes worlds.
-
-    Attributes
-    ----------
-    name : str
-    digest : str
-        Of what the world is; a training is resumed only in the same one.
-    """
-
-    name: str
-    digest: str
-
-    def make(self, num_envs: int, split: Split) -> VectorWorld:
-        """This many copies, of this split's days and randomness."""
-        ...
-
-    def first_seed(self, split: Split, seed: int) -> int:
-        """The seed that row 0 of a world of the split is reset with."""
-        ...
 
 
 class MarketTask:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -31,8 +28,9 @@ from gridmarl.learning.checkpoints import (
     write_state,
 )
 from gridmarl.learning.cloning import imitate
+from gridmarl.learning.device import device_of, repeatable
 from gridmarl.learning.front import Front, write_front
-from gridmarl.learning.interface import HearsEpisodes, Start, VectorWorld
+from gridmarl.learning.interface import HearsEpisodes, Start, Task, VectorWorld
 from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.nstep import NStep, column_shapes
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
@@ -41,7 +39,7 @@ from gridmarl.learning.replay import Replay, Transitions
 from gridmarl.learning.results import Report, group_folder, write_policies, write_report
 from gridmarl.learning.scalars import scalar_writer
 from gridmarl.learning.segments import disk_refused, write_arrays
-from gridmarl.learning.tasks import MarketTask, Task, task_of
+from gridmarl.learning.tasks import MarketTask, task_of
 from gridmarl.learning.untouched import LessUntouched
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
@@ -113,19 +111,6 @@ def train(
         training.run(progress)
     shutil.rmtree(training.checkpoint)
     return folder
-
-
-def device_of(recipe: Recipe) -> torch.device:
-    """The CPU, or the GPU that was asked for.
-
-    Raises
-    ------
-    TrainingError
-        Where there is none.
-    """
-    if recipe.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("device", "cuda", "cpu, or auto", "torch sees no GPU here")
-    return torch.device("cpu" if recipe.device == "cpu" or not torch.cuda.is_available() else "cuda")
 
 
 class Training:
@@ -379,23 +364,3 @@ class Training:
             self.now = self.world.restore(parts["world"])
         elif self.step:
             self._begin_anew()
-
-
-@contextmanager
-def repeatable(recipe: Recipe) -> Generator[None]:
-    """The recipe's number of threads, deterministic algorithms only, and torch's own stream from the recipe's seed."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    memory: Any = torch.utils.deterministic
-    filled = memory.fill_uninitialized_memory
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
-    torch.set_num_threads(recipe.threads)
-    torch.use_deterministic_algorithms(True)
-    memory.fill_uninitialized_memory = False  # every array is written before it is read
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
-        memory.fill_uninitialized_memory = filled

@@ -17,9 +17,10 @@ from typing import Any, Final
 import gymnasium
 import numpy as np
 
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training
 
 LAPS, LAP_CPU_S = 5, 0.4
 """How often and how long each learner is watched, once it learns; the first time does not count."""

@@ -15,10 +15,11 @@ from typing import Any, Final
 import pytest
 
 from gridmarl.agents.cards import CARD, read_card
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable, train
+from gridmarl.learning.trainer import Training, train
 from tests.bench.learners import PAIRS, Pair, Race, race
 from tests.bench.measuring import Target
 

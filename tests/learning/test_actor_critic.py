@@ -13,11 +13,12 @@ from torch import Tensor
 
 from gridmarl.errors import TrainingError
 from gridmarl.learning.actor_critic import ActorCritic, ActorCriticRecipe, Batch, GroupLearner, sample
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, HearsEpisodes
 from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training
 
 FLOAT32 = 1e-5
 """Relative tolerance of sums in single precision."""

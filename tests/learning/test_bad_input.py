@@ -18,12 +18,13 @@ from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, digest_of
 from gridmarl.errors import PolicyError, ScenarioError, TrainingError
 from gridmarl.learning import segments
 from gridmarl.learning.checkpoints import MANIFEST
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import Metrics
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.results import read_report
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable, train
+from gridmarl.learning.trainer import Training, train
 from tests.learning.worlds import duopoly_world, quick_recipe
 
 SMALL = {"steps": 1_200, "replay_size": 300, "learn_from": 200, "evaluate_every": 400, "checkpoint_every": 400}

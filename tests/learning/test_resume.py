@@ -19,9 +19,10 @@ import yaml
 from gridmarl.errors import TrainingError
 from gridmarl.learning import results, segments
 from gridmarl.learning.checkpoints import MANIFEST, read_manifest, read_state
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable, train
+from gridmarl.learning.trainer import Training, train
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import MARKET_ROLES, duopoly_world, market_settings, quick_recipe
 
@@ -67,7 +68,8 @@ import sys
 from pathlib import Path
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.device import repeatable
+from gridmarl.learning.trainer import Training
 from gridmarl.learning.checkpoints import MANIFEST
 from gridmarl.scenario.scenario import Scenario
 

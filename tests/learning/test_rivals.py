@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
-from gridmarl.learning.interface import ActionSpec, GroupSpec
+from gridmarl.agents.cards import CurvePoint, read_card
+from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.errors import ScenarioError
+from gridmarl.learning.device import repeatable
+from gridmarl.learning.interface import ActionSpec, Algorithm, ByGroup, GroupSpec
+from gridmarl.learning.judging import greedy_returns, own_scaled
 from gridmarl.learning.market import MarketLearner
 from gridmarl.learning.pool import CURRENT, Cast, Pool
-from gridmarl.learning.recipe import parse_recipe
+from gridmarl.learning.recipe import load_recipe, parse_recipe
 from gridmarl.learning.rivals import (
     LEVELS,
     CrossPlay,
@@ -21,9 +27,10 @@ from gridmarl.learning.rivals import (
     crossed,
     deviations,
     exploitability,
+    rivalry,
 )
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training, train
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_ACTION, BEST_PROFIT, MARKET_ROLES, market_settings
 
@@ -59,6 +66,8 @@ def test_every_seat_tries_all_choices_a_grid_of_numbers_and_the_past() -> None:
     found = deviations(GROUPS, members=2, seats=1)
     tried = [(d.group, d.seat) for d in found if isinstance(d, Deviation)]
     assert tried == [("generator", 1)] * 5 + [("storage", 0)] * (len(LEVELS) + 2)  # of generators, the largest
+    everybody = [(d.group, d.seat) for d in deviations(GROUPS, members=0) if isinstance(d, Deviation)]
+    assert everybody == [("generator", 1)] * 3 + [("generator", 0)] * 3 + [("storage", 0)] * len(LEVELS)
     two = GroupSpec("order", ("a",), 2, ActionSpec(low=np.zeros(2), high=np.ones(2)), np.ones(1))
     assert np.unique(constants(two), axis=0).tolist() == [[p, q] for p in (-1, 0, 1) for q in (-1, 0, 1)]
 
@@ -124,3 +133,101 @@ def test_a_cast_of_nobody_changes_nothing() -> None:
     seen = {"generator": np.zeros((2, 2, 3), np.float32)}
     played = Cast(who).play(Pool(0, {}, torch.device("cpu")), seen, actions)
     np.testing.assert_array_equal(played["generator"], actions["generator"])
+
+
+NOBODY = Pool(0, {})
+
+
+class Stubborn:
+    """Always does the same, one action for each seat of a group."""
+
+    def __init__(self, *actions: int, **others: np.ndarray) -> None:
+        self.policies: dict[str, Any] = {}
+        self.actions = {"generator": np.array(actions), **others}
+
+    def act(self, observations: ByGroup, rng: np.random.Generator, explore: bool) -> dict[str, Any]:
+        return {name: np.repeat(self.actions[name][None], len(seen), 0) for name, seen in observations.items()}
+
+
+def played(*actions: int, world: str = "duopoly-low", seats: int | None = None) -> dict[str, float]:
+    """What the pair of units would gain, scaled, and what it earns now."""
+    task = task_of(parse_recipe({"scenario": world}, "pair"), None)
+    return rivalry(Stubborn(*actions), NOBODY, task, 0, 2, seats)
+
+
+def test_a_seat_below_its_rival_gains_by_asking_almost_as_much() -> None:
+    """The cheap unit sells 60 MW below the other's offer; the dear one would sell at a loss below the cheap one's."""
+    scale = 100 * 100  # $, a reward of 1
+    both, cheap_alone = played(3, 12), played(3, 12, seats=1)
+    assert cheap_alone["exploitability"] == pytest.approx((GRID_PRICES[11] - GRID_PRICES[3]) * 60 / scale, rel=1e-5)
+    assert both["exploitability"] == pytest.approx(cheap_alone["exploitability"] / 2, rel=1e-12), "the dear one stays"
+    assert both["cross.generator.now"] == pytest.approx((GRID_PRICES[3] - 30) * 60 / scale / 2, rel=1e-5)
+    assert both["pool"] == 0
+
+
+def test_in_an_equilibrium_nobody_gains_anything() -> None:
+    assert played(8, 9)["exploitability"] == 0.0
+    assert played(9, 9)["exploitability"] > 0.0  # who shares the demand undercuts
+    assert played(2, 19, world="duopoly-pivotal")["exploitability"] == 0.0
+    assert played(18, 19, world="duopoly-pivotal")["exploitability"] > 0.0  # the dear one undercuts
+
+
+def test_a_seat_whose_action_is_a_number_gains_what_its_best_constant_earns_in_other_episodes() -> None:
+    """Each constant played by itself, by all the other players' own code: chosen on even episodes, scored on odd."""
+    recipe = parse_recipe({"scenario": "auction", "seats": "battery_1", "select_seeds": 4}, "battery")
+    task = task_of(recipe, Scenario.load("auction").but(intervals=24))
+    world = task.make(4, "select")
+
+    def earned(level: float) -> np.ndarray:
+        returns = greedy_returns(Stubborn(storage=np.full((1, 1), level, np.float32)), world, 0)
+        return own_scaled(returns["storage"], world.groups["storage"])[:, 0]
+
+    now = earned(0.25)
+    best = max((earned(level) for level in LEVELS), key=lambda each: each[::2].mean())
+    found = rivalry(Stubborn(storage=np.full((1, 1), 0.25, np.float32)), NOBODY, task, 0, 4)
+    assert found["exploitability"] == pytest.approx((best - now)[1::2].mean(), rel=1e-6)
+    assert found["exploitability"] > 0.0
+
+
+def test_an_odd_number_of_select_seeds_plays_one_more_episode() -> None:
+    world = Scenario.load("auction").but(intervals=4)
+
+    def found(count: int) -> dict[str, float]:
+        changes = {"scenario": "auction", "choose": "least-exploitable", "select_seeds": count, "seats": "coal_1"}
+        recipe, stubborn = parse_recipe(changes, "odd"), Stubborn(5)
+        return recipe.rivals(cast(Algorithm, stubborn), task_of(recipe, world), 0)
+
+    assert found(3) == found(4) != found(2)
+    assert found(1) == found(2)
+
+
+@pytest.mark.parametrize("where", [{"gymnasium": "CartPole-v1"}, {"pettingzoo": "mpe2.simple_spread_v3"}])
+def test_the_least_exploitable_are_sought_in_our_markets_alone(where: dict[str, str]) -> None:
+    (name,) = where.values()
+    with pytest.raises(ScenarioError, match=rf"^mine: choose: .*best or last.*{name} is none; correct it") as refused:
+        parse_recipe({**where, "choose": "least-exploitable"}, "mine")
+    assert refused.value.value == "least-exploitable"
+    assert parse_recipe({**where, "choose": "last"}, "mine").choose == "last"
+
+
+def test_of_equally_exploitable_policies_the_last_is_best_whatever_it_earns() -> None:
+    recipe = load_recipe("duopoly")
+
+    def merit(step: int, gain: float, scaled: float) -> tuple[float, ...]:
+        point = CurvePoint(step=step, updates=1, metrics={"exploitability": gain}, profit={}, scaled=scaled)
+        return recipe.merit(point)
+
+    assert merit(1, 0.1, scaled=0.0) > merit(2, 0.2, scaled=9.0)
+    assert merit(2, 0.1, scaled=0.0) > merit(1, 0.1, scaled=9.0)
+
+
+@pytest.mark.parametrize("world", ["duopoly-low", "duopoly-pivotal"])
+def test_the_last_of_the_least_exploitable_is_kept(world: str, tmp_path: Path) -> None:
+    """In the first world the middle of the training was the best, in the second several evaluations are tied."""
+    changes: dict[str, Any] = {"steps": 3_200, "epsilon_steps": 3_200, "evaluate_every": 640, "checkpoint_every": 3_200}
+    recipe = load_recipe("duopoly", changes)
+    card = read_card(train(recipe, env=world, out=tmp_path / "pair", progress=False) / "policy.json")
+    gains = {point.step: point.metrics["exploitability"] for point in card.curve}
+    assert len(gains) == 5
+    assert card.chosen_step == max(step for step, gain in gains.items() if gain == min(gains.values()))
+    assert all(gain >= 0.0 for gain in gains.values())

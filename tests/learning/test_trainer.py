@@ -16,12 +16,13 @@ from gridmarl.environment.fields import FIELDS
 from gridmarl.errors import CatalogueError, ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning import scalars
+from gridmarl.learning.device import device_of
 from gridmarl.learning.interface import Metrics
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.replay import Transitions
 from gridmarl.learning.results import read_report
 from gridmarl.learning.tasks import ForeignTask, learning_seats, task_of
-from gridmarl.learning.trainer import FAILED, Training, device_of, train
+from gridmarl.learning.trainer import FAILED, Training, train
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_ACTION, BEST_PROFIT
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gridmarl.learning.device import repeatable
 from gridmarl.learning.front import Front, read_front, simplex_grid
 from gridmarl.learning.recipe import parse_recipe
-from gridmarl.learning.trainer import Training, repeatable
+from gridmarl.learning.trainer import Training
 from gridmarl.units import Float, Int
 from tests.learning.treasure import CONCAVE, CONVEX, DIVES, SETTINGS, SeaTask, front
 
