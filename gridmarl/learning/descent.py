@@ -46,9 +46,9 @@ class Descent:
         self.vector = torch.zeros(size, dtype=first.dtype, device=first.device)
         self.gradient = torch.zeros_like(self.vector)
         self._gradients = self._parts(self.gradient)
-        for p, place, gradient in zip(self.parameters, self._parts(self.vector), self._gradients, strict=True):
+        for p, place in zip(self.parameters, self._parts(self.vector), strict=True):
             place.copy_(p.data)
-            p.data, p.grad = place, gradient
+            p.data = place
         step = torch.zeros((), device=first.device)
         self.moments = {"step": step, "exp_avg": self.gradient.clone(), "exp_avg_sq": self.gradient.clone()}
 
@@ -64,6 +64,8 @@ class Descent:
     def take_gradient(self, loss: Tensor, limit: float) -> float:
         """Keep the loss's gradient for these parameters and no others, clipped at a norm; its norm before that."""
         copy_all(self._gradients, torch.autograd.grad(loss, self.parameters))
+        for p, gradient in zip(self.parameters, self._gradients, strict=True):
+            p.grad = gradient
         norm = float(torch.linalg.vector_norm(self.gradient))
         if norm > limit:
             self.gradient.mul_(limit / norm)
