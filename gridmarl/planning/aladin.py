@@ -39,7 +39,7 @@ from gridmarl.planning.delegate_desk import DelegateDesk
 from gridmarl.planning.finisher import Finisher, Trial
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.groups import by_class, heard, totals
-from gridmarl.planning.plan import Plan, group_plans
+from gridmarl.planning.plan import Plan, coupled
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
@@ -188,19 +188,14 @@ class AladinPlanner:
         injection = np.stack([delegate.injection_mw() for delegate in delegates])
         price, step_h = trial.multiplier_per_mwh, sharing.step_h
         self._admm.remember(Agreement(sharing.owners, step_h, injection, price, sharing.rho))
-        rows = totals(by_class(injection, sharing.of, len(price)))
-        missed_mwh = [part * step_h for part in slack_mw(rounds.coupling, rows)]
+        short, over = slack_mw(rounds.coupling, totals(by_class(injection, sharing.of, len(price))))
         return Plan(
             owners=sharing.owners,
             step_h=step_h,
             injection_mw=injection,
             assets=tuple(delegate.trajectories() for delegate in delegates),
-            multiplier_per_mwh=price[0],
-            price_per_mwh=rounds.prices.expected_per_mwh + price[0],
             objective=trial.certificate.value,
             owner_objective=np.array([delegate.objective() for delegate in delegates]),
-            shortage_mwh=missed_mwh[0][0],
-            surplus_mwh=missed_mwh[1][0],
             rounds=len(rounds.history),
             primal_residual_mw=finisher.mismatch_mw(trial),
             dual_residual_mw=trial.movement_mw,
@@ -209,7 +204,7 @@ class AladinPlanner:
             history=recorded(rounds.history),
             lower_bound=trial.certificate.lower,
             upper_bound=trial.certificate.upper,
-            groups=group_plans(rounds.coupling, price, *missed_mwh),
+            **coupled(rounds.coupling, rounds.prices, price, short * step_h, over * step_h),
         )
 
 

@@ -19,7 +19,7 @@ from gridmarl.planning.desk import ProposerDesk
 from gridmarl.planning.groups import classes, heard
 from gridmarl.planning.local import Base
 from gridmarl.planning.panel import Panel
-from gridmarl.planning.plan import Plan, Rounds, group_plans
+from gridmarl.planning.plan import Plan, Rounds, coupled
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
@@ -156,19 +156,15 @@ def settled(
             bounds.relative_gap,
         )
     injection = np.stack([proposer.injection_mw for proposer in proposers])
-    missed_mwh, nothing = [part * step_h for part in master.slack_mw()], np.zeros(coordinator.rounds)
-    multiplier, residual_mw = coordinator.best_per_mwh, float(np.linalg.norm(master.missed_mw(injection)))
+    short, over = master.slack_mw()
+    residual_mw, nothing = float(np.linalg.norm(master.missed_mw(injection))), np.zeros(coordinator.rounds)
     return Plan(
         owners=names,
         step_h=step_h,
         injection_mw=injection,
         assets=tuple(proposer.trajectories() for proposer in proposers),
-        multiplier_per_mwh=multiplier[0],
-        price_per_mwh=prices.expected_per_mwh + multiplier[0],
         objective=float(bounds.upper[-1]),
         owner_objective=np.array([proposer.objective for proposer in proposers]),
-        shortage_mwh=missed_mwh[0][0],
-        surplus_mwh=missed_mwh[1][0],
         rounds=coordinator.rounds,
         primal_residual_mw=residual_mw,
         dual_residual_mw=float(coordinator.moved_mw[-1]),
@@ -178,5 +174,5 @@ def settled(
         lower_bound=float(bounds.lower[-1]),
         upper_bound=float(bounds.upper[-1]),
         bounds=bounds,
-        groups=group_plans(coupling, multiplier, *missed_mwh),
+        **coupled(coupling, prices, coordinator.best_per_mwh, short * step_h, over * step_h),
     )
