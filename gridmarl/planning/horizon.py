@@ -14,6 +14,7 @@ Grid = tuple[tuple[float, float], ...]
 """Pairs (until hour, step hours): ((1, 0), (4, 0.25), (24, 1)) is every interval for an hour, then quarters, hours."""
 
 EVERY_INTERVAL: Grid = ((np.inf, 0.0),)
+DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Horizon:
 
 
 def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int) -> Horizon:
-    """Cut the remaining intervals, at most ``horizon_h`` of them, into steps.
+    """Cut the remaining intervals, at most ``horizon_h`` hours of them, into steps.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int
     """
     if any(later[0] <= earlier[0] for earlier, later in pairwise(grid)):
         raise ScenarioError("planner grid", grid, "pairs (until hour, step hours) with rising hours", "sort them")
-    total = min(remaining, max(round(horizon_h / interval_h), 1))
+    total = remaining if np.isinf(horizon_h) else min(remaining, max(round(horizon_h / interval_h), 1))
     lengths: list[int] = []
     done = 0
     for until_h, step_h in grid:
