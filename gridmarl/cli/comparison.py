@@ -66,10 +66,9 @@ def compare(
         return
     from gridmarl.bench.comparison import compare as compare_teams
 
-    names = [name.strip() for name in teams.split(",") if name.strip()]
     found = compare_teams(
-        list(worlds),
-        list(names),
+        worlds,
+        _names(teams),
         seeds=seeds,
         split=split,  # pyright: ignore[reportArgumentType]  # checked inside
         data=data,
@@ -86,6 +85,11 @@ def compare(
         print_comparison(found)
     if found.failures:
         raise typer.Exit(FAILED)
+
+
+def _names(teams: str) -> list[str]:
+    """The names between the commas."""
+    return [name.strip() for name in teams.split(",") if name.strip()]
 
 
 def _compare_bidders(
@@ -137,7 +141,7 @@ def _compare_untrained(
 
     lines = untrained_table(
         world,
-        [name.strip() for name in teams.split(",") if name.strip()],
+        _names(teams),
         initialisations=initialisations,
         seeds=seeds,
         split=split,  # pyright: ignore[reportArgumentType]  # checked inside

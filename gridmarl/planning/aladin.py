@@ -33,12 +33,12 @@ from gridmarl.planning.admm import AdmmPlanner
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import Audit, Desk
 from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
-from gridmarl.planning.dantzig_wolfe import base_of, moved, settled, tell
+from gridmarl.planning.dantzig_wolfe import base_of, moved, settled, take_rounds
 from gridmarl.planning.delegate import Delegate
 from gridmarl.planning.delegate_desk import DelegateDesk
 from gridmarl.planning.finisher import Finisher, Trial
 from gridmarl.planning.gap import slack_mw
-from gridmarl.planning.groups import by_class, heard, totals
+from gridmarl.planning.groups import by_class, totals
 from gridmarl.planning.plan import Plan, coupled
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
@@ -171,12 +171,8 @@ class AladinPlanner:
         base = base_of(panel.rated_mw, rounds.coupling, rounds.prices)
         asked = DantzigWolfeSettings(settings.gap_tolerance, settings.max_rounds)
         coordinator = Coordinator(sharing.of, sharing.step_h, rounds.coupling, base, asked, guess)
-        while not coordinator.finished:
-            proposals = panel.invite(heard(coordinator.multiplier_per_mwh))
-            if proposals is None:
-                return None
-            coordinator.conclude(proposals)
-            tell(self._watch, coordinator)
+        if not take_rounds(coordinator, panel.invite, self._watch):
+            return None
         panel.settle(coordinator.master.weights())
         proposers = [desk.proposer for desk in desks]
         plan = settled(sharing.owners, sharing.step_h, rounds.coupling, rounds.prices, coordinator, proposers)
