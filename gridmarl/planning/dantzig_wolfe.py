@@ -17,6 +17,7 @@ from gridmarl.planning.channel import Audit, Channel, Desk
 from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
 from gridmarl.planning.desk import ProposerDesk
 from gridmarl.planning.groups import classes, heard
+from gridmarl.planning.horizon import steps_held
 from gridmarl.planning.local import Base
 from gridmarl.planning.panel import Panel
 from gridmarl.planning.plan import Plan, Rounds, coupled
@@ -154,9 +155,7 @@ def moved(last: Plan | None, elapsed_h: float, step_h: Float, coupling: Coupling
     """The last multipliers (1 + G, K) at the middle of steps that begin ``elapsed_h`` later; None of other groups."""
     if last is None or len(last.groups) != len(coupling.groups):
         return None
-    middle = elapsed_h + np.cumsum(step_h) - step_h / 2
-    at = np.searchsorted(np.cumsum(last.step_h), middle)
-    return last.multipliers_per_mwh[:, np.minimum(at, len(last.step_h) - 1)]
+    return last.multipliers_per_mwh[:, steps_held(last.step_h, elapsed_h, step_h)]
 
 
 def settled(

@@ -54,6 +54,22 @@ class Horizon:
         return int(np.searchsorted(np.cumsum(self.lengths), offset, side="right"))
 
 
+def steps_held(earlier_step_h: Float, elapsed_h: float, step_h: Float) -> Int:
+    """Which step of an earlier plan holds the middle of each step of a new one.
+
+    Parameters
+    ----------
+    earlier_step_h : array (K',)
+        Hours a step of the earlier plan; beyond its end its last step counts.
+    elapsed_h : float
+        Hours from its beginning to that of the new one.
+    step_h : array (K,)
+        Hours a step of the new one.
+    """
+    middle = elapsed_h + np.cumsum(step_h) - step_h / 2
+    return np.minimum(np.searchsorted(np.cumsum(earlier_step_h), middle), len(earlier_step_h) - 1)
+
+
 def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int) -> Horizon:
     """Cut the remaining intervals, at most ``horizon_h`` hours of them, into steps.
 
