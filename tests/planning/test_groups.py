@@ -32,14 +32,13 @@ from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
+from tests.planning.parties import Fleet
 
 DUST_MW = 1e-6
 OBJECTIVE = 1e-5  # of the money that changes hands
 ADMM = AdmmSettings(tolerance=1e-5, max_rounds=3000)
 ALADIN = AladinSettings(tolerance=1e-6, gap_tolerance=1e-6, max_rounds=2000)
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-
-Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]
 
 
 @st.composite
