@@ -106,14 +106,14 @@ class AladinPlanner:
     ----------
     settings : AladinSettings, optional
         Tolerances and numbers of rounds.
-    watch : Watch, optional
-        Told of every round, ADMM's and ALADIN's, as it ends.
     audit : Audit, optional
         Writes down every message between the owners and the coordinator.
+    watch : Watch, optional
+        Told of every round, ADMM's and ALADIN's, as it ends.
     """
 
     def __init__(
-        self, settings: AladinSettings | None = None, watch: Watch | None = None, audit: Audit | None = None
+        self, settings: AladinSettings | None = None, audit: Audit | None = None, watch: Watch | None = None
     ) -> None:
         self._settings, self._watch = settings or AladinSettings(), watch
         self._admm = AdmmPlanner(self._settings.admm, audit, watch)
@@ -214,4 +214,4 @@ def solve_aladin(
     audit: Audit | None = None,
 ) -> Plan:
     """Plan once by ALADIN from a cold start; see `AladinPlanner.solve`."""
-    return AladinPlanner(settings, audit=audit).solve(owners, step_h, coupling, prices, terminal)
+    return AladinPlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gridmarl.agents.agent import Sees
+from gridmarl.errors import ScenarioError, nearest
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.assets import Coupling, Owner, Terminal
@@ -47,6 +48,24 @@ class CentralByShape:
         return program.solve(owners, step_h, coupling, prices, terminal)
 
 
+def check_method(settings: PlannerSettings) -> None:
+    """Refuse what no method does.
+
+    Raises
+    ------
+    ScenarioError
+        Where there is no such method, or it neither masks answers nor solves mixed-integer programs, as is asked.
+    """
+    method = settings.method
+    if method not in SEES:
+        raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
+    if settings.secure and method != "admm":
+        raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
+    if settings.exclusive and method != "central":
+        remedy = "only central solves a mixed-integer program"
+        raise ScenarioError("planner.exclusive", True, "False with this method", remedy)
+
+
 def make_method(settings: PlannerSettings, watch: Watch | None = None, audit: Audit | None = None) -> Method:
     """The method that the settings name, with recourse where they ask for it.
 
@@ -68,7 +87,7 @@ def _without_recourse(s: PlannerSettings, watch: Watch | None, audit: Audit | No
             return AdmmPlanner(_admm(s), audit, watch)
         case "aladin":
             asked = AladinSettings(tolerance=s.tolerance, gap_tolerance=s.tolerance, max_rounds=s.max_rounds)
-            return AladinPlanner(asked, watch, audit)
+            return AladinPlanner(asked, audit, watch)
         case "dantzig-wolfe":
             return DantzigWolfePlanner(DantzigWolfeSettings(s.tolerance, s.max_rounds), audit, watch)
         case "selfish":

@@ -11,13 +11,13 @@ import yaml
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
-from gridmarl.errors import ScenarioError, nearest
+from gridmarl.errors import ScenarioError
 from gridmarl.files import write_atomically
 from gridmarl.planning.assets import Terminal
 from gridmarl.planning.channel import Audit
 from gridmarl.planning.curves import TICK, bid
 from gridmarl.planning.horizon import EVERY_INTERVAL, Horizon, make_horizon
-from gridmarl.planning.methods import AUDITED, SEES, make_method
+from gridmarl.planning.methods import AUDITED, SEES, check_method, make_method
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.problem import Problem
@@ -75,21 +75,18 @@ class Planner:
     **settings
         Fields of :class:`PlannerSettings`. With ``information="perfect"`` the whole episode is planned once, open-loop,
         on realised data.
+
+    Raises
+    ------
+    ScenarioError
+        Where a setting is not allowed, there is no such method, or the method cannot do what is asked.
     """
 
     constant = False
 
     def __init__(self, **settings: object) -> None:
         self.settings = PlannerSettings.parse(settings, "planner")
-        if self.settings.method not in SEES:
-            method = self.settings.method
-            raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
-        if self.settings.secure and self.settings.method != "admm":
-            raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
-        if self.settings.exclusive and self.settings.method != "central":
-            raise ScenarioError(
-                "planner.exclusive", True, "False with this method", "only central solves a mixed-integer program"
-            )
+        check_method(self.settings)
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
