@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from gridmarl.cli.printing import complain
 from gridmarl.errors import GridmarlError
+
+if TYPE_CHECKING:
+    pass
 
 app = typer.Typer(
     help="Electricity markets as multi-agent environments: clear, run, train, compare.",

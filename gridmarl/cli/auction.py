@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gridmarl.cli.options import Json
 from gridmarl.cli.printing import print_json, print_tables, table_of
+
+if TYPE_CHECKING:
+    pass
 
 
 def clear(
@@ -24,12 +27,12 @@ def clear(
 
     Example: gridmarl clear orders.csv --demand 120.
     """
-    import pandas as pd
-
     from gridmarl.data.reading import read_raw
     from gridmarl.market.auction import clear as clear_orders
 
     read_raw(orders)  # says what is wrong with the file, by row
+    import pandas as pd
+
     clearing = clear_orders(pd.read_csv(orders), demand=demand, pricing=pricing, floor=floor, cap=cap, voll=voll)  # pyright: ignore[reportArgumentType]  # checked inside
     if as_json:
         print_json(clearing.to_dict())

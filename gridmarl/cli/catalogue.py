@@ -65,10 +65,7 @@ def show(
 
     if name in policy_names():
         content: Any = read_card(find_policy(name) / CARD).model_dump(mode="json")
-        if as_json:
-            print_json(content)
-        else:
-            _show_mapping(name, content)
+        print_json(content) if as_json else _show_mapping(name, content)
         return
     found = {kind: dict(catalogue.read(f, name)) for kind, f in COLLECTIONS.items() if name in catalogue.names(f)}
     if not found:

@@ -66,9 +66,10 @@ def compare(
         return
     from gridmarl.bench.comparison import compare as compare_teams
 
+    names = [name.strip() for name in teams.split(",") if name.strip()]
     found = compare_teams(
-        worlds,
-        _names(teams),
+        list(worlds),
+        list(names),
         seeds=seeds,
         split=split,  # pyright: ignore[reportArgumentType]  # checked inside
         data=data,
@@ -85,11 +86,6 @@ def compare(
         print_comparison(found)
     if found.failures:
         raise typer.Exit(FAILED)
-
-
-def _names(teams: str) -> list[str]:
-    """The names between the commas."""
-    return [name.strip() for name in teams.split(",") if name.strip()]
 
 
 def _compare_bidders(
@@ -141,7 +137,7 @@ def _compare_untrained(
 
     lines = untrained_table(
         world,
-        _names(teams),
+        [name.strip() for name in teams.split(",") if name.strip()],
         initialisations=initialisations,
         seeds=seeds,
         split=split,  # pyright: ignore[reportArgumentType]  # checked inside
