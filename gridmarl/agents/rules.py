@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import numpy as np
 import yaml
@@ -177,6 +177,3 @@ class ZeroIntelligence(Rule):
             )
             for seat, seen in observations.items()
         }
-
-
-RuleName = Literal["truthful", "markup", "maximum", "fixed", "idle", "threshold", "peak-shaving", "passive", "steady"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gridmarl.bench import grid_plots, plots
 from gridmarl.bench.numbers import label, money, number, percent
@@ -31,6 +31,20 @@ from gridmarl.evaluation.wear import StorageWear, storage_wear
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+DRAWINGS: Final[Mapping[str, Callable[[Trajectory], str]]] = {
+    "dispatch": plots.dispatch,
+    "stored": plots.stored_energy,
+    "bids": plots.bids,
+    "rounds": plots.convergence,
+    "frequency": grid_plots.frequency,
+    "voltage": grid_plots.voltage,
+    "reserve": grid_plots.reserve,
+    "emergency": grid_plots.emergency,
+}
+"""Field of :class:`Pictures` -> who draws it."""
+MOST_BATTERIES: Final = 8
+"""Of a fleet only those that wear most are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +178,7 @@ def _row(found: Comparison, world: str, team: str, best: str) -> Row:
 def _pictures(found: Comparison, world: str, team: str) -> Pictures:
     played = found.trajectories[world, team]
     svgs = {kind: apart(draw(played), f"{world}-{team}-{kind}") for kind, draw in DRAWINGS.items()}
-    return Pictures(team, played.seed, *svgs.values(), wear=tuple(Wear.of(worn) for worn in worst_worn(played)))
-
-
-DRAWINGS: Mapping[str, Callable[[Trajectory], str]] = {
-    "dispatch": plots.dispatch,
-    "stored": plots.stored_energy,
-    "bids": plots.bids,
-    "rounds": plots.convergence,
-    "frequency": grid_plots.frequency,
-    "voltage": grid_plots.voltage,
-    "reserve": grid_plots.reserve,
-    "emergency": grid_plots.emergency,
-}
-"""In the order of :class:`Pictures`."""
-MOST_BATTERIES = 8
-"""Of a fleet only those that wear most are listed."""
+    return Pictures(team, played.seed, wear=tuple(Wear.of(worn) for worn in worst_worn(played)), **svgs)
 
 
 def worst_worn(played: Trajectory) -> list[StorageWear]:

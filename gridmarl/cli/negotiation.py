@@ -99,13 +99,13 @@ def negotiate(
             lead=_lead(graph),
             on_result=heard,
         )
-    written = write_negotiations(found, out)
+    written, asked = write_negotiations(found, out), _asked(player)
     if as_json:
         files = [str(path) for path in written]
-        print_json({"negotiations": [one.to_dict() for one in found], "strategy": _asked(player), "files": files})
+        print_json({"negotiations": [one.to_dict() for one in found], "strategy": asked, "files": files})
         return
     _show(found)
-    print_tables(*(f"{name}: {value}" for name, value in _asked(player).items()))
+    print_tables(*(f"{name}: {value}" for name, value in asked.items()))
     print_tables(f"wrote {', '.join(path.name for path in written)} in {out}")
 
 
@@ -168,7 +168,7 @@ def _show(found: tuple[Negotiation, ...]) -> None:
     rows = [
         (
             one.opportunity.opportunity_id,
-            f"{1000.0 * one.opportunity.required_capacity_mw:,.1f}",
+            f"{one.opportunity.required_kw:,.1f}",
             f"{one.opportunity.market_price_mwh:,.2f}",
             f"{one.table.round}",
             f"{int(one.table.selection.members.sum())}",

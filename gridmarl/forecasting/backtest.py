@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 
@@ -27,14 +27,6 @@ KINDS: Final[tuple[Kind, ...]] = ("linear", "boosted")
 COMBINED: Final = "combined"
 FEWEST: Final = {"learning": 56, "calibration": 21, "test": 7}
 """Days of each part, at least: eight weeks to learn from, three to calibrate with, one to test on."""
-
-
-class Forecaster(Protocol):
-    """Whatever gives quantiles of a design's target."""
-
-    def predict(self, design: Design) -> Float:
-        """Quantiles, (day, step, level)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ from gridmarl.learning.descent import Descent
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.schedules import linear
 from gridmarl.learning.shaping import potential_weights, shaped
 from gridmarl.learning.tensors import (
     as_tensors,
     check_finite,
     follow,
+    group_tensors,
     load_module,
     module_tensors,
     seeded,
@@ -69,8 +71,7 @@ class ActorCriticRecipe(Recipe):
 
     def rate(self, step: int) -> float:
         """Learning rate at a step of the environments."""
-        done = min(step / self.steps, 1.0)
-        return self.learning_rate + done * (self.learning_rate_last - self.learning_rate)
+        return linear(self.learning_rate, self.learning_rate_last, step, self.steps)
 
     def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> ActorCritic:
         """The learner."""
@@ -214,8 +215,8 @@ class GroupLearner:
         return found
 
     def _samples(self, batch: Transitions, name: str) -> Batch:
-        arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount[:, None])
-        s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        s, a, r, s_next, gamma = group_tensors(batch, name, self.device)
+        discount = gamma[:, None]
         if self.recipe.potential:
             r = shaped(r, discount, s, s_next, self.potential)
         return Batch(s, a, r, s_next, discount)

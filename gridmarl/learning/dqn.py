@@ -24,10 +24,12 @@ from gridmarl.learning.descent import Descent
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.schedules import linear
 from gridmarl.learning.tensors import (
     as_tensors,
     check_finite,
     follow,
+    group_tensors,
     load_module,
     module_tensors,
     seeded,
@@ -51,8 +53,7 @@ class DQNRecipe(Recipe):
 
     def epsilon(self, step: int) -> float:
         """Share of random actions at a step."""
-        done = min(step / self.epsilon_steps, 1.0) if self.epsilon_steps else 1.0
-        return self.epsilon_first + done * (self.epsilon_last - self.epsilon_first)
+        return linear(self.epsilon_first, self.epsilon_last, step, self.epsilon_steps)
 
     def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> DQN:
         """The learner."""
@@ -125,13 +126,11 @@ class DQN:
         return huber_loss(chosen, y, delta=self.recipe.huber)
 
     def _samples(self, name: str, batch: Transitions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount)
-        s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        s, a, r, s_next, discount = group_tensors(batch, name, self.device)
         return s, a.long(), r, s_next, discount[:, None]
 
     def _learning_rate(self) -> float:
-        done = min(self.steps / self.recipe.steps, 1.0)
-        return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
+        return linear(self.recipe.learning_rate, self.recipe.learning_rate_last, self.steps, self.recipe.steps)
 
     def adopt(self) -> None:
         """Q has new weights; the target networks take them."""

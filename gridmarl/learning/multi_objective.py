@@ -27,10 +27,12 @@ from gridmarl.learning.front import Front, fronts_of
 from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics, VectorWorld
 from gridmarl.learning.recipe import Recipe
 from gridmarl.learning.replay import Transitions
+from gridmarl.learning.schedules import linear
 from gridmarl.learning.tensors import (
     as_tensors,
     check_finite,
     follow,
+    group_tensors,
     load_module,
     module_tensors,
     seeded,
@@ -91,8 +93,7 @@ class MultiObjectiveRecipe(Recipe):
 
     def epsilon(self, step: int) -> float:
         """Share of random actions at a step."""
-        done = min(step / self.epsilon_steps, 1.0) if self.epsilon_steps else 1.0
-        return self.epsilon_first + done * (self.epsilon_last - self.epsilon_first)
+        return linear(self.epsilon_first, self.epsilon_last, step, self.epsilon_steps)
 
     def build(self, groups: Mapping[str, GroupSpec], state_size: int, device: torch.device) -> MultiObjective:
         """The learner."""
@@ -203,8 +204,7 @@ class MultiObjective:
         return huber_loss(chosen / units, y / units, delta=self.recipe.huber)
 
     def _samples(self, name: str, batch: Transitions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount)
-        s, a, r, s_next, discount = (torch.from_numpy(array).to(self.device) for array in arrays)
+        s, a, r, s_next, discount = group_tensors(batch, name, self.device)
         return s, a.long(), r, s_next, discount[:, None, None]
 
     @torch.no_grad()
@@ -223,8 +223,7 @@ class MultiObjective:
             parameter.copy_(old + each * (parameter - old))
 
     def _learning_rate(self) -> float:
-        done = min(self.steps / self.recipe.steps, 1.0)
-        return self.recipe.learning_rate + done * (self.recipe.learning_rate_last - self.recipe.learning_rate)
+        return linear(self.recipe.learning_rate, self.recipe.learning_rate_last, self.steps, self.recipe.steps)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of networks, moments, the episodes' preferences and counts."""

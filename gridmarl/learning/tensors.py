@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gridmarl.errors import TrainingError
+from gridmarl.learning.replay import Transitions
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -76,6 +77,13 @@ def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
 def as_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
     """Arrays by group as tensors; without a copy on the CPU."""
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def group_tensors(batch: Transitions, name: str, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """A group's s, a, r and s_next of replayed transitions, and the discount (row,); without a copy on the CPU."""
+    arrays = (batch.s[name], batch.a[name], batch.r[name], batch.s_next[name], batch.discount)
+    s, a, r, s_next, discount = (torch.from_numpy(array).to(device) for array in arrays)
+    return s, a, r, s_next, discount
 
 
 def check_finite(name: str, update: int, numbers: Iterable[float]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from gridmarl.negotiation.capability import LEAST_CAR_SHARE, Capability
 from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
 from gridmarl.negotiation.living import Stored, since_arrival_h, stay_h
-from gridmarl.negotiation.menu import WATTS_10
+from gridmarl.negotiation.menu import STEPS_PER_KW
 from gridmarl.negotiation.offers import DUST_KW, CoalitionRules
 from gridmarl.negotiation.schemas import MarketOpportunity, Outcome
 from gridmarl.negotiation.selection import target_kw
@@ -24,6 +24,8 @@ from gridmarl.units import KW_PER_MW, Float
 PRICE_SHARES: Final = tuple(round(0.30 + 0.05 * step, 2) for step in range(15))
 """Of the market's price: what may be offered."""
 PriceClass = tuple[str, float]
+"""Market and duration [h]."""
+CENT: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,11 +67,10 @@ def full_information(able: Capability, opportunity: MarketOpportunity, rules: Co
     this better than what is possible.
     """
     market = opportunity.market_price_mwh
-    top = np.floor(able.affordable_kw(market) * WATTS_10 + DUST_KW) / WATTS_10
+    top = np.floor(able.affordable_kw(market) * STEPS_PER_KW + DUST_KW) / STEPS_PER_KW
     top = np.where(top >= rules.least_kw - DUST_KW, top, 0.0)
     calm = np.minimum(able.preferred_kw, top)
-    required = KW_PER_MW * opportunity.required_capacity_mw
-    target, outcome = target_kw(float(top.sum()), required, rules)
+    target, outcome = target_kw(float(top.sum()), opportunity.required_kw, rules)
     if int((top > 0.0).sum()) < rules.least_members or target < rules.least_members * rules.least_kw:
         target, outcome = 0.0, "failed"
     parts = np.concatenate([calm, top - calm])
@@ -89,8 +90,7 @@ def single_offer(able: Capability, opportunity: MarketOpportunity, rules: Coalit
     price = share * opportunity.market_price_mwh
     calm = np.where(able.unit_cost_per_mwh <= price, able.preferred_kw, 0.0)
     kw = np.where(able.unit_cost_per_mwh * (1.0 + able.comfort) <= price, able.most_kw, calm)
-    required = KW_PER_MW * opportunity.required_capacity_mw
-    target, outcome = target_kw(float(kw.sum()), required, rules)
+    target, outcome = target_kw(float(kw.sum()), opportunity.required_kw, rules)
     if int((kw > DUST_KW).sum()) < rules.least_members:
         target, outcome = 0.0, "failed"
     kw = kw * (target / max(float(kw.sum()), DUST_KW))
@@ -133,7 +133,7 @@ def blind_centre(
     there = since_arrival_h(fleet, opportunity.local_hour) + hours <= stay_h(fleet)
     spare = np.maximum(stored.ev_kwh - LEAST_CAR_SHARE * fleet.ev_kwh, 0.0) * ONE_WAY_EFFICIENCY / hours
     kw = battery + np.where(there & fleet.ev_discharges, np.minimum(fleet.ev_kw, spare), 0.0)
-    target, outcome = target_kw(float(kw.sum()), KW_PER_MW * opportunity.required_capacity_mw, rules)
+    target, outcome = target_kw(float(kw.sum()), opportunity.required_kw, rules)
     kw = kw * (target / max(float(kw.sum()), DUST_KW))
     price = shares.get(price_class(opportunity), 1.0) * opportunity.market_price_mwh
     return _allocation(able, opportunity, kw, price * kw * hours / KW_PER_MW, outcome)
@@ -141,12 +141,12 @@ def blind_centre(
 
 def overruns(able: Capability, found: Allocation) -> int:
     """Members of whom more is taken than their hard wishes allow."""
-    return int((found.kw > able.most_kw + 1e-6).sum())
+    return int((found.kw > able.most_kw + DUST_KW).sum())
 
 
 def below_floor(able: Capability, found: Allocation) -> int:
     """Members that are paid less than it costs them, by more than a cent."""
-    return int((found.payments < able.cost(found.kw) - 0.01 - 1e-9).sum())
+    return int((found.payments < able.cost(found.kw) - CENT - 1e-9).sum())
 
 
 def _allocation(

@@ -22,7 +22,8 @@ STRAIN: Final = 0.5
 """A prosumer of comfort 1 prefers to give half of what it could."""
 LEAST_CAR_SHARE: Final = 0.2
 """Of its energy a car keeps, whoever needs it when."""
-DUST_KW: Final = 1e-9
+ROUNDING: Final = 1e-9
+"""Differences so small, in kW, $/MWh or cents, come from rounding alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Capability:
         """
         shaped = (slice(None),) + (None,) * (kw.ndim - 1)
         preferred, unit, comfort = self.preferred_kw[shaped], self.unit_cost_per_mwh[shaped], self.comfort[shaped]
-        strained = np.maximum(kw - preferred, 0.0) / np.maximum(kw, DUST_KW)
+        strained = np.maximum(kw - preferred, 0.0) / np.maximum(kw, ROUNDING)
         return unit * (1.0 + comfort * strained)
 
     def cost(self, kw: Float) -> Float:

@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.negotiation.capability import DUST_KW, Capability, capability
+from gridmarl.negotiation.capability import ROUNDING, Capability, capability
 from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, at_hour
 from gridmarl.negotiation.menu import build_menus
+from gridmarl.negotiation.offers import DUST_KW
 from gridmarl.negotiation.payments import ORDERS, Books, Deal, SettlementRule, settle
 from gridmarl.negotiation.roster import strategy_of
 from gridmarl.negotiation.rounds import Lead, Private, RoundRecord, Settings, Table, lead_rounds
@@ -28,7 +29,7 @@ from gridmarl.negotiation.schemas import (
 )
 from gridmarl.negotiation.strategies import Strategy
 from gridmarl.negotiation.validation import Commitment, check_commitment, check_devices, check_prices
-from gridmarl.units import KW_PER_MW, Float
+from gridmarl.units import KW_PER_MW, Bool, Float
 
 POSTED: Final = frozenset({"uniform", "margin-share", "pay-as-bid"})
 """Rules under which nobody is paid more than the market pays."""
@@ -81,9 +82,9 @@ class Negotiation:
         return float(self.books.payments.sum() - self.costs.sum())
 
     @property
-    def soft_kept(self) -> np.ndarray:
+    def soft_kept(self) -> Bool:
         """(prosumer,) members whose soft wish is kept."""
-        return self.table.selection.members & (self.kw <= self.able.preferred_kw + 1e-6)
+        return self.table.selection.members & (self.kw <= self.able.preferred_kw + DUST_KW)
 
     @property
     def bid_price_per_mwh(self) -> float:
@@ -265,15 +266,14 @@ def negotiate(
         if on_round is not None:
             on_round(table.records[-1])
     table = tables[-1]
-    deal = Deal(table.bids, table.offers, table.selection, opportunity, table.opening_per_mwh, settings.rules)
-    books = settle(deal, rule, seed, ORDERS)
+    books = settle(Deal.of(table, settings.rules), rule, seed, ORDERS)
     _check(fleet, stored, able, table, books, rule)
     return Negotiation(fleet, stored, able, table, books, satisfaction_scores(able, table, books), rule, tuple(tables))
 
 
 def devices(able: Capability, kw: Float) -> tuple[Float, Float]:
     """Which part of a promise the battery keeps, and which the car: the battery what it can."""
-    car = np.where(kw > able.battery_kw + DUST_KW, kw - able.battery_kw, 0.0)
+    car = np.where(kw > able.battery_kw + ROUNDING, kw - able.battery_kw, 0.0)
     return kw - car, car
 
 

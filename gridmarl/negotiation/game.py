@@ -14,7 +14,7 @@ import numpy as np
 
 from gridmarl.errors import ScenarioError
 from gridmarl.negotiation.adoption import Adoption
-from gridmarl.negotiation.capability import DUST_KW, Capability, capability
+from gridmarl.negotiation.capability import ROUNDING, Capability, capability
 from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
 from gridmarl.negotiation.living import Stored, usual_day
 from gridmarl.negotiation.menu import DEPTHS, MARKS, Menus, build_menus, entry
@@ -193,17 +193,14 @@ class Game:
 
     def books(self, now: Round) -> Books:
         """Who is paid what when the game is over."""
-        table = now.table
-        rules = now.settings.rules
-        deal = Deal(table.bids, table.offers, table.selection, table.opportunity, table.opening_per_mwh, rules)
-        return settle(deal, self.rule)
+        return settle(Deal.of(now.table, now.settings.rules), self.rule)
 
     def reward(self, now: Round, books: Books) -> Float:
         """(prosumer,) $ that each gains above its cost, before rounding to cents, less what its soft wish is worth."""
         one, kw, able = now.table.opportunity, now.table.selection.kw, now.able
         gain = books.agreed_per_mwh * kw * one.duration_hours / KW_PER_MW - able.cost(kw)
         beyond, room = np.maximum(kw - able.preferred_kw, 0.0), able.most_kw - able.preferred_kw
-        strain = np.divide(beyond, room, out=np.zeros(self.size), where=room > DUST_KW)
+        strain = np.divide(beyond, room, out=np.zeros(self.size), where=room > ROUNDING)
         return gain - self.wish * np.clip(strain, 0.0, 1.0) * self.most(now)
 
     def share(self, now: Round, books: Books) -> Float:

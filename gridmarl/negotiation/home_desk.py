@@ -142,9 +142,13 @@ class HomeDesk:
         """
         if not self.battery:
             return 0.0
-        spare = max(self.outlook.most_mwh[first] - max(self.outlook.needed_mwh[last], self.backup_mwh), 0.0)
+        spare = self._spare_mwh(first, last)
         lossy = min(self.battery.discharge_efficiency / ONE_WAY_EFFICIENCY, 1.0)
         return KW_PER_MW * (self.backup_mwh + spare * lossy)
+
+    def _spare_mwh(self, first: int, last: int) -> float:
+        """Energy in the battery that an event of the intervals ``[first, last)`` from now could take."""
+        return max(self.outlook.most_mwh[first] - max(self.outlook.needed_mwh[last], self.backup_mwh), 0.0)
 
     def car_kwh(self, first: int) -> float:
         """The car when an event begins so many intervals from now: as it is, or as it will come home."""
@@ -183,7 +187,7 @@ class HomeDesk:
         lost = np.flatnonzero(self._no_room())
         begin = int(max((k + 1 for k in lost if k < first), default=0))
         end = int(min((k for k in lost if k >= last), default=len(look.price_per_mwh)))
-        spare = max(look.most_mwh[first] - max(look.needed_mwh[last], self.backup_mwh), 0.0)
+        spare = self._spare_mwh(first, last)
         an_hour = WEAR_AT * self.battery.power_mw * n * self.seats.facts.interval_h / self.battery.discharge_efficiency
         starts = range(begin + (first - begin) % n, end - n + 1, n)
         free = [k for k in starts if k != first and not self.promised_mw[t + k : t + k + n].any()]

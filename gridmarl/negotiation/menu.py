@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import CommitmentError
-from gridmarl.negotiation.capability import DUST_KW, Capability
+from gridmarl.negotiation.capability import ROUNDING, Capability
 from gridmarl.units import Bool, Float, Int
 
 DECLINE: Final = 0
@@ -22,8 +22,9 @@ MARKS: Final = (0.0, 0.25, 0.5, 1.0)
 PREFERRED_DEPTH: Final = 1
 FULL_DEPTH: Final = len(DEPTHS) - 1
 ENTRIES: Final = 1 + len(DEPTHS) * len(MARKS)
-WATTS_10: Final = 100.0
+STEPS_PER_KW: Final = 100.0
 """Powers are whole multiples of 10 W, which is all a meter shows."""
+CENTS: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,14 +81,14 @@ def build_menus(able: Capability, market_price_per_mwh: float) -> Menus:
     """
     top = able.affordable_kw(market_price_per_mwh)
     preferred = np.minimum(able.preferred_kw, top)
-    strained = top > preferred + DUST_KW
+    strained = top > preferred + ROUNDING
     depths = np.stack([preferred / 2.0, preferred, (preferred + top) / 2.0, top], axis=1)
-    kw = np.floor(depths * WATTS_10 + DUST_KW) / WATTS_10
+    kw = np.floor(depths * STEPS_PER_KW + ROUNDING) / STEPS_PER_KW
     floor = np.minimum(able.floor_per_mwh(kw), market_price_per_mwh)
-    sold = (kw > DUST_KW) & (able.floor_per_mwh(kw) <= market_price_per_mwh + DUST_KW)
+    sold = (kw > ROUNDING) & (able.floor_per_mwh(kw) <= market_price_per_mwh + ROUNDING)
     sold[:, PREFERRED_DEPTH + 1 :] &= strained[:, None]
     asks = floor[..., None] + np.array(MARKS) * (market_price_per_mwh - floor[..., None])
-    asks = np.minimum(np.ceil(asks * 100.0 - DUST_KW) / 100.0, market_price_per_mwh)
+    asks = np.minimum(np.ceil(asks * CENTS - ROUNDING) / CENTS, market_price_per_mwh)
     size = len(top)
     valid = np.concatenate([np.ones((size, 1), np.bool_), np.repeat(sold, len(MARKS), axis=1)], axis=1)
     powers = np.concatenate([np.zeros((size, 1)), np.repeat(kw, len(MARKS), axis=1)], axis=1)

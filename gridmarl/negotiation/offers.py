@@ -1,4 +1,11 @@
-"""What the aggregator knows of the prosumers: who offered what, at which ask, and by which rules it may choose."""
+"""What the aggregator knows of the prosumers: who offered what, at which ask, and by which rules it may choose.
+
+No floor and no wish is known to it. An offer stands until it is taken back: who is asked for more and offers more may
+still be held to its first, smaller offer. Where the first offers do not meet the requirement, as few as possible are
+asked beyond them, the largest additions first. Leaving the dearest offers out lowers the uniform price for all, but
+then more have to be asked: between the two the aggregator weighs the price against goodwill. Where nothing would meet
+the whole requirement, no more are asked than its relaxed share takes.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +21,7 @@ GOODWILL: Final = 1.0
 """What it is worth not to ask a member for more than its first offer, as a share of what it would be paid for that."""
 PRICES_TRIED: Final = 32
 DUST_KW: Final = 1e-6
+"""Less than this is no power, and powers that differ by less are equal."""
 
 
 @dataclass(frozen=True, slots=True)

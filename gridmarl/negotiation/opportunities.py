@@ -50,7 +50,7 @@ WEEK_EVENTS: Final[tuple[tuple[MarketType, int, float], ...]] = (
 )
 """Market, local hour and duration of each day's events."""
 WEEK_COLUMN: Final = "lmp_dlap_sce_usd_per_mwh"
-WEEK_TYPES: Final = (0.25, 0.75)
+WEEK_SHARES: Final = (0.25, 0.75)
 """Of the fleet's feasible power, asked for in the week."""
 
 
@@ -81,10 +81,8 @@ def draw_opportunities(
         near = rng.uniform(NEAR_LIMIT_SHARE, HIGHEST_SHARE)
         share = near if rng.random() < NEAR_LIMIT else share
         price = _price(market, hour, hours, rng)
-        opportunity = _opportunity(f"{seed}-{len(found):05d}", market, start, hours, 1.0, price)
-        feasible = float(capability(fleet, day[hour], opportunity).most_kw.sum()) / KW_PER_MW
-        required = max(share * feasible, LEAST_POWER_MW)
-        found.append(opportunity.model_copy(update={"required_capacity_mw": required}))
+        opportunity = _opportunity(f"{seed}-{len(found):05d}", market, start, hours, price)
+        found.append(_asking(share, opportunity, fleet, day[hour]))
     return tuple(found)
 
 
@@ -124,12 +122,10 @@ def week_opportunities(
             start = WEEK_STARTS + timedelta(days=number, hours=hour)
             price, real = _price(market, hour, hours, rng), False
             if prices is not None:
-                price = _call(market) * _mean_price(prices, start, hours)
+                price = EXPECTED_CALL[market] * _mean_price(prices, start, hours)
                 real = market == "energy"
-            one = _opportunity(f"{start:%m%d-%H}-{market}", market, start, hours, 1.0, max(price, 0.0), real)
-            feasible = float(capability(fleet, day[hour], one).most_kw.sum()) / KW_PER_MW
-            required = max(float(rng.uniform(*WEEK_TYPES)) * feasible, LEAST_POWER_MW)
-            found.append(one.model_copy(update={"required_capacity_mw": required}))
+            one = _opportunity(f"{start:%m%d-%H}-{market}", market, start, hours, max(price, 0.0), real)
+            found.append(_asking(float(rng.uniform(*WEEK_SHARES)), one, fleet, day[hour]))
     return tuple(found)
 
 
@@ -161,28 +157,31 @@ def read_opportunities(path: Path) -> tuple[MarketOpportunity, ...]:
 
 
 def _opportunity(
-    name: str, market: MarketType, start: datetime, hours: float, power_mw: float, price: float, real: bool = False
+    name: str, market: MarketType, start: datetime, hours: float, price: float, real: bool = False
 ) -> MarketOpportunity:
+    """One whose requirement is not known yet."""
     return MarketOpportunity(
         opportunity_id=name,
         market_type=market,
         timestamp=start,
         duration_hours=hours,
-        required_capacity_mw=power_mw,
+        required_capacity_mw=LEAST_POWER_MW,
         market_price_mwh=round(price, 2),
         deadline=start - NOTICE,
         price_source="market" if real else "synthetic",
     )
 
 
-def _call(market: MarketType) -> float:
-    return EXPECTED_CALL[market]
+def _asking(share: float, one: MarketOpportunity, fleet: ProsumerFleet, stored: Stored) -> MarketOpportunity:
+    """The opportunity with a requirement that is a share of what the fleet could hold throughout."""
+    feasible = float(capability(fleet, stored, one).most_kw.sum()) / KW_PER_MW
+    return one.model_copy(update={"required_capacity_mw": max(share * feasible, LEAST_POWER_MW)})
 
 
 def _price(market: MarketType, hour: float, hours: float, rng: np.random.Generator) -> float:
     """A synthetic price: the daily shape's mean over the event, times a lognormal number."""
     usual = float(shape("price", np.arange(hour + 0.25, hour + hours, 0.5)).mean())
-    return _call(market) * usual * float(np.exp(rng.normal(0.1, PRICE_SPREAD)))
+    return EXPECTED_CALL[market] * usual * float(np.exp(rng.normal(0.1, PRICE_SPREAD)))
 
 
 def _mean_price(prices: TimeTable, start: datetime, hours: float) -> float:

@@ -31,8 +31,9 @@ import numpy as np
 from gridmarl.errors import CatalogueError, nearest
 from gridmarl.market.settlement import round_to_cents
 from gridmarl.negotiation.offers import DUST_KW, Bids, CoalitionRules, Offers
+from gridmarl.negotiation.rounds import Table
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import Selection, clearing_ask, select
+from gridmarl.negotiation.selection import Selection, by_merit, clearing_ask, select
 from gridmarl.units import KW_PER_MW, Float, Int
 
 SettlementRule = Literal["uniform", "margin-share", "pay-as-bid", "vcg", "shapley"]
@@ -65,6 +66,11 @@ class Deal:
     opportunity: MarketOpportunity
     opening_per_mwh: float
     rules: CoalitionRules
+
+    @classmethod
+    def of(cls, table: Table, rules: CoalitionRules) -> Deal:
+        """What lies on the table when the rounds are over."""
+        return cls(table.bids, table.offers, table.selection, table.opportunity, table.opening_per_mwh, rules)
 
     @property
     def mwh_per_kw(self) -> float:
@@ -147,9 +153,9 @@ def presence(deal: Deal) -> Float:
     more, or the rules of the coalition would not let it stand, the coalition without i is selected anew.
     """
     offers, rules = deal.offers, deal.rules
-    whole, required = welfare(deal, deal.selection), KW_PER_MW * deal.opportunity.required_capacity_mw
+    whole, required = welfare(deal, deal.selection), deal.opportunity.required_kw
     worth = offers.worth(rules)
-    order = np.lexsort((-offers.kw, np.where(worth, offers.ask_per_mwh, np.inf)))[: int(worth.sum())]
+    order = by_merit(offers, worth)[: int(worth.sum())]
     powers, asks = offers.kw[order], offers.ask_per_mwh[order]
     filled, cost = np.cumsum(powers), np.cumsum(powers * asks)
     added = np.zeros_like(offers.kw)
@@ -172,7 +178,7 @@ def presence(deal: Deal) -> Float:
 
 def welfare_without(deal: Deal, index: int) -> float:
     """Welfare by the asks of the coalition that would form if one prosumer declined [$]."""
-    required, bids = KW_PER_MW * deal.opportunity.required_capacity_mw, deal.bids.without(index)
+    required, bids = deal.opportunity.required_kw, deal.bids.without(index)
     offers = bids.standing(required, deal.rules)
     return _welfare(deal, offers, select(offers, required, deal.rules))
 
@@ -185,7 +191,7 @@ def shapley_values(deal: Deal, seed: int, orders: int) -> tuple[Float, Float]:
     """
     members = np.flatnonzero(deal.selection.members)
     margins, powers = deal.margins[members], deal.selection.kw[members]
-    least = deal.rules.relaxed_share * KW_PER_MW * deal.opportunity.required_capacity_mw - DUST_KW
+    least = deal.rules.relaxed_share * deal.opportunity.required_kw - DUST_KW
     rng, count, pairs = np.random.default_rng([seed, 53]), len(members), max(orders // 2, 1)
     drawn = rng.permuted(np.tile(np.arange(count), (pairs, 1)), axis=1)
     places = rng.integers(0, count + 1, pairs)  # of the aggregator: so many members come before it

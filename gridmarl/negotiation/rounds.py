@@ -92,7 +92,7 @@ class Table:
     @property
     def required_kw(self) -> float:
         """The whole requirement."""
-        return KW_PER_MW * self.opportunity.required_capacity_mw
+        return self.opportunity.required_kw
 
     @property
     def short(self) -> bool:

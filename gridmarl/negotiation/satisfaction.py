@@ -15,6 +15,8 @@ FOR_FLOOR: Final = 4.0
 FOR_COMFORT: Final = 3.0
 FOR_GAIN: Final = 3.0
 CENT: Final = 0.01
+LEAST_ROOM_KW: Final = 0.01
+"""Who could give no more than this beyond what it prefers is not strained."""
 
 
 def satisfaction_scores(able: Capability, table: Table, books: Books) -> Float:
@@ -40,6 +42,6 @@ def satisfaction_scores(able: Capability, table: Table, books: Books) -> Float:
     share = np.divide(gain, most, out=np.ones_like(kw), where=most > CENT)
     room = able.most_kw - able.preferred_kw
     beyond = np.maximum(kw - able.preferred_kw, 0.0)
-    strain = np.divide(beyond, room, out=np.zeros_like(kw), where=room > CENT)
+    strain = np.divide(beyond, room, out=np.zeros_like(kw), where=room > LEAST_ROOM_KW)
     points = FOR_FLOOR + FOR_COMFORT * np.clip(1.0 - strain, 0.0, 1.0) + FOR_GAIN * np.clip(share, 0.0, 1.0)
     return np.where(table.selection.members & (gain >= -CENT), points, 0.0)

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from gridmarl.units import HOURS_PER_DAY
+from gridmarl.units import HOURS_PER_DAY, KW_PER_MW
 
 MarketType = Literal["energy", "spin", "nonspin"]
 Outcome = Literal["full", "relaxed", "failed"]
@@ -50,6 +50,11 @@ class MarketOpportunity(Message):
         if self.deadline > self.timestamp:
             raise ValueError(f"deadline {self.deadline} is after the start of delivery {self.timestamp}")
         return self
+
+    @property
+    def required_kw(self) -> float:
+        """The whole requirement, in the prosumers' unit."""
+        return KW_PER_MW * self.required_capacity_mw
 
     @property
     def local_hour(self) -> float:

@@ -8,14 +8,7 @@ what there is, down to 80 % of the requirement. Without the last two rules this 
 merit order. Where the merit order obeys them it is therefore the optimum of the whole; only else the mixed-integer
 program is solved (:mod:`gridmarl.negotiation.coalition`).
 
-An offer stands until it is taken back: who is asked for more and offers more may still be held to its first, smaller
-offer. Where the first offers do not meet the requirement, as few as possible are asked beyond them, the largest
-additions first. Leaving the dearest offers out lowers the uniform price for all, but then more have to be asked:
-between the two the aggregator weighs the price against goodwill. Where nothing would meet the whole requirement, no
-more are asked than its relaxed share takes.
-
-The aggregator's whole knowledge stands in :class:`gridmarl.negotiation.offers.Bids`: what was offered, at which ask. No
-floor, no wish.
+Which offers count, those of who was asked for more included, is decided before (:mod:`gridmarl.negotiation.offers`).
 """
 
 from __future__ import annotations
@@ -26,7 +19,7 @@ import numpy as np
 
 from gridmarl.negotiation.offers import DUST_KW, CoalitionRules, Offers
 from gridmarl.negotiation.schemas import Outcome
-from gridmarl.units import Bool, Float
+from gridmarl.units import Bool, Float, Int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,9 +79,14 @@ def select(offers: Offers, required_kw: float, rules: CoalitionRules) -> Selecti
     return nothing if solved is None else Selection(solved, outcome, "mixed-integer program")
 
 
+def by_merit(offers: Offers, worth: Bool) -> Int:
+    """Prosumers by rising ask; of equal asks the larger offer, then the earlier; those not worth a call come last."""
+    return np.lexsort((-offers.kw, np.where(worth, offers.ask_per_mwh, np.inf)))
+
+
 def merit_order(offers: Offers, worth: Bool, target: float) -> Float:
-    """Fill up from the lowest ask; of equal asks the larger offer comes first, then the earlier prosumer."""
-    order = np.lexsort((-offers.kw, np.where(worth, offers.ask_per_mwh, np.inf)))
+    """Power taken of each [kW], filled up to the target [kW] from the lowest ask."""
+    order = by_merit(offers, worth)
     available = np.where(worth, offers.kw, 0.0)[order]
     before = np.cumsum(available) - available
     kw = np.zeros_like(offers.kw)

@@ -38,7 +38,7 @@ def told(one: Negotiation) -> str:
         "",
         (
             f"{wanted.market_type}, {wanted.timestamp:%A %d %B %Y, %H:%M} for {wanted.duration_hours:g} h: "
-            f"{KW_PER_MW * wanted.required_capacity_mw:,.1f} kW at {wanted.market_price_mwh:.2f} $/MWh "
+            f"{wanted.required_kw:,.1f} kW at {wanted.market_price_mwh:.2f} $/MWh "
             f"({wanted.price_source} price). Opening price {one.table.opening_per_mwh:.2f} $/MWh."
         ),
         "",

@@ -25,7 +25,7 @@ from gridmarl.errors import (
 from gridmarl.negotiation.fleet import ProsumerFleet
 from gridmarl.negotiation.living import Stored
 from gridmarl.negotiation.schemas import EXPECTED_CALL, MarketOpportunity
-from gridmarl.units import Bool, Float
+from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Bool, Float
 
 STEPS_PER_EVENT: Final = 24
 LEAST_CAR_SHARE: Final = 0.2
@@ -111,7 +111,7 @@ def check_prices(fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpport
     floors = true_floors(fleet, stored, opportunity, power)
     low = acting & (promised.agreed_per_mwh < floors - TOLERANCE_PER_MWH)
     _refuse(fleet, low, promised.agreed_per_mwh, FloorError, "agreed $/MWh", "its floor or more")
-    due = floors * power * opportunity.duration_hours / 1000.0
+    due = floors * power * opportunity.duration_hours / KW_PER_MW
     _refuse(fleet, acting & (promised.payments < due - CENT), promised.payments, FloorError, "paid $", "its cost")
     high = acting & (promised.agreed_per_mwh > opportunity.market_price_mwh + TOLERANCE_PER_MWH)
     if promised.within_market:
@@ -120,7 +120,7 @@ def check_prices(fleet: ProsumerFleet, stored: Stored, opportunity: MarketOpport
 
 def check_books(opportunity: MarketOpportunity, promised: Commitment) -> None:
     """What is sold is held, and revenue - payments = profit in whole cents."""
-    held = float((promised.battery_kw + promised.ev_kw).sum()) / 1000.0
+    held = float((promised.battery_kw + promised.ev_kw).sum()) / KW_PER_MW
     if not math.isclose(held, promised.sold_mw, rel_tol=1e-9, abs_tol=1e-8):
         raise CapacityError("power held by the coalition, MW", held, f"what is sold, {promised.sold_mw}", "settle anew")
     cents = [100.0 * float(amount) for amount in promised.payments]
@@ -168,24 +168,24 @@ def _asleep(fleet: ProsumerFleet, start: float, hours: float) -> Bool:
     found = np.zeros((len(begins), len(fleet)), np.bool_)
     for span in range(fleet.blocked_hours.shape[1]):
         first, last = fleet.blocked_hours[:, span, 0], fleet.blocked_hours[:, span, 1]
-        length = np.where(last > first, last - first, last - first + 24.0)
-        found |= (begins - first) % 24.0 < length - DUST_H
-        found |= (first - begins) % 24.0 < step - DUST_H
+        length = np.where(last > first, last - first, last - first + HOURS_PER_DAY)
+        found |= (begins - first) % HOURS_PER_DAY < length - DUST_H
+        found |= (first - begins) % HOURS_PER_DAY < step - DUST_H
     return np.asarray(found.any(axis=0), np.bool_)
 
 
 def _away(fleet: ProsumerFleet, start: float, hours: float) -> Bool:
     """Whose car is not there for the whole of an event."""
     begins, step = _moments(start, hours)
-    stay = (fleet.ev_deadline_hour - fleet.ev_arrival_hour) % 24.0
-    here = (begins - fleet.ev_arrival_hour) % 24.0
+    stay = (fleet.ev_deadline_hour - fleet.ev_arrival_hour) % HOURS_PER_DAY
+    here = (begins - fleet.ev_arrival_hour) % HOURS_PER_DAY
     return ~np.isnan(stay) & np.asarray((here + step > stay + DUST_H).any(axis=0), np.bool_)
 
 
 def _until_departure(fleet: ProsumerFleet, end: float) -> Float:
     """Hours left to charge after an event; none where the car may leave at any time."""
-    left = (fleet.ev_deadline_hour - end) % 24.0
-    left = np.where(left > 24.0 - DUST_H, 0.0, left)
+    left = (fleet.ev_deadline_hour - end) % HOURS_PER_DAY
+    left = np.where(left > HOURS_PER_DAY - DUST_H, 0.0, left)
     return np.where(np.isnan(left), 0.0, left)
 
 

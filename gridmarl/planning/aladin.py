@@ -33,13 +33,13 @@ from gridmarl.planning.admm import AdmmPlanner
 from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.channel import Audit, Desk
 from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
-from gridmarl.planning.dantzig_wolfe import base_of, moved, settled, tell
+from gridmarl.planning.dantzig_wolfe import base_of, moved, settled, take_rounds
 from gridmarl.planning.delegate import Delegate
 from gridmarl.planning.delegate_desk import DelegateDesk
 from gridmarl.planning.finisher import Finisher, Trial
 from gridmarl.planning.gap import slack_mw
-from gridmarl.planning.groups import by_class, heard, totals
-from gridmarl.planning.plan import Plan, group_plans
+from gridmarl.planning.groups import by_class, totals
+from gridmarl.planning.plan import Plan, coupled
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
@@ -106,14 +106,14 @@ class AladinPlanner:
     ----------
     settings : AladinSettings, optional
         Tolerances and numbers of rounds.
-    watch : Watch, optional
-        Told of every round, ADMM's and ALADIN's, as it ends.
     audit : Audit, optional
         Writes down every message between the owners and the coordinator.
+    watch : Watch, optional
+        Told of every round, ADMM's and ALADIN's, as it ends.
     """
 
     def __init__(
-        self, settings: AladinSettings | None = None, watch: Watch | None = None, audit: Audit | None = None
+        self, settings: AladinSettings | None = None, audit: Audit | None = None, watch: Watch | None = None
     ) -> None:
         self._settings, self._watch = settings or AladinSettings(), watch
         self._admm = AdmmPlanner(self._settings.admm, audit, watch)
@@ -171,12 +171,8 @@ class AladinPlanner:
         base = base_of(panel.rated_mw, rounds.coupling, rounds.prices)
         asked = DantzigWolfeSettings(settings.gap_tolerance, settings.max_rounds)
         coordinator = Coordinator(sharing.of, sharing.step_h, rounds.coupling, base, asked, guess)
-        while not coordinator.finished:
-            proposals = panel.invite(heard(coordinator.multiplier_per_mwh))
-            if proposals is None:
-                return None
-            coordinator.conclude(proposals)
-            tell(self._watch, coordinator)
+        if not take_rounds(coordinator, panel.invite, self._watch):
+            return None
         panel.settle(coordinator.master.weights())
         proposers = [desk.proposer for desk in desks]
         plan = settled(sharing.owners, sharing.step_h, rounds.coupling, rounds.prices, coordinator, proposers)
@@ -188,19 +184,14 @@ class AladinPlanner:
         injection = np.stack([delegate.injection_mw() for delegate in delegates])
         price, step_h = trial.multiplier_per_mwh, sharing.step_h
         self._admm.remember(Agreement(sharing.owners, step_h, injection, price, sharing.rho))
-        rows = totals(by_class(injection, sharing.of, len(price)))
-        missed_mwh = [part * step_h for part in slack_mw(rounds.coupling, rows)]
+        short, over = slack_mw(rounds.coupling, totals(by_class(injection, sharing.of, len(price))))
         return Plan(
             owners=sharing.owners,
             step_h=step_h,
             injection_mw=injection,
             assets=tuple(delegate.trajectories() for delegate in delegates),
-            multiplier_per_mwh=price[0],
-            price_per_mwh=rounds.prices.expected_per_mwh + price[0],
             objective=trial.certificate.value,
             owner_objective=np.array([delegate.objective() for delegate in delegates]),
-            shortage_mwh=missed_mwh[0][0],
-            surplus_mwh=missed_mwh[1][0],
             rounds=len(rounds.history),
             primal_residual_mw=finisher.mismatch_mw(trial),
             dual_residual_mw=trial.movement_mw,
@@ -209,7 +200,7 @@ class AladinPlanner:
             history=recorded(rounds.history),
             lower_bound=trial.certificate.lower,
             upper_bound=trial.certificate.upper,
-            groups=group_plans(rounds.coupling, price, *missed_mwh),
+            **coupled(rounds.coupling, rounds.prices, price, short * step_h, over * step_h),
         )
 
 
@@ -223,4 +214,4 @@ def solve_aladin(
     audit: Audit | None = None,
 ) -> Plan:
     """Plan once by ALADIN from a cold start; see `AladinPlanner.solve`."""
-    return AladinPlanner(settings, audit=audit).solve(owners, step_h, coupling, prices, terminal)
+    return AladinPlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)

@@ -141,7 +141,13 @@ class FlexibleLoad:
 
 
 Single = Battery | Generator | FlexibleLoad
-Asset = Single | Branches
+Branched = Branches[Single]
+Asset = Single | Branched
+
+
+def single(asset: Asset) -> Single:
+    """The asset itself, also where it stands for its copies in all scenarios."""
+    return asset.single if isinstance(asset, Branches) else asset
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.planning import vehicles
-from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, PerStep, Single, Terminal, per_step
+from gridmarl.planning.assets import (
+    Asset,
+    Battery,
+    Branched,
+    FlexibleLoad,
+    Generator,
+    PerStep,
+    Single,
+    Terminal,
+    per_step,
+)
 from gridmarl.planning.branches import Branches
 from gridmarl.planning.plan import AssetPlan, BatteryPlan, GeneratorPlan, LoadPlan, joined
 from gridmarl.planning.sparse import Sparse, banded, diagonal, rows, stack, zeros
@@ -129,7 +139,7 @@ def _decisions(asset: Single) -> int:
     return 2 if isinstance(asset, Battery) else 1
 
 
-def _branched_numbers(asset: Branches, values: Numbers) -> Numbers:
+def _branched_numbers(asset: Branched, values: Numbers) -> Numbers:
     """An asset's numbers for all its scenarios."""
     return Numbers(
         linear=asset.weighed(values.linear),

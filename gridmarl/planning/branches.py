@@ -7,22 +7,31 @@ step: nobody knows yet which scenario comes. Costs in scenario s weigh its proba
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gridmarl.planning.sparse import Sparse, block_diagonal, placed, stack
 from gridmarl.units import Float
 
-if TYPE_CHECKING:
-    from gridmarl.planning.assets import Single
+
+class Named(Protocol):
+    """All that branching asks of an asset."""
+
+    @property
+    def name(self) -> str:
+        """Unique among its owner's assets."""
+        ...
+
+
+One = TypeVar("One", bound=Named)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Branches:
+class Branches(Generic[One]):
     """An asset's copies, one for each scenario."""
 
-    single: Single
+    single: One
     step_h: Float  # (K,) of one scenario
     probability: Float  # (S,) positive
 

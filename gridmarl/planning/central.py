@@ -17,7 +17,7 @@ from gridmarl.planning.gap import slack_cost, slack_mw
 from gridmarl.planning.groups import by_class, classes, rows_of, totals
 from gridmarl.planning.joint import Joint, join
 from gridmarl.planning.local import local_problem, steady_base
-from gridmarl.planning.plan import Plan, Rounds, group_plans
+from gridmarl.planning.plan import Plan, Rounds, coupled
 from gridmarl.planning.program import CouplingNumbers, Optimum, Program, RiskNumbers
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, cvar, revenue, warn_of_thin_tail
@@ -198,18 +198,13 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum, lo
     rows = rows_of(coupling, len(step_h))
     penalty = step_h * (rows.shortage_per_mwh * slack[0] + rows.surplus_per_mwh * slack[1])
     multiplier = optimum.multiplier.reshape(-1, len(step_h)) * base.price_per_mwh / step_h
-    slack_mwh = slack * step_h
     return Plan(
         owners=tuple(problem.owner.name for problem in problems),
         step_h=step_h,
         injection_mw=injection,
         assets=tuple(problem.read(y) for problem, y in zip(problems, parts, strict=True)),
-        multiplier_per_mwh=multiplier[0],
-        price_per_mwh=prices.expected_per_mwh + multiplier[0],
         objective=float(own.sum() + penalty.sum()),
         owner_objective=own,
-        shortage_mwh=slack_mwh[0, 0],
-        surplus_mwh=slack_mwh[1, 0],
         rounds=0,
         primal_residual_mw=float(np.linalg.norm(missed)),
         dual_residual_mw=0.0,
@@ -218,5 +213,5 @@ def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum, lo
         history=Rounds.none(),
         lower_bound=lower_bound,
         upper_bound=float(own.sum()) + slack_cost(coupling, step_h, total),
-        groups=group_plans(coupling, multiplier, *slack_mwh),
+        **coupled(coupling, prices, multiplier, *(slack * step_h)),
     )

@@ -1,4 +1,4 @@
-"""Owners with linear costs propose schedules at prices, and a master mixes them: exact, with a bounds.
+"""Owners with linear costs propose schedules at prices, and a master mixes them: exact, between two bounds.
 
 Dantzig & Wolfe (1960). Each round prices go out (`coordinator`), every owner answers with its best schedule at them
 (`pricing`), and the master mixes all proposals so far at least cost (`master`). The master's value falls towards the
@@ -8,7 +8,7 @@ optimum, the best Lagrangian bound rises towards it; the rounds end when they me
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from gridmarl.planning.channel import Audit, Channel, Desk
 from gridmarl.planning.coordinator import Coordinator, DantzigWolfeSettings
 from gridmarl.planning.desk import ProposerDesk
 from gridmarl.planning.groups import classes, heard
+from gridmarl.planning.horizon import steps_held
 from gridmarl.planning.local import Base
 from gridmarl.planning.panel import Panel
-from gridmarl.planning.plan import Plan, Rounds, group_plans
-from gridmarl.planning.pricing import Proposer
+from gridmarl.planning.plan import Plan, Rounds, coupled
+from gridmarl.planning.pricing import Proposal, Proposer
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices, warn_of_thin_tail
 from gridmarl.planning.rounds import Round, Watch
@@ -97,9 +98,7 @@ class DantzigWolfePlanner:
         panel = Panel(Channel(desks, self._audit), False, of, 1 + len(coupling.groups))
         base, guess = base_of(panel.rated_mw, coupling, prices), moved(self._last, elapsed_h, steps, coupling)
         coordinator = Coordinator(of, steps, coupling, base, self._settings, guess)
-        while not coordinator.finished:
-            coordinator.conclude(panel.propose(heard(coordinator.multiplier_per_mwh)))
-            tell(self._watch, coordinator)
+        take_rounds(coordinator, panel.propose, self._watch)
         panel.settle(coordinator.master.weights())
         self._last = settled(tuple(desks), steps, coupling, prices, coordinator, proposers)
         return self._last
@@ -118,10 +117,32 @@ def solve_dantzig_wolfe(
     return DantzigWolfePlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)
 
 
-def tell(watch: Watch | None, coordinator: Coordinator) -> None:
-    """Tell of the round that ended; what the master mixes meets the coupling by itself."""
-    if watch:
-        watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
+def take_rounds(
+    coordinator: Coordinator, ask: Callable[[Float], Sequence[Proposal] | None], watch: Watch | None = None
+) -> bool:
+    """Take rounds until the coordinator has finished, or until there are no proposals.
+
+    Parameters
+    ----------
+    coordinator : Coordinator
+    ask : callable
+        Everybody's proposal at what its class hears (1 + G, K); None where somebody makes none.
+    watch : Watch, optional
+        Told of every round as it ends, with a mismatch of 0: what the master mixes meets the coupling by itself.
+
+    Returns
+    -------
+    bool
+        Whether everybody made proposals.
+    """
+    while not coordinator.finished:
+        proposals = ask(heard(coordinator.multiplier_per_mwh))
+        if proposals is None:
+            return False
+        coordinator.conclude(proposals)
+        if watch:
+            watch(Round(0.0, float(coordinator.moved_mw[-1]), 0.0, float(coordinator.bounds().upper[-1])))
+    return True
 
 
 def base_of(rated_mw: float, coupling: Coupling, prices: Prices) -> Base:
@@ -134,9 +155,7 @@ def moved(last: Plan | None, elapsed_h: float, step_h: Float, coupling: Coupling
     """The last multipliers (1 + G, K) at the middle of steps that begin ``elapsed_h`` later; None of other groups."""
     if last is None or len(last.groups) != len(coupling.groups):
         return None
-    middle = elapsed_h + np.cumsum(step_h) - step_h / 2
-    at = np.searchsorted(np.cumsum(last.step_h), middle)
-    return last.multipliers_per_mwh[:, np.minimum(at, len(last.step_h) - 1)]
+    return last.multipliers_per_mwh[:, steps_held(last.step_h, elapsed_h, step_h)]
 
 
 def settled(
@@ -156,19 +175,15 @@ def settled(
             bounds.relative_gap,
         )
     injection = np.stack([proposer.injection_mw for proposer in proposers])
-    missed_mwh, nothing = [part * step_h for part in master.slack_mw()], np.zeros(coordinator.rounds)
-    multiplier, residual_mw = coordinator.best_per_mwh, float(np.linalg.norm(master.missed_mw(injection)))
+    short, over = master.slack_mw()
+    residual_mw, nothing = float(np.linalg.norm(master.missed_mw(injection))), np.zeros(coordinator.rounds)
     return Plan(
         owners=names,
         step_h=step_h,
         injection_mw=injection,
         assets=tuple(proposer.trajectories() for proposer in proposers),
-        multiplier_per_mwh=multiplier[0],
-        price_per_mwh=prices.expected_per_mwh + multiplier[0],
         objective=float(bounds.upper[-1]),
         owner_objective=np.array([proposer.objective for proposer in proposers]),
-        shortage_mwh=missed_mwh[0][0],
-        surplus_mwh=missed_mwh[1][0],
         rounds=coordinator.rounds,
         primal_residual_mw=residual_mw,
         dual_residual_mw=float(coordinator.moved_mw[-1]),
@@ -178,5 +193,5 @@ def settled(
         lower_bound=float(bounds.lower[-1]),
         upper_bound=float(bounds.upper[-1]),
         bounds=bounds,
-        groups=group_plans(coupling, multiplier, *missed_mwh),
+        **coupled(coupling, prices, coordinator.best_per_mwh, short * step_h, over * step_h),
     )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import clarabel
 import cvxpy as cp
 import numpy as np
-from scipy.sparse import csc_matrix, csr_matrix, diags_array, eye_array, vstack
+from scipy.sparse import csc_matrix, csr_matrix, eye_array, vstack
 
 from gridmarl.planning.joint import Joint
 from gridmarl.planning.program import CLARABEL, CouplingNumbers, Optimum, RiskNumbers
+from gridmarl.planning.qp import by_clarabel
 from gridmarl.planning.stacked import costs, coupling_rows, own_rows, risk_rows, wide
 from gridmarl.units import Float
 
@@ -56,18 +56,10 @@ def _solve(curved: Float, linear: Float, rows: Any, low: Float, high: Float) -> 
     """Clarabel's solution of ``min 1/2 y'Py + q'y`` with ``low <= rows y <= high``, and a multiplier for each row."""
     equal = low == high
     above, below = np.isfinite(high) & ~equal, np.isfinite(low) & ~equal
-    solver: Any = clarabel  # compiled, without types
-    settings = solver.DefaultSettings()
-    settings.verbose = False
-    for name, value in CLARABEL.items():
-        if name != "solver":
-            setattr(settings, name, value)
-    cones = [solver.ZeroConeT(int(equal.sum())), solver.NonnegativeConeT(int(above.sum() + below.sum()))]
     matrix = csc_matrix(vstack([rows[equal], rows[above], -rows[below]], format="csc"))
     right = np.concatenate([low[equal], high[above], -low[below]])
-    solution = solver.DefaultSolver(
-        csc_matrix(diags_array(curved, format="csc")), linear, matrix, right, cones, settings
-    ).solve()
+    options = {name: value for name, value in CLARABEL.items() if name != "solver"}  # CVXPY's word
+    solution = by_clarabel(curved, linear, matrix, right, int(equal.sum()), options)
     of_equal, of_above, of_below = np.split(np.array(solution.z), np.cumsum([equal.sum(), above.sum()]))
     dual = np.zeros(len(low))
     dual[equal], dual[above] = -of_equal, -of_above

@@ -9,9 +9,8 @@ import numpy as np
 from scipy.optimize import linprog
 
 from gridmarl.errors import InfeasiblePlanError
-from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.assets import Battery, FlexibleLoad, Generator, Owner, Single, Terminal, single
 from gridmarl.planning.blocks import Matrices, Numbers, matrices, numbers
-from gridmarl.planning.branches import Branches
 from gridmarl.units import Float
 
 INFEASIBLE = 2
@@ -40,8 +39,8 @@ def infeasible_error(owners: Sequence[Owner], step_h: Float, terminal: Terminal)
             if not _has_schedule(matrices(asset, step_h), numbers(asset, step_h, terminal)):
                 return InfeasiblePlanError(
                     f"{owner.name}.{asset.name}",
-                    _state(asset),
-                    _limits(asset),
+                    _state(single(asset)),
+                    _limits(single(asset)),
                     "widen its limits or start it inside them: no schedule reaches them in time",
                 )
     return None
@@ -61,7 +60,7 @@ def _has_schedule(rows: Matrices, values: Numbers) -> bool:
     return cast(int, answer.status) != INFEASIBLE
 
 
-def _state(asset: Asset) -> str:
+def _state(asset: Single) -> str:
     match asset:
         case Battery():
             return f"{asset.energy_now_mwh:.6g} MWh at {asset.power_now_mw:.6g} MW now"
@@ -69,11 +68,9 @@ def _state(asset: Asset) -> str:
             return f"{asset.output_now_mw:.6g} MW now"
         case FlexibleLoad():
             return f"{asset.debt_now_mwh:.6g} MWh of debt now"
-        case Branches():
-            return _state(asset.single)
 
 
-def _limits(asset: Asset) -> str:
+def _limits(asset: Single) -> str:
     match asset:
         case Battery():
             window = f"energy {_span(asset.energy_min_mwh, asset.energy_max_mwh)} MWh"
@@ -85,8 +82,6 @@ def _limits(asset: Asset) -> str:
             return f"output {_span(asset.minimum_mw, asset.available_mw)} MW, ramp {ramps}"
         case FlexibleLoad():
             return f"reduction {_span(0.0, asset.flexible_mw)} MW"
-        case Branches():
-            return _limits(asset.single)
 
 
 def _span(low: object, high: object) -> str:

@@ -14,6 +14,7 @@ Grid = tuple[tuple[float, float], ...]
 """Pairs (until hour, step hours): ((1, 0), (4, 0.25), (24, 1)) is every interval for an hour, then quarters, hours."""
 
 EVERY_INTERVAL: Grid = ((np.inf, 0.0),)
+DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,24 @@ class Horizon:
         return int(np.searchsorted(np.cumsum(self.lengths), offset, side="right"))
 
 
+def steps_held(earlier_step_h: Float, elapsed_h: float, step_h: Float) -> Int:
+    """Which step of an earlier plan holds the middle of each step of a new one.
+
+    Parameters
+    ----------
+    earlier_step_h : array (K',)
+        Hours a step of the earlier plan; beyond its end its last step counts.
+    elapsed_h : float
+        Hours from its beginning to that of the new one.
+    step_h : array (K,)
+        Hours a step of the new one.
+    """
+    middle = elapsed_h + np.cumsum(step_h) - step_h / 2
+    return np.minimum(np.searchsorted(np.cumsum(earlier_step_h), middle), len(earlier_step_h) - 1)
+
+
 def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int) -> Horizon:
-    """Cut the remaining intervals, at most ``horizon_h`` of them, into steps.
+    """Cut the remaining intervals, at most ``horizon_h`` hours of them, into steps.
 
     Raises
     ------
@@ -63,7 +80,7 @@ def make_horizon(grid: Grid, interval_h: float, horizon_h: float, remaining: int
     """
     if any(later[0] <= earlier[0] for earlier, later in pairwise(grid)):
         raise ScenarioError("planner grid", grid, "pairs (until hour, step hours) with rising hours", "sort them")
-    total = min(remaining, max(round(horizon_h / interval_h), 1))
+    total = remaining if np.isinf(horizon_h) else min(remaining, max(round(horizon_h / interval_h), 1))
     lengths: list[int] = []
     done = 0
     for until_h, step_h in grid:

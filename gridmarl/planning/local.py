@@ -15,9 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.assets import Asset, Battery, FlexibleLoad, Generator, Owner, Single, Terminal, single
 from gridmarl.planning.blocks import Matrices, Numbers, matrices, numbers, quadratic, read, structure_key
-from gridmarl.planning.branches import Branches
 from gridmarl.planning.plan import AssetPlan
 from gridmarl.planning.remembered import Remembered
 from gridmarl.planning.risk import Prices
@@ -82,6 +81,12 @@ class LocalProblem:
         """Where the scaled net injections x stand in y."""
         return slice(0, len(self.step_h))
 
+    def cost_at(self, multiplier_per_mwh: Float) -> Float:
+        """Linear cost (n,) of ``min f(x) - Σ_k Δ_k λ_k x_k``: the multiplier (K,) is paid on top of the forecast."""
+        linear = self.program.linear.copy()
+        linear[self.net] -= self.step_h * multiplier_per_mwh / self.base.price_per_mwh
+        return linear
+
     def injection_mw(self, y: Float) -> Float:
         """Net injection (K,) of a solution."""
         return y[self.net] * self.base.power_mw
@@ -108,7 +113,7 @@ def steady_base(owners: tuple[Owner, ...], prices: Prices, before: Base | None =
     before : Base, optional
         Units in use, kept until the natural ones are further off than a factor `REBASE`: matrices depend on them.
     """
-    assets = [asset for owner in owners for asset in owner.assets]
+    assets = [single(asset) for owner in owners for asset in owner.assets]
     power = max((_rated_mw(asset) for asset in assets), default=0.0) or 1.0
     price = max([float(np.abs(prices.per_mwh).max()), *(_largest_cost(asset) for asset in assets)]) or 1.0
     if before is not None and all(
@@ -254,7 +259,7 @@ def _with_prices(inequality: Sparse, price: Float) -> Sparse:
     return with_data(inequality, data)
 
 
-def _rated_mw(asset: Asset) -> float:
+def _rated_mw(asset: Single) -> float:
     match asset:
         case Battery():
             sizes = (asset.charge_limit_mw, asset.discharge_limit_mw)
@@ -262,12 +267,10 @@ def _rated_mw(asset: Asset) -> float:
             sizes = (asset.available_mw, asset.minimum_mw)
         case FlexibleLoad():
             sizes = (asset.baseline_mw, asset.flexible_mw)
-        case Branches():
-            return _rated_mw(asset.single)
     return max(float(np.max(size)) for size in sizes)
 
 
-def _largest_cost(asset: Asset) -> float:
+def _largest_cost(asset: Single) -> float:
     """Marginal cost at full power, $/MWh."""
     match asset:
         case Battery():
@@ -276,6 +279,4 @@ def _largest_cost(asset: Asset) -> float:
             cost = np.max(np.abs(asset.cost_per_mwh)) + 2 * asset.cost_per_mw2h * _rated_mw(asset)
         case FlexibleLoad():
             cost = np.max(asset.comfort_cost_per_mwh)
-        case Branches():
-            return _largest_cost(asset.single)
     return float(cost)

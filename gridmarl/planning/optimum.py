@@ -12,11 +12,11 @@ import numpy as np
 
 from gridmarl.agents.seats import GeneratorSeat, Seats, SeatState
 from gridmarl.environment.core import Core
-from gridmarl.planning.assets import Terminal
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.horizon import EVERY_INTERVAL, make_horizon
 from gridmarl.planning.outlook import SURPLUS_PER_MWH, look_ahead
 from gridmarl.planning.plan import Plan
+from gridmarl.planning.problem import Problem
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
@@ -56,10 +56,8 @@ def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
     core = Core(scenario, 1, split=split)
     core.reset(np.array([seed], np.uint64))
     seats = ForewarnedSeats(core, 0, scenario.seats, "perfect", "all")
-    hours = scenario.intervals * scenario.interval_h
-    outlook = look_ahead(seats, make_horizon(EVERY_INTERVAL, scenario.interval_h, hours, scenario.intervals))
-    terminal = Terminal(keep_energy=False, stored_energy_price=scenario.stored_energy_price_per_mwh)
-    return solve_central(outlook.owners, outlook.horizon.step_h, outlook.coupling, outlook.prices, terminal)
+    horizon = make_horizon(EVERY_INTERVAL, scenario.interval_h, np.inf, scenario.intervals)
+    return solve_central(*Problem.of(look_ahead(seats, horizon)))
 
 
 def optimum_cost(scenario: Scenario, seed: int, split: Split = "test") -> float:

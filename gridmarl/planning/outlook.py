@@ -12,7 +12,7 @@ import numpy as np
 from gridmarl.agents.seats import ConsumerSeat, Feed, GeneratorSeat, Seats, StorageSeat
 from gridmarl.errors import ScenarioError
 from gridmarl.planning import vehicles
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner
+from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
 from gridmarl.planning.horizon import Horizon
 from gridmarl.planning.risk import Prices
 from gridmarl.scenario.participants import ElectricVehicle
@@ -35,12 +35,15 @@ class Outlook:
         Those the planner plays, in order, then ``the market`` where it does not play everybody.
     prices : Prices
     coupling : Coupling
+    terminal : Terminal
+        Stored energy at the price that the world credits it at.
     """
 
     horizon: Horizon
     owners: tuple[Owner, ...]
     prices: Prices
     coupling: Coupling
+    terminal: Terminal
 
 
 def owner_of(seats: Seats, horizon: Horizon, feed: Feed, beta: float) -> Owner:
@@ -231,4 +234,10 @@ def look_ahead(seats: Seats, horizon: Horizon) -> Outlook:
     if len(prices.probability) == 1:
         owners = tuple(Owner(o.name, o.assets) for o in owners)
     rest = rest_of_market(seats, horizon, feed, owners)
-    return Outlook(horizon, owners if rest is None else (*owners, rest), prices, coupling_of(seats, prices))
+    return Outlook(
+        horizon=horizon,
+        owners=owners if rest is None else (*owners, rest),
+        prices=prices,
+        coupling=coupling_of(seats, prices),
+        terminal=Terminal(keep_energy=False, stored_energy_price=seats.facts.stored_energy_price_per_mwh),
+    )

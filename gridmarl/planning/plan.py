@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -109,12 +109,29 @@ class GroupPlan:
     surplus_mwh: Float
 
 
-def group_plans(
-    coupling: Coupling, multipliers_per_mwh: Float, shortage_mwh: Float, surplus_mwh: Float
-) -> tuple[GroupPlan, ...]:
-    """One for each group, from the rows (1 + G, K) of a coupling."""
-    numbers = zip(multipliers_per_mwh[1:], shortage_mwh[1:], surplus_mwh[1:], strict=True)
-    return tuple(GroupPlan(g.name, g.members, *row) for g, row in zip(coupling.groups, numbers, strict=True))
+class Coupled(TypedDict):
+    """The fields of a `Plan` that the rows of its coupling decide."""
+
+    multiplier_per_mwh: Float
+    price_per_mwh: Float
+    shortage_mwh: Float
+    surplus_mwh: Float
+    groups: tuple[GroupPlan, ...]
+
+
+def coupled(
+    coupling: Coupling, prices: Prices, multipliers_per_mwh: Float, shortage_mwh: Float, surplus_mwh: Float
+) -> Coupled:
+    """Read the rows (1 + G, K) of a coupling: everybody's sum, then each group's."""
+    everybody, *groups = zip(multipliers_per_mwh, shortage_mwh, surplus_mwh, strict=True)
+    multiplier, shortage, surplus = everybody
+    return Coupled(
+        multiplier_per_mwh=multiplier,
+        price_per_mwh=prices.expected_per_mwh + multiplier,
+        shortage_mwh=shortage,
+        surplus_mwh=surplus,
+        groups=tuple(GroupPlan(g.name, g.members, *row) for g, row in zip(coupling.groups, groups, strict=True)),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

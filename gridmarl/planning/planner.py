@@ -8,68 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from pydantic import Field, PositiveFloat, model_validator
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
-from gridmarl.errors import ScenarioError, nearest
+from gridmarl.errors import ScenarioError
 from gridmarl.files import write_atomically
-from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
-from gridmarl.planning.aladin import AladinPlanner, AladinSettings
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.central import CentralPlanner
+from gridmarl.planning.assets import Terminal
 from gridmarl.planning.channel import Audit
-from gridmarl.planning.coordinator import DantzigWolfeSettings
 from gridmarl.planning.curves import TICK, bid
-from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
-from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, Horizon, make_horizon
+from gridmarl.planning.horizon import EVERY_INTERVAL, Horizon, make_horizon
+from gridmarl.planning.methods import AUDITED, SEES, check_method, make_method
 from gridmarl.planning.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.plan import Plan
 from gridmarl.planning.problem import Problem
-from gridmarl.planning.recourse import Method, RecoursePlanner
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.recourse import Method
 from gridmarl.planning.rounds import Watch
-from gridmarl.planning.selfish import SelfishPlanner
-from gridmarl.scenario.model import Model
+from gridmarl.planning.settings import PlannerSettings
 from gridmarl.units import Float, Float32
-
-SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}
-"""Method -> whose private parameters it needs to know."""
-AUDITED = ("admm", "aladin", "dantzig-wolfe")
-"""Methods whose owners and coordinator exchange messages, all through the channel that an audit listens to."""
-LOOSEST_GAP = 1e-3
-"""ADMM's gap, over the objective, is asked to be as small as its residuals, and never larger than this."""
-DEFAULT_GRID: Grid = ((1.0, 0.0), (4.0, 0.25), (24.0, 1.0))
-
-
-class PlannerSettings(Model):
-    """How a planner plans."""
-
-    method: str = "central"
-    information: Information = "forecast"
-    horizon_h: PositiveFloat = 24.0
-    replan_every_h: PositiveFloat = 1.0
-    grid: Grid = Field(default=DEFAULT_GRID, description="(until hour, step hours); 0 is every interval")
-    max_rounds: int = Field(default=500, gt=0)
-    tolerance: PositiveFloat = Field(
-        default=1e-5, description="of the negotiation's residuals, over the largest rating, and of the gap"
-    )
-    recourse: bool = Field(
-        default=False,
-        description="whether only the first step is decided for all price scenarios at once, and later ones for each",
-    )
-    exclusive: bool = Field(
-        default=False, description="whether binaries keep batteries from charging and discharging at once (central)"
-    )
-    workers: int = Field(default=1, gt=0, description="threads for the local solves of ADMM's owners; same plan")
-    memory: int = Field(default=10, ge=0, le=30, description="rounds that ADMM's acceleration mixes; 0 is none")
-    secure: bool = Field(default=False, description="whether ADMM's owners answer under masks that cancel in the sum")
-
-    @model_validator(mode="after")
-    def _check(self) -> PlannerSettings:
-        if self.information != "perfect" and self.replan_every_h > self.horizon_h:
-            raise ValueError(f"replan_every_h {self.replan_every_h:g} must not exceed horizon_h {self.horizon_h:g}")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,34 +54,17 @@ class Planned:
 
     interval: int
     outlook: Outlook
-    terminal: Terminal
     plan: Plan
+
+    @property
+    def terminal(self) -> Terminal:
+        """What stored energy was worth at the end of the horizon."""
+        return self.outlook.terminal
 
     @property
     def problem(self) -> Problem:
         """What was planned, for another method: ``CentralPlanner().solve(*planned.problem)``."""
-        return Problem.of(self.outlook, self.terminal)
-
-
-class CentralByShape:
-    """A compiled program for each shape of horizon: the last hours of an episode are shorter than the others."""
-
-    def __init__(self, exclusive: bool = False) -> None:
-        self._exclusive = exclusive
-        self._programs: dict[tuple[float, ...], CentralPlanner] = {}
-
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan with the program of this shape, compiled once."""
-        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner(self._exclusive))
-        return program.solve(owners, step_h, coupling, prices, terminal)
+        return Problem.of(self.outlook)
 
 
 class Planner:
@@ -137,21 +75,18 @@ class Planner:
     **settings
         Fields of :class:`PlannerSettings`. With ``information="perfect"`` the whole episode is planned once, open-loop,
         on realised data.
+
+    Raises
+    ------
+    ScenarioError
+        Where a setting is not allowed, there is no such method, or the method cannot do what is asked.
     """
 
     constant = False
 
     def __init__(self, **settings: object) -> None:
         self.settings = PlannerSettings.parse(settings, "planner")
-        if self.settings.method not in SEES:
-            method = self.settings.method
-            raise ScenarioError("planner method", method, ", ".join(SEES), nearest(method, SEES))
-        if self.settings.secure and self.settings.method != "admm":
-            raise ScenarioError("planner.secure", True, "False with this method", "only admm's answers can be masked")
-        if self.settings.exclusive and self.settings.method != "central":
-            raise ScenarioError(
-                "planner.exclusive", True, "False with this method", "only central solves a mixed-integer program"
-            )
+        check_method(self.settings)
         self.information: Information = self.settings.information
         self.sees: Sees = SEES[self.settings.method]
         self.codecs: Mapping[str, str] = {"generator": "curve", "storage": "curve", "consumer": "curve"}
@@ -220,15 +155,12 @@ class Planner:
     def _plan(self, seats: Seats) -> None:
         facts, s = seats.facts, self.settings
         perfect = s.information == "perfect"
-        horizon_h = np.inf if perfect else s.horizon_h
         remaining = facts.intervals - seats.interval
-        grid = EVERY_INTERVAL if perfect else s.grid
-        horizon = make_horizon(grid, facts.interval_h, min(horizon_h, remaining * facts.interval_h), remaining)
+        grid, horizon_h = (EVERY_INTERVAL, np.inf) if perfect else (s.grid, s.horizon_h)
+        horizon = make_horizon(grid, facts.interval_h, horizon_h, remaining)
         self._outlook = look_ahead(seats, horizon)
-        terminal = Terminal(keep_energy=False, stored_energy_price=facts.stored_energy_price_per_mwh)
         elapsed_h = (seats.interval - self._planned_at) * facts.interval_h if self._planned_at >= 0 else 0.0
-        o = self._outlook
-        self.plan = self._method.solve(o.owners, horizon.step_h, o.coupling, o.prices, terminal, elapsed_h)
+        self.plan = self._method.solve(*Problem.of(self._outlook), elapsed_h)
         every_owners = zip(self.plan.owners, self.plan.assets, strict=True)
         self._schedule = {(owner, asset.name): asset for owner, assets in every_owners for asset in assets}
         self._planned_at = seats.interval
@@ -236,44 +168,12 @@ class Planner:
         self._replan_at = seats.interval + every
         self._available = self._forecast_availability(seats, horizon)
         self.plans_made += 1
-        self.first = self.first or Planned(seats.interval, o, terminal, self.plan)
+        self.first = self.first or Planned(seats.interval, self._outlook, self.plan)
         if self.plan.rounds:
             self.negotiations.append(NegotiationRecord.of(seats.interval, self.plan))
 
     def _make_method(self) -> Method:
-        return RecoursePlanner(self._plain_method()) if self.settings.recourse else self._plain_method()
-
-    def _plain_method(self) -> Method:
-        match self.settings.method:
-            case "admm":
-                s = self.settings
-                gap = min(s.tolerance, LOOSEST_GAP)
-                settings = AdmmSettings(
-                    tolerance=s.tolerance,
-                    gap_tolerance=gap,
-                    max_rounds=s.max_rounds,
-                    secure=s.secure,
-                    workers=s.workers,
-                    memory=s.memory,
-                )
-                return AdmmPlanner(settings, self._audit, self._watch)
-            case "aladin":
-                return AladinPlanner(
-                    AladinSettings(
-                        tolerance=self.settings.tolerance,
-                        gap_tolerance=self.settings.tolerance,
-                        max_rounds=self.settings.max_rounds,
-                    ),
-                    self._watch,
-                    self._audit,
-                )
-            case "dantzig-wolfe":
-                linear = DantzigWolfeSettings(self.settings.tolerance, self.settings.max_rounds)
-                return DantzigWolfePlanner(linear, self._audit, self._watch)
-            case "selfish":
-                return SelfishPlanner()
-            case _:
-                return CentralByShape(self.settings.exclusive)
+        return make_method(self.settings, self._watch, self._audit)
 
     def _forecast_availability(self, seats: Seats, horizon: Horizon) -> dict[str, Float]:
         feed = seats.forecast(horizon.intervals)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmarl.errors import PlanError, ScenarioError, SolverError
-from gridmarl.planning.assets import Battery, Generator, Owner, Terminal
-from gridmarl.planning.branches import Branches
+from gridmarl.planning.assets import Battery, Generator, Owner, Terminal, single
 from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.local import local_problem, steady_base
 from gridmarl.planning.lp import LinearProgram
@@ -72,9 +71,7 @@ class Proposer:
             Where HiGHS stopped without an answer.
         """
         problem = self._problem
-        cost = problem.program.linear.copy()
-        cost[problem.net] -= problem.step_h * multiplier_per_mwh / problem.base.price_per_mwh
-        self._solver.set_cost(cost)
+        self._solver.set_cost(problem.cost_at(multiplier_per_mwh))
         answer = self._solver.solve()
         if not answer.solved:
             raise self._refusal(answer.status)
@@ -108,7 +105,7 @@ class Proposer:
 
 
 def _refuse_curvature(owner: Owner) -> None:
-    for asset in (one.single if isinstance(one, Branches) else one for one in owner.assets):
+    for asset in map(single, owner.assets):
         match asset:
             case Battery():
                 name, value = "wear_per_mw2h", asset.wear_per_mw2h

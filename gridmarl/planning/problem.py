@@ -29,9 +29,9 @@ class Problem(NamedTuple):
     terminal: Terminal
 
     @classmethod
-    def of(cls, outlook: Outlook, terminal: Terminal) -> Problem:
+    def of(cls, outlook: Outlook) -> Problem:
         """What a planner looks ahead on."""
-        return cls(outlook.owners, outlook.horizon.step_h, outlook.coupling, outlook.prices, terminal)
+        return cls(outlook.owners, outlook.horizon.step_h, outlook.coupling, outlook.prices, outlook.terminal)
 
 
 def problem_of(
@@ -65,7 +65,4 @@ def problem_of(
     core = Core(world, 1, split=split)
     core.reset(seed_array([seed]))
     seats = Seats(core, 0, world.seats, information, "all")
-    hours = min(horizon_h, world.intervals * world.interval_h)
-    outlook = look_ahead(seats, make_horizon(grid, world.interval_h, hours, world.intervals))
-    terminal = Terminal(keep_energy=False, stored_energy_price=world.stored_energy_price_per_mwh)
-    return Problem.of(outlook, terminal)
+    return Problem.of(look_ahead(seats, make_horizon(grid, world.interval_h, horizon_h, world.intervals)))

@@ -14,7 +14,7 @@ import cvxpy as cp
 import numpy as np
 
 from gridmarl.planning.joint import Joint
-from gridmarl.units import Bool, Float
+from gridmarl.units import Float
 
 Options = dict[str, str | float]
 
@@ -66,7 +66,7 @@ class Program:
 
     def __init__(self, joint: Joint, scenarios: int) -> None:
         own, coupled = joint.program, joint.total.shape[0]
-        self._low, self._high = _finite(own.lower), _finite(own.upper)
+        self._low, self._high = np.isfinite(own.lower), np.isfinite(own.upper)
         self._y: Expression = cp.Variable(len(own.linear))
         self._slack: Expression = cp.Variable((2, coupled), nonneg=True)
         self._linear, self._equality_rhs = cp.Parameter(len(own.linear)), cp.Parameter(len(own.equality_rhs))
@@ -148,7 +148,3 @@ class Program:
         net: Expression = cp.reshape(joint.averse @ self._y, (owners, steps), order="C")
         rows: list[Expression] = [shortfall >= eta @ np.ones((1, scenarios)) - net @ self._price]
         return cp.sum(cp.multiply(self._weight, shortfall)) - self._beta @ eta[:, 0], rows
-
-
-def _finite(bound: Float) -> Bool:
-    return np.isfinite(bound)

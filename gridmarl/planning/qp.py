@@ -6,6 +6,7 @@ solar output at night, and rank-deficient rows do not disturb it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -25,7 +26,7 @@ NONE_EXISTS: Final = ("PrimalInfeasible", "AlmostPrimalInfeasible")
 """What Clarabel says of a program without a feasible point."""
 ITERATIONS: Final = 250
 """PIQP gives up after so many; a solve takes ten to forty."""
-AFRESH: Final[dict[str, float | bool]] = {"verbose": False, "max_iter": 200}
+AFRESH: Final = {"max_iter": 200}
 """Clarabel's settings."""
 
 
@@ -130,13 +131,7 @@ def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answ
         [program.equality_rhs, program.inequality_rhs, program.upper[capped], -program.lower[bounded]]
     )
     equalities = len(program.equality_rhs)
-    solver: Any = clarabel  # compiled, without types
-    cones = [solver.ZeroConeT(equalities), solver.NonnegativeConeT(len(right) - equalities)]
-    settings = solver.DefaultSettings()
-    for name, value in AFRESH.items():
-        setattr(settings, name, value)
-    curved = csc_matrix(diags_array(program.quadratic + extra, format="csc"))
-    solution = solver.DefaultSolver(curved, linear, csc_matrix(rows), right, cones, settings).solve()
+    solution = by_clarabel(program.quadratic + extra, linear, csc_matrix(rows), right, equalities, AFRESH)
     status = str(solution.status)
     y, solved = np.array(solution.x), status == "Solved"
     close = bool(np.all(np.isfinite(y)) and max(solution.r_prim, solution.r_dual) < USABLE)
@@ -148,6 +143,34 @@ def solve_afresh(program: QuadraticProgram, extra: Float, linear: Float) -> Answ
         status=status,
         pressure=_pressure(np.array(solution.z), bounded, capped, equalities),
     )
+
+
+def by_clarabel(
+    quadratic: Float, linear: Float, rows: csc_matrix, right: Float, equalities: int, options: Mapping[str, object]
+) -> Any:
+    """Clarabel's own solution, which has no types, of a program in its standard form.
+
+    ``min 1/2 y' diag(quadratic) y + linear'y`` where the first rows equal their right-hand sides and the others are at
+    most theirs.
+
+    Parameters
+    ----------
+    quadratic, linear : array (n,)
+    rows : sparse matrix (m, n)
+    right : array (m,)
+    equalities : int
+        How many rows are equations.
+    options : mapping
+        Settings of Clarabel by name, beside those that come with it.
+    """
+    solver: Any = clarabel  # compiled, without types
+    settings = solver.DefaultSettings()
+    settings.verbose = False
+    for name, value in options.items():
+        setattr(settings, name, value)
+    cones = [solver.ZeroConeT(equalities), solver.NonnegativeConeT(len(right) - equalities)]
+    curved = csc_matrix(diags_array(quadratic, format="csc"))
+    return solver.DefaultSolver(curved, linear, rows, right, cones, settings).solve()
 
 
 def _pressure(dual: Float, bounded: Bool, capped: Bool, equalities: int) -> Pressure:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from gridmarl.planning.assets import Coupling, Group, Owner, PerStep, Terminal, per_step
+from gridmarl.planning.assets import Coupling, Group, Owner, PerStep, Terminal, per_step, single
 from gridmarl.planning.branches import Branches
 from gridmarl.planning.certify import certify
 from gridmarl.planning.plan import AssetPlan, Plan
@@ -147,8 +147,7 @@ def expected(plan: Plan, step_h: Float, prices: Prices) -> Plan:
 
 
 def _branched(owner: Owner, step_h: Float, probability: Float) -> Owner:
-    assets = (asset.single if isinstance(asset, Branches) else asset for asset in owner.assets)
-    return replace(owner, assets=tuple(Branches(asset, step_h, probability) for asset in assets))
+    return replace(owner, assets=tuple(Branches(single(asset), step_h, probability) for asset in owner.assets))
 
 
 def _tiled(bounds: Bounded, scenarios: int, steps: int) -> Bounded:

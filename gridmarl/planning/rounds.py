@@ -13,7 +13,7 @@ from gridmarl.planning.assets import Coupling
 from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
 from gridmarl.planning.groups import heard
 from gridmarl.planning.panel import Panel
-from gridmarl.planning.plan import Plan, Rounds, group_plans
+from gridmarl.planning.plan import Plan, Rounds, coupled
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sharing import AdmmSettings, Agreement, Residuals, Sharing
 from gridmarl.planning.worker import Worker
@@ -144,18 +144,13 @@ class AdmmRounds:
                 sharing.tolerance_mw,
                 certificate.gap,
             )
-        missed_mwh, multiplier = sharing.missed_mwh(), sharing.multiplier_per_mwh
         return Plan(
             owners=sharing.owners,
             step_h=sharing.step_h,
             injection_mw=np.stack([worker.injection_mw for worker in self.workers]),
             assets=tuple(worker.trajectories() for worker in self.workers),
-            multiplier_per_mwh=multiplier[0],
-            price_per_mwh=self.prices.expected_per_mwh + multiplier[0],
             objective=self.value,
             owner_objective=np.array([worker.objectives[-1] for worker in self.workers]),
-            shortage_mwh=missed_mwh[0][0],
-            surplus_mwh=missed_mwh[1][0],
             rounds=len(self.history),
             primal_residual_mw=last.primal_mw,
             dual_residual_mw=last.dual_mw,
@@ -164,7 +159,7 @@ class AdmmRounds:
             history=recorded(self.history),
             lower_bound=certificate.lower,
             upper_bound=certificate.upper,
-            groups=group_plans(self.coupling, multiplier, *missed_mwh),
+            **coupled(self.coupling, self.prices, sharing.multiplier_per_mwh, *sharing.missed_mwh()),
         )
 
     def agreement(self) -> Agreement:

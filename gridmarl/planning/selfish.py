@@ -10,7 +10,7 @@ from gridmarl.planning.feasible import infeasible_error
 from gridmarl.planning.gap import slack_mw
 from gridmarl.planning.groups import by_class, classes, totals
 from gridmarl.planning.local import LocalProblem, local_problem, steady_base
-from gridmarl.planning.plan import Plan, Rounds, group_plans
+from gridmarl.planning.plan import Plan, Rounds, coupled
 from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.planning.request import check_request
 from gridmarl.planning.risk import Prices
@@ -61,19 +61,15 @@ class SelfishPlanner:
             step_h=steps,
             injection_mw=injections,
             assets=tuple(problem.read(y) for problem, y in zip(problems, answers, strict=True)),
-            multiplier_per_mwh=nothing[0],
-            price_per_mwh=prices.expected_per_mwh,
             objective=float(objectives.sum()),
             owner_objective=objectives,
-            shortage_mwh=short[0] * steps,
-            surplus_mwh=over[0] * steps,
             rounds=0,
             primal_residual_mw=float(np.linalg.norm(short + over)),
             dual_residual_mw=0.0,
             converged=all(answer.solved for answer in solved),
             method="selfish",
             history=Rounds.none(),
-            groups=group_plans(coupling, nothing, short * steps, over * steps),
+            **coupled(coupling, prices, nothing, short * steps, over * steps),
         )
 
     def _problem(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> LocalProblem:

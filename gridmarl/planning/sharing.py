@@ -17,6 +17,7 @@ from gridmarl.errors import ScenarioError
 from gridmarl.planning.anderson import PLAIN, Anderson
 from gridmarl.planning.assets import Coupling
 from gridmarl.planning.groups import by_class, classes, heard, multipliers, rows_of, totals
+from gridmarl.planning.horizon import steps_held
 from gridmarl.planning.totals import Totals
 from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.planning.worker import SHARES, Message
@@ -104,8 +105,7 @@ class Agreement:
 
     def moved(self, elapsed_h: float, owners: Sequence[str], step_h: Float) -> tuple[Float, Float]:
         """Shares and multipliers at the middle of new steps that begin ``elapsed_h`` later; newcomers' shares are 0."""
-        middle = elapsed_h + np.cumsum(step_h) - step_h / 2
-        at = np.minimum(np.searchsorted(np.cumsum(self.step_h), middle), len(self.step_h) - 1)
+        at = steps_held(self.step_h, elapsed_h, step_h)
         known = dict(zip(self.owners, self.share_mw, strict=True))
         none = np.zeros(len(self.step_h))
         shares = np.stack([known.get(owner, none)[at] for owner in owners])
@@ -201,10 +201,6 @@ class Sharing:
         self._rho = self._first_rho if self._settings.rho else agreement.rho
         if multiplier.shape == self._dual.shape:  # else other groups than before: their prices are unknown
             self._dual = -heard(multiplier) / self._rho
-
-    def agreement(self) -> Agreement:
-        """Where the rounds stand."""
-        return Agreement(self.owners, self.step_h, self.share_mw, self.multiplier_per_mwh, self._rho)
 
     def messages(self, trail: Sequence[Residuals]) -> tuple[Message, ...]:
         """What the owners of each class hear next; rho changes here, when its turn has come."""

@@ -105,7 +105,7 @@ def full(height: int, width: int) -> Sparse:
 
 def picker(rows: Int, columns: Int, shape: tuple[int, int]) -> Sparse:
     """A matrix with ones at the given places."""
-    return _columns(sp.csc_matrix((np.ones(len(rows)), (rows, columns)), shape=shape))
+    return placed(np.ones(len(rows)), rows, columns, shape)
 
 
 def placed(values: Float, rows: Int, columns: Int, shape: tuple[int, int]) -> Sparse:

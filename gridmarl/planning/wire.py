@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import Field, dataclass, fields
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 
@@ -160,30 +160,7 @@ Said = (
     | Invitation
     | Heard
 )
-KINDS: Final[dict[str, type[Said]]] = {
-    kind.__name__: kind
-    for kind in (
-        Hello,
-        Presence,
-        Roster,
-        Begin,
-        Share,
-        Message,
-        Answer,
-        Offer,
-        Least,
-        Masked,
-        Proposal,
-        Settlement,
-        Look,
-        Face,
-        PriceMessage,
-        Step,
-        Adopt,
-        Invitation,
-        Heard,
-    )
-}
+KINDS: Final[dict[str, type[Said]]] = {kind.__name__: kind for kind in get_args(Said)}
 """All kinds there are, by name."""
 FORMS: Final[dict[str, tuple[bytes, str, int]]] = {
     "float": (b"f", "<f8", 0),

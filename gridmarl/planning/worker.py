@@ -204,10 +204,8 @@ class Worker:
 
     def _solve_bare(self, multiplier_per_mwh: Float) -> Answer:
         """Solution of ``min f(x) - Σ_k Δ_k λ_k x_k``."""
-        program, problem = self._problem.program, self._problem
-        none = np.zeros(len(program.linear))
-        linear = program.linear.copy()
-        linear[problem.net] -= problem.step_h * multiplier_per_mwh / problem.base.price_per_mwh
+        program, linear = self._problem.program, self._problem.cost_at(multiplier_per_mwh)
+        none = np.zeros(len(linear))
         self._bare = self._bare or QuadraticSolver(program, none)
         answer = self._bare.solve(linear)
         if not answer.solved and not answer.infeasible:

@@ -13,38 +13,19 @@ import numpy as np
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
-from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.certify import certify
-from gridmarl.planning.horizon import make_horizon
+from gridmarl.planning.horizon import DEFAULT_GRID, make_horizon
 from gridmarl.planning.outlook import look_ahead
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.planner import DEFAULT_GRID
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.problem import Problem
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Float
 
 SHARE: Final = 0.8
 """The transformer lets through this much of the peak that the homes would have each on its own."""
 CERTIFIED: Final = AdmmSettings(tolerance=1e-5, gap_tolerance=1e-6)
 """Both residuals below a hundred thousandth of the largest rating, and the relative duality gap below a millionth."""
 SAME_COST: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fleet:
-    """A planning problem; its fields are the arguments of every method."""
-
-    owners: tuple[Owner, ...]
-    step_h: Float
-    coupling: Coupling
-    prices: Prices
-    terminal: Terminal
-
-    def alone(self) -> Plan:
-        """What the homes would do each on its own."""
-        return SelfishPlanner().solve(self.owners, self.step_h, self.coupling, self.prices, self.terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +51,27 @@ class Planned:
         return 1e3 * self.cpu_s / self.homes
 
 
-def fleet(homes: int) -> Fleet:
+def fleet(homes: int) -> Problem:
     """So many of the city's homes from midnight on, a day ahead."""
     neighbourhood = {"count": homes, "seats": "separate"}
     scenario = Scenario.load("city").but(neighbourhood=neighbourhood, transformers=[])
     core = Core(scenario)
     core.reset(np.zeros(1, np.uint64))
     horizon = make_horizon(DEFAULT_GRID, scenario.interval_h, 24.0, scenario.intervals)
-    outlook = look_ahead(Seats(core, 0, scenario.seats, "forecast", "own"), horizon)
-    terminal = Terminal(keep_energy=False, stored_energy_price=scenario.stored_energy_price_per_mwh)
-    free = Fleet(outlook.owners, horizon.step_h, outlook.coupling, outlook.prices, terminal)
-    limit_mw = SHARE * float(np.abs(free.alone().injection_mw.sum(axis=0)).max())
-    return replace(free, coupling=replace(free.coupling, lower_mw=-limit_mw, upper_mw=limit_mw))
+    free = Problem.of(look_ahead(Seats(core, 0, scenario.seats, "forecast", "own"), horizon))
+    limit_mw = SHARE * float(np.abs(SelfishPlanner().solve(*free).injection_mw.sum(axis=0)).max())
+    return free._replace(coupling=replace(free.coupling, lower_mw=-limit_mw, upper_mw=limit_mw))
 
 
 def plan(method: str, homes: int) -> Planned:
     """Plan a fleet by ``admm`` or ``central``; the central plan's gap is found by the dual function, untimed."""
-    f = fleet(homes)
-    problem = (f.owners, f.step_h, f.coupling, f.prices, f.terminal)
+    problem = fleet(homes)
     begun_mb, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
     found = AdmmPlanner(CERTIFIED).solve(*problem) if method == "admm" else solve_central(*problem)
     wall, cpu, most_mb = time.perf_counter() - wall, time.process_time() - cpu, peak_mb()
     gap = found.relative_gap
     if method == "central":
-        bounds = certify(found, f.owners, f.coupling, f.prices, f.terminal)
+        bounds = certify(found, problem.owners, problem.coupling, problem.prices, problem.terminal)
         gap = abs(bounds.gap) / abs(bounds.value)
     residuals = 1e6 * found.primal_residual_mw, 1e6 * found.dual_residual_mw
     return Planned(

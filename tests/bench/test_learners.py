@@ -20,26 +20,20 @@ from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train
+from tests.bench import tables
+from tests.bench.findings import Judged, show
 from tests.bench.learners import PAIRS, Pair, Race, race
-from tests.bench.measuring import Target
 
 FASTER, MINUTES = 10.0, 5.0
 RECIPE: Final = "dqn"
 
 
 @dataclass(slots=True)
-class Findings:
+class Findings(Judged):
     """What the tests of this file measured."""
 
     races: list[Race] = field(default_factory=list)
-    targets: list[Target] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
-
-    def judge(self, what: str, measured: float, wanted: float, unit: str = "", at_least: bool = False) -> None:
-        """Put a number beside its target; only one that is hopelessly off is an error."""
-        target = Target(what, measured, wanted, unit, at_least)
-        self.targets.append(target)
-        assert target.near, f"{what}: {measured:.4g} {unit} is hopelessly far from {wanted:g}"
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +41,7 @@ def findings() -> Iterator[Findings]:
     """Print what was measured, once all of it is."""
     found = Findings()
     yield found
-    from rich.console import Console
-
-    from tests.bench import tables
-
-    console = Console(width=tables.WIDTH)
-    console.print()
-    for table in (tables.races_table(found.races), tables.target_table(found.targets)):
-        console.print(table)
-    for words in found.words:
-        console.print(words)
+    show(tables.races_table(found.races), tables.target_table(found.targets), *found.words)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.ours}-{pair.theirs}")

@@ -25,8 +25,10 @@ from gridmarl.planning.planner import Planner
 from gridmarl.planning.worker import Message, Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
-from tests.bench.fleets import CERTIFIED, SAME_COST, Fleet, Planned, fleet
-from tests.bench.measuring import Target, fresh_process
+from tests.bench import tables
+from tests.bench.findings import Judged, show
+from tests.bench.fleets import CERTIFIED, SAME_COST, Planned, fleet
+from tests.bench.measuring import fresh_process
 
 HOMES: Final = (20, 200, 1_000)
 WARM_ROUNDS, TIMED = 5, 5
@@ -48,18 +50,11 @@ class Decision:
 
 
 @dataclass(slots=True)
-class Findings:
+class Findings(Judged):
     """What the tests of this file measured."""
 
     plans: list[Planned] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    targets: list[Target] = field(default_factory=list)
-
-    def judge(self, what: str, measured: float, wanted: float, unit: str = "", at_least: bool = False) -> None:
-        """Put a number beside its target; only one that is hopelessly off is an error."""
-        target = Target(what, measured, wanted, unit, at_least)
-        self.targets.append(target)
-        assert target.near, f"{what}: {measured:.4g} {unit} is hopelessly far from {wanted:g}"
 
     def of(self, method: str) -> dict[int, Planned]:
         """Homes -> a method's plan."""
@@ -71,20 +66,12 @@ def findings() -> Iterator[Findings]:
     """Print what was measured, once all of it is."""
     found = Findings()
     yield found
-    from rich.console import Console
-
-    from tests.bench import tables
-
-    console = Console(width=tables.WIDTH)
-    console.print()
-    for table in (
+    show(
         tables.plans_table(found.plans),
         tables.decisions_table(found.decisions),
         tables.target_table(found.targets),
-    ):
-        console.print(table)
-    for words in in_plain_words(found):
-        console.print(words)
+        *in_plain_words(found),
+    )
 
 
 def in_plain_words(found: Findings) -> list[str]:
@@ -138,8 +125,7 @@ def cpu_ms(step: Callable[[], object]) -> float:
 
 
 def test_a_round_against_a_loop_over_cvxpy_problems(benchmark: Any, findings: Findings) -> None:
-    f: Fleet = fleet(HOMES[0])
-    rounds = AdmmPlanner(CERTIFIED).open(f.owners, f.step_h, f.coupling, f.prices, f.terminal)
+    rounds = AdmmPlanner(CERTIFIED).open(*fleet(HOMES[0]))
     for _ in range(WARM_ROUNDS):
         rounds.once()
     message: Message = rounds.sharing.messages([])[0]

@@ -16,13 +16,14 @@ import pytest
 
 import gridmarl
 from gridmarl.scenario.scenario import Scenario
+from tests.bench import tables
 from tests.bench.bare import SELLERS, BareMarket
+from tests.bench.findings import Judged, show
 from tests.bench.measuring import (
     Memory,
     Profile,
     Seconds,
     Speed,
-    Target,
     clock,
     fresh_process,
     in_turn,
@@ -46,7 +47,7 @@ IMPORT_ROUNDS = 5
 
 
 @dataclass(slots=True)
-class Findings:
+class Findings(Judged):
     """What the tests of this file measured."""
 
     speeds: dict[tuple[str, int], Speed] = field(default_factory=dict)
@@ -54,13 +55,6 @@ class Findings:
     seconds: list[Seconds] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     profiles: list[Profile] = field(default_factory=list)
-    targets: list[Target] = field(default_factory=list)
-
-    def judge(self, what: str, measured: float, wanted: float, unit: str = "", at_least: bool = False) -> None:
-        """Put a number beside its target; only one that is hopelessly off is an error."""
-        target = Target(what, measured, wanted, unit, at_least)
-        self.targets.append(target)
-        assert target.near, f"{what}: {measured:.4g} {unit} is hopelessly far from {wanted:g}"
 
     def keep(self, speed: Speed) -> None:
         """A line of the first table."""
@@ -72,22 +66,14 @@ def findings() -> Iterator[Findings]:
     """Print what was measured, once all of it is."""
     found = Findings()
     yield found
-    from rich.console import Console
-
-    from tests.bench import tables
-
-    console = Console(width=tables.WIDTH)
-    console.print()
-    for table in (
+    show(
         tables.speed_table([*found.speeds.values()]),
         tables.participants_table([*found.participants.values()]),
         tables.memory_table(found.memory),
         *map(tables.stage_table, found.profiles),
         tables.seconds_table(found.seconds),
         tables.target_table(found.targets),
-    ):
-        console.print(table)
-        console.print()
+    )
 
 
 @pytest.mark.parametrize("rows", ROWS)

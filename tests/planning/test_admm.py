@@ -10,26 +10,19 @@ import pytest
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.planning.admm import AdmmPlanner, solve_admm
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.groups import rows_of
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sharing import AdmmSettings, Agreement, Sharing
 from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.planning.worker import Message, Worker
+from tests.planning.parties import BALANCE, CITY, PRICES, STEPS
+from tests.planning.parties import CURVED_CELL as CELL
+from tests.planning.parties import CURVED_GAS as GAS
+from tests.planning.parties import curved_owners as owners
 
 TOLERANCE = 1e-6
-STEPS = np.ones(4)
-PRICES = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
-BALANCE = Coupling(0.0, 0.0, 1000.0, 400.0)
-CELL = Battery("cell", 1.0, 1.0, 0.9, 0.9, 0.0, 4.0, 2.0, wear_per_mwh=1.0, wear_per_mw2h=2.0)
-GAS = Generator("gas", 3.0, 0.0, 40.0, 3.0)
-LOAD_MW = np.array([1.0, 2.0, 2.5, 1.5])
-CITY = FlexibleLoad("city", LOAD_MW, 0.2, 70.0)
-
-
-def owners(cell: Battery = CELL) -> tuple[Owner, ...]:
-    return Owner("store", (cell,)), Owner("plant", (GAS,)), Owner("town", (CITY,))
 
 
 def test_another_owners_secrets_do_not_change_an_answer_to_the_same_messages():
@@ -67,7 +60,7 @@ def test_a_plan_of_other_owners_and_steps_works_after_the_first():
     planner.solve(owners(), STEPS, BALANCE, PRICES)
     others = (*owners()[1:], Owner("newcomer", (replace(CELL, charge_efficiency=0.8),)))
     steps, prices = np.array([0.5, 0.5, 1.0]), Prices.certain(np.array([60.0, 30.0, 80.0]))
-    city = replace(CITY, baseline_mw=LOAD_MW[1:])
+    city = replace(CITY, baseline_mw=np.asarray(CITY.baseline_mw)[1:])
     others = (others[0], Owner("town", (city,)), others[2])
     plan = planner.solve(others, steps, BALANCE, prices, elapsed_h=1.0)
     assert plan.owners == ("plant", "town", "newcomer")

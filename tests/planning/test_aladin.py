@@ -14,18 +14,21 @@ from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning import finisher
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings, solve_aladin
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.channel import Audit
 from gridmarl.planning.condensation import Condensed
 from gridmarl.planning.coupling_step import coupling_price
 from gridmarl.planning.delegate import Delegate, PriceMessage, Stake
 from gridmarl.planning.plan import Plan
-from gridmarl.planning.risk import Prices
 from gridmarl.planning.rounds import GAP_FLOOR
 from gridmarl.planning.worker import Message, Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import KW_PER_MW, Float
+from tests.planning.parties import BALANCE, PRICES
+from tests.planning.parties import CURVED_CELL as CELL
+from tests.planning.parties import CURVED_GAS as GAS
+from tests.planning.parties import curved_owners as owners
 from tests.planning.test_random_fleets import Fleet, direct_cost, fleets, state_residual, turnover
 
 WELFARE = -0.682019901  # $, published
@@ -37,15 +40,6 @@ DUST = 1e-6
 EARLY = AladinSettings(first=15, max_rounds=2000)  # after 60 rounds ADMM alone has settled most small fleets
 
 STEPS = np.array([1.0, 0.5, 1.0, 1.0])
-PRICES = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
-BALANCE = Coupling(0.0, 0.0, 1000.0, 400.0)
-CELL = Battery("cell", 1.0, 1.0, 0.9, 0.9, 0.0, 4.0, 2.0, wear_per_mwh=1.0, wear_per_mw2h=2.0)
-GAS = Generator("gas", 3.0, 0.0, 40.0, 3.0)
-CITY = FlexibleLoad("city", np.array([1.0, 2.0, 2.5, 1.5]), 0.2, 70.0)
-
-
-def owners(cell: Battery = CELL) -> tuple[Owner, ...]:
-    return Owner("store", (cell,)), Owner("plant", (GAS,)), Owner("town", (CITY,))
 
 
 @pytest.fixture(scope="module")

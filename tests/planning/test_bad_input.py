@@ -18,7 +18,7 @@ from gridmarl.errors import GridmarlError, InfeasiblePlanError, ScenarioError, S
 from gridmarl.planning import lp, program, qp
 from gridmarl.planning.admm import solve_admm
 from gridmarl.planning.aladin import AladinSettings, solve_aladin
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.assets import Coupling, Owner, Terminal
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.certify import certify
 from gridmarl.planning.coordinator import DantzigWolfeSettings
@@ -34,14 +34,16 @@ from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.planning.worker import Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
+from tests.planning.parties import (
+    BALANCE,
+    CELL,
+    GAS,
+    PRICES,
+    STEPS,
+    curved_owners,
+    owners,
+)
 
-STEPS = np.ones(4)
-PRICES = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
-BALANCE = Coupling(0.0, 0.0, 1000.0, 400.0)
-CELL = Battery("cell", 1.0, 1.0, 0.9, 0.9, 0.0, 4.0, 2.0, wear_per_mwh=1.0)
-GAS = Generator("gas", 3.0, 0.0, 40.0)
-CITY = FlexibleLoad("city", np.array([1.0, 2.0, 2.5, 1.5]), 0.2, 70.0)
-CURVED_GAS, CURVED_CELL = replace(GAS, cost_per_mw2h=3.0), replace(CELL, wear_per_mw2h=2.0)
 UNREACHABLE = 1e-30
 SAME = 1e-6
 
@@ -63,11 +65,7 @@ CURVED_METHODS = ("admm", "selfish")
 every_method = pytest.mark.parametrize("solve", METHODS.values(), ids=METHODS)
 
 
-def owners(cell: Battery = CELL, gas: Generator = GAS, city: Asset = CITY) -> tuple[Owner, ...]:
-    return Owner("store", (cell,)), Owner("plant", (gas,)), Owner("town", (city,))
-
-
-CURVED = owners(CURVED_CELL, CURVED_GAS)
+CURVED = curved_owners()
 
 
 @every_method

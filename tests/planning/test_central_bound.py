@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.certify import certify
 from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from tests.planning.test_random_fleets import Fleet, fleets, turnover
+from tests.planning.parties import Fleet
+from tests.planning.test_random_fleets import fleets, turnover
 
 SOLVER = 1e-7  # accuracy of interior-point and simplex solvers, of the money that changes hands
 RELATIVE_GAP = 1e-6

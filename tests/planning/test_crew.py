@@ -28,7 +28,7 @@ from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.worker import Message, Worker
 from gridmarl.units import Float
-from tests.bench.fleets import CERTIFIED, Fleet, fleet
+from tests.bench.fleets import CERTIFIED, fleet
 
 STEPS = np.array([0.25, 0.25, 0.5, 1.0, 1.0, 1.0])
 PRICES = Prices.certain(np.array([30.0, -5.0, 80.0, 20.0, 0.0, 60.0]))
@@ -232,8 +232,7 @@ def test_an_impossible_member_is_named() -> None:
 
 
 def test_sixty_homes_of_the_city_are_certified_at_the_cost_of_the_central_plan() -> None:
-    f: Fleet = fleet(60)
-    problem = (f.owners, f.step_h, f.coupling, f.prices, f.terminal)
+    problem = fleet(60)
     planner = AdmmPlanner(CERTIFIED)
     ours, theirs = planner.solve(*problem), solve_central(*problem)
     assert ours.converged

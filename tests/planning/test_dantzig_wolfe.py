@@ -21,25 +21,13 @@ from gridmarl.planning.planner import Planner
 from gridmarl.planning.pricing import Proposer
 from gridmarl.planning.risk import Prices, cvar, revenue
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Float
+from tests.planning.parties import BALANCE, CELL, CITY, GAS, PRICES, STEPS, Fleet, owners
 
 LINEAR_WELFARE = -0.608019112
 DIGITS = 1e-9  # of the published welfare
 GAP = 1e-9
 ROUNDING = 1e-10  # of the money in play
 DUST_MW = 1e-9
-STEPS = np.ones(4)
-PRICES = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
-BALANCE = Coupling(0.0, 0.0, 1000.0, 400.0)
-CELL = Battery("cell", 1.0, 1.0, 0.9, 0.9, 0.0, 4.0, 2.0, wear_per_mwh=1.0)
-GAS = Generator("gas", 3.0, 0.0, 40.0)
-CITY = FlexibleLoad("city", np.array([1.0, 2.0, 2.5, 1.5]), 0.2, 70.0)
-
-Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]
-
-
-def owners(cell: Battery = CELL, gas: Generator = GAS) -> tuple[Owner, ...]:
-    return Owner("store", (cell,)), Owner("plant", (gas,)), Owner("town", (CITY,))
 
 
 @st.composite

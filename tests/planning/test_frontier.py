@@ -12,7 +12,8 @@ from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning.assets import Battery, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
 from gridmarl.planning.frontier import Choice, efficient_frontier
-from gridmarl.planning.planner import DEFAULT_GRID, Planner
+from gridmarl.planning.horizon import DEFAULT_GRID
+from gridmarl.planning.planner import Planner
 from gridmarl.planning.problem import problem_of
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.sampling import sample_prices

@@ -14,32 +14,31 @@ from gridmarl.environment.core import Core
 from gridmarl.errors import PrivacyError, ScenarioError
 from gridmarl.planning.admm import AdmmPlanner, solve_admm
 from gridmarl.planning.aladin import AladinSettings, solve_aladin
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
+from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner
 from gridmarl.planning.central import solve_central
 from gridmarl.planning.certify import certify
 from gridmarl.planning.channel import COORDINATOR, Audit
 from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
 from gridmarl.planning.gap import admissible, coupling_value
 from gridmarl.planning.groups import Rows, by_class, classes, heard, multipliers, rows_of, totals
-from gridmarl.planning.horizon import make_horizon
+from gridmarl.planning.horizon import DEFAULT_GRID, make_horizon
 from gridmarl.planning.optimum import optimum_cost, perfect_plan
 from gridmarl.planning.outlook import Outlook, look_ahead
 from gridmarl.planning.plan import Plan
-from gridmarl.planning.planner import DEFAULT_GRID
+from gridmarl.planning.problem import Problem
 from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.planning.totals_step import nearest_totals
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
+from tests.planning.parties import Fleet
 
 DUST_MW = 1e-6
 OBJECTIVE = 1e-5  # of the money that changes hands
 ADMM = AdmmSettings(tolerance=1e-5, max_rounds=3000)
 ALADIN = AladinSettings(tolerance=1e-6, gap_tolerance=1e-6, max_rounds=2000)
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-
-Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]
 
 
 @st.composite
@@ -321,8 +320,7 @@ def street(limit_kw: float) -> Scenario:
 
 @pytest.mark.parametrize("solve", [solve_central, solve_admm])
 def test_a_duck_curve_plan_keeps_its_transformer_within_its_rating_and_prices_it(solve):
-    seen, end = outlook(street(45.0)), Terminal(keep_energy=False, stored_energy_price=50.0)
-    request = (seen.owners, seen.horizon.step_h, seen.coupling, seen.prices, end)
+    request = Problem.of(outlook(street(45.0)))
     alone, plan = SelfishPlanner().solve(*request), solve(*request)
     assert np.abs(alone.injection_mw.sum(axis=0)).max() > 0.05
     assert np.abs(plan.injection_mw.sum(axis=0)).max() < 0.045 + 1e-5

@@ -14,12 +14,11 @@ from gridmarl.planning.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
 from gridmarl.planning.risk import Prices, cvar, revenue
 from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.units import Float
+from tests.planning.parties import Fleet
 
 RESIDUAL = 1e-6  # of the size of the quantity
 OBJECTIVE = 1e-5  # of the money that changes hands
 ADMM = AdmmSettings(tolerance=1e-5, max_rounds=3000)
-
-Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]
 
 
 @st.composite

@@ -24,15 +24,13 @@ from gridmarl.planning.risk import Prices, cvar, revenue
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Float
+from tests.planning.parties import Fleet
 
 OBJECTIVE = 1e-6  # of the money that changes hands
 QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 CELL = Battery("cell", 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0)
 END = Terminal(keep_energy=False)
 WIDE = Coupling(-9.0, 9.0, 900.0, 900.0)
-
-Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]
 
 
 @st.composite

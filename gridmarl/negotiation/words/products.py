@@ -128,15 +128,13 @@ _PV_WORDS: Final = (
 )
 _BATTERY_WORDS: Final = r"\bbatter(?:y|ies)\b|\bpower\s?bank\b|\bhome storage\b|\benergy storage\b|\bstorage\b"
 
-GENERIC: Final[dict[Kind, str]] = {"ev": _CAR_WORDS, "pv": _PV_WORDS, "battery": _BATTERY_WORDS}
-"""Words for a kind of asset that name no product."""
-
 _NAMED: Final = [(product, re.compile(rf"(?<![\w-])(?:{product.words})")) for product in PRODUCTS]
 _GENERIC: Final[list[tuple[Kind, re.Pattern[str]]]] = [
     ("ev", re.compile(_CAR_WORDS)),
     ("pv", re.compile(_PV_WORDS)),
     ("battery", re.compile(_BATTERY_WORDS)),
 ]
+"""Words for a kind of asset that name no product."""
 
 
 @dataclass(frozen=True, slots=True)

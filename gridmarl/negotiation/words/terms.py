@@ -7,7 +7,8 @@ from typing import Final
 
 from gridmarl.negotiation.words.belongings import kept_energy
 from gridmarl.negotiation.words.numerals import NUMBER, Share, number, shares
-from gridmarl.negotiation.words.reading import Found, Reading, all_of
+from gridmarl.negotiation.words.reading import Found, Reading, all_of, overlaps
+from gridmarl.units import KW_PER_MW
 
 HIGHEST_PRICE_PER_MWH: Final = 2000.0
 """California's hard cap on energy bids, $/MWh (FERC Order 831, 2016): asking more is asking this."""
@@ -141,12 +142,12 @@ def _per_mwh(match: re.Match[str]) -> float | None:
     said = match["dollars"] or match["cents"] or match["bucks"]
     dollars = number(said) / (100 if match["cents"] else 1)
     if unit.startswith(("kwh", "kilowatt-h", "kilowatt h", "kilowatth")):
-        return dollars * 1000
+        return dollars * KW_PER_MW
     if unit.startswith(("mwh", "megawatt")):
         return dollars
     if unit in ("kw", "kilowatt", "day", "night", "week", "month", "year", "car", "event", "hour"):
         return None
-    return dollars * 1000 if match["cents"] or dollars <= PLAIN_DOLLARS else None
+    return dollars * KW_PER_MW if match["cents"] or dollars <= PLAIN_DOLLARS else None
 
 
 def kept_shares(reading: Reading, battery_kwh: float | None) -> tuple[dict[str, Found], list[str]]:
@@ -196,7 +197,7 @@ def comfort(reading: Reading) -> Found | None:
     low = all_of(_LOW, reading)
     for value, pattern in ((0.5, _MIDDLE), (1.0, _HIGH)):
         for match in all_of(pattern, reading):
-            if not any(match.start() < m.end() and m.start() < match.end() for m in low):
+            if not overlaps(*match.span(), [m.span() for m in low]):
                 return Found(value, (match.span(),))
     return Found(0.0, (low[0].span(),)) if low else None
 

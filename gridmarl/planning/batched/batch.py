@@ -37,7 +37,7 @@ class Batch:
     """
 
     def __init__(self, structure: Structure, programs: Sequence[QuadraticProgram], steps: int) -> None:
-        self._structure, self._steps = structure, steps
+        self._structure = structure
         self._begun = False
         self._lanes = _lanes(programs, steps)
         self._scratch = _scratch(structure, self._lanes)
