@@ -86,7 +86,8 @@ def show(
     if not found:
         every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *policy_names()]
         raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
-    seats = _seats_of(name, data, mapping_of(columns)) if "worlds" in found else None  # before anything is printed
+    wanted = "worlds" in found and (data or columns or not as_json)
+    seats = _seats_of(name, data, mapping_of(columns)) if wanted else None  # refused before anything is printed
     if as_json:
         print_json(found)
         return
