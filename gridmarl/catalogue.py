@@ -158,6 +158,8 @@ def _announced() -> Mapping[str, str]:
 def _is_path(name_or_path: str | Path) -> bool:
     if isinstance(name_or_path, Path):
         return True
+    if not isinstance(name_or_path, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are untyped
+        raise CatalogueError("name", name_or_path, "a name or the path of a YAML file", "gridmarl list names them all")
     return "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith((".yaml", ".yml"))
 
 

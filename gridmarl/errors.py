@@ -12,6 +12,7 @@ GridmarlError
 │   └── SolverError
 ├── PolicyError          stored weights that are missing, foreign, corrupted or do not fit
 ├── TrainingError        a training that cannot begin, go on, or be taken up again
+├── OutputError          a file or folder that cannot be written
 ├── ContractError        a player that breaks what every player promises
 └── CommitmentError      a promise of a coalition that would break a wish, a device or the books
     ├── CapacityError, StateOfChargeError, BackupError, ForbiddenHourError, DeadlineError
@@ -94,6 +95,10 @@ class PolicyError(GridmarlError, ValueError):
 
 class TrainingError(GridmarlError, RuntimeError):
     """A training that cannot begin, go on, or be taken up again."""
+
+
+class OutputError(GridmarlError, OSError):
+    """A file or folder that cannot be written."""
 
 
 class ContractError(GridmarlError, AssertionError):

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
+from gridmarl.errors import OutputError
+
 
 @contextmanager
 def written_atomically(path: Path) -> Generator[Path]:
@@ -31,6 +33,31 @@ def written_atomically(path: Path) -> Generator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that could not be written to, before anything is computed for it. It is not made yet.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+
+    Raises
+    ------
+    OutputError
+        Where it, or what stands in its way, is a file, or where nothing may be written there.
+    """
+    stands = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not stands.is_dir():
+        raise OutputError("folder to write to", str(folder), f"a folder, which {stands} is not", "choose another")
+    probe = stands / f".{token_hex(4)}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        allowed = f"a folder that may be written to ({stands}: {error.strerror})"
+        raise OutputError("folder to write to", str(folder), allowed, "choose another") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -185,3 +185,9 @@ def test_errors_survive_the_way_to_another_process() -> None:
 def test_every_shipped_file_is_a_mapping_and_says_its_name_once(folder: str) -> None:
     for name in catalogue.names(folder):
         assert catalogue.read(folder, name)
+
+
+@pytest.mark.parametrize("name", [None, 3])
+def test_what_is_neither_a_name_nor_a_path_is_refused(name: object) -> None:
+    with pytest.raises(CatalogueError, match="a name or the path of a YAML file"):
+        catalogue.find("envs", name)  # pyright: ignore[reportArgumentType]  # on purpose

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from gridmarl.cli import app
-from gridmarl.errors import GridmarlError
+from gridmarl.errors import GridmarlError, OutputError
 from gridmarl.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +48,15 @@ def test_an_auction_is_cleared_from_a_file(tmp_path):
     orders.write_text(ORDERS)
     assert json.loads(said("clear", orders, "--demand", 95, "--json"))["price"] == 55
     assert "merit order" in said("clear", orders, "--demand", 95)
+
+
+def test_auctions_of_several_periods_are_cleared_from_any_table_that_data_reads(tmp_path):
+    orders = tmp_path / "orders.csv"
+    orders.write_text("side;price;quantity;period\nsell;3;30;2\nsell;4;30;10\nbuy;9;3;10\n")
+    assert json.loads(said("clear", orders, "--demand", 5, "--json"))["volume"] == {"2": 5, "10": 8}
+    lines = said("clear", orders, "--demand", 5).splitlines()
+    assert lines[-2].split() == ["2", "3.0", "(3.0,", "3.0)", "5.0", "0.0", "0.0"]
+    assert lines[-1].split()[:2] == ["10", "4.0"]
 
 
 def test_bidders_stand_beside_the_best_fixed_bid_and_the_best_response(world):
@@ -106,6 +115,14 @@ def test_a_table_is_checked(tmp_path):
     assert (told["intervals"], told["columns"][0]["unit"]) == (2, "per_mwh")
 
 
+def test_figures_of_a_table_are_numbers_to_scripts(tmp_path):
+    file = tmp_path / "prices.csv"
+    file.write_text("start_utc,lmp_usd_per_mwh\n2025-01-01T00:00Z,1200\n2025-01-01T01:00Z,1201\n")
+    (column,) = json.loads(said("data", file, "--json"))["columns"]
+    assert (column["lowest"], column["mean"], column["highest"]) == (1200, 1200.5, 1201)
+    assert "1,200.5" in said("data", file)
+
+
 def test_a_synthetic_year_is_written_checked_and_never_over_a_file(tmp_path):
     table = tmp_path / "year.csv"
     told = json.loads(said("data", table, "--year", "2025-01-01", "--seed", 1, "--days", 7, "--json"))
@@ -151,12 +168,69 @@ def test_a_table_of_units_is_checked_and_takes_the_place_of_a_worlds_fleet(tmp_p
         (["run", "truthful", "--env", "caiso-week", "--map", "price"], "PROFILE=COLUMN"),
         (["clear", "nothing.csv"], "does not exist"),
         (["list", "wrlds"], "worlds"),
+        (["bid", "three-homes"], "thermal generators of 'three-homes': got 'none'"),
+        (["exploit", "duopoly-low", "--policy", "dqn-gas_1"], "seats: got 'gas_1'"),
+        (["exploit", "duopoly-low", "--recipe", "dqn"], "beside --trainings"),
+        (["compare", "auction", "--seat", "gas_1", "--clearings", "truthful"], "one of them at a time"),
+        (["compare", "auction", "--clearings", "truthful", "--out", "here"], "it prints a table"),
+        (["compare", "auction", "--untrained", "2", "--data", "my.csv"], "--data and --map with --untrained"),
+        (["run", "truthful", "--env", "caiso-week", "--map", "price=lmp_per_mwh"], "add --data FILE"),
+        (["data", "my.csv", "--known", "load_mw"], "beside --forecast"),
+        (["negotiate", "--fleet", "homes"], "a number of prosumers, or the path"),
+        (["negotiate", "--fleet", "-1"], "at least 1"),
     ],
 )
 def test_errors_are_named(arguments, message):
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, GridmarlError)
     assert message in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "truthful", "--out", "{}"],
+        ["run", "admm", "--audit", "{}/audit.csv"],
+        ["compare", "auction", "--out", "{}/deeper"],
+        ["train", "dqn", "--out", "{}"],
+        ["negotiate", "--out", "{}"],
+        ["fleet", "--out", "{}/fleet.yaml"],
+    ],
+)
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_played(tmp_path, arguments):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    result = CliRunner().invoke(app, [argument.format(file) for argument in arguments])
+    assert isinstance(result.exception, OutputError)
+    assert "a folder, which" in str(result.exception)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "kept")]
+
+
+@pytest.mark.parametrize("arguments", [["run", "truthful"], ["fleet"], ["negotiate"]])
+def test_a_seed_below_zero_is_refused(arguments):
+    result = CliRunner().invoke(app, [*arguments, "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "--seed" in result.stderr
+
+
+def test_an_interruption_that_a_library_swallows_ends_as_any_other():
+    script = (
+        "import os, signal\n"
+        "from gridmarl.cli.app import app, main\n"
+        "@app.command('swallow')\n"
+        "def swallow():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+        "    raise RuntimeError('no compiled object yet')\n"
+        "@app.command('other')\n"
+        "def other(): ...\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "swallow"], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "error: interrupted; nothing half-written is left\n"
 
 
 def test_an_error_is_one_line_on_standard_error_and_exit_code_2():

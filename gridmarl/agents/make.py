@@ -10,6 +10,7 @@ from gridmarl.agents.team import SeatedTeam, Team, load_team, roles_of
 from gridmarl.environment.others import matches
 from gridmarl.environment.parallel import MarketEnv
 from gridmarl.environment.vector import MarketVectorEnv
+from gridmarl.errors import ScenarioError
 from gridmarl.scenario.prosumers import part_role
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import PROSUMER, SEPARATE, Scenario
@@ -43,6 +44,9 @@ def scenario_of(
         chosen = chosen.mapped(columns)
     if overrides:
         chosen = chosen.but(**overrides)
+    if columns and chosen.data is None and not tables(data):
+        chosen_columns = ", ".join(f"{profile}={column}" for profile, column in columns.items())
+        raise ScenarioError(f"columns of scenario {chosen.name!r}", chosen_columns, "beside a table", "add --data FILE")
     return chosen.fed(*tables(data))
 
 

@@ -23,6 +23,8 @@ from gridmarl.scenario.scenario import OPERATOR, PROSUMER, SEPARATE, Scenario
 from gridmarl.units import Float, Float32
 
 TEAM_KEYS = {"description", "seats"}
+PROMISED = ("information", "sees", "codecs", "begin", "act")
+"""What a team asks of its players, see :class:`gridmarl.agents.agent.Agent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class Team:
     agents: Mapping[str, Agent]
     name: str = "team"
     description: str = ""
+
+    def __post_init__(self) -> None:
+        for pattern, agent in self.agents.items():
+            missing = [name for name in PROMISED if not hasattr(agent, name)]
+            if missing:
+                promised = f"an agent, with {', '.join(PROMISED)}"
+                remedy = f"it has no {', '.join(missing)}; load_team(NAME).agents and load_agent(NAME) give agents"
+                raise ScenarioError(f"team {self.name!r}: player of {pattern!r}", agent, promised, remedy)
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, object], name: str = "team") -> Team:
@@ -69,13 +79,13 @@ class Team:
     def information(self) -> str:
         """The best information any of the agents uses."""
         order = ("public", "forecast", "perfect")
-        return max((agent.information for agent in self.agents.values()), key=order.index)
+        return max((agent.information for agent in self.agents.values()), key=order.index, default=order[0])
 
     @property
     def sees(self) -> str:
         """The widest sight any of the agents has."""
         order = ("own", "team", "all")
-        return max((agent.sees for agent in self.agents.values()), key=order.index)
+        return max((agent.sees for agent in self.agents.values()), key=order.index, default=order[0])
 
     def claimant(self, seat: str, role: str) -> Agent | None:
         """Who claims a seat, if anybody does."""

@@ -19,6 +19,7 @@ from gridmarl.data.series import build_series
 from gridmarl.errors import PolicyError, ScenarioError, nearest
 from gridmarl.evaluation.metrics import Measure, Yardstick, measure
 from gridmarl.evaluation.trajectory import Trajectory
+from gridmarl.files import check_folder
 from gridmarl.scenario.rules import SPLITS, Split
 from gridmarl.scenario.scenario import Scenario
 
@@ -89,6 +90,8 @@ def compare(
     ------
     CatalogueError, ScenarioError, DataError
         Where a name, a setting or the data does not serve; before anything is played.
+    OutputError
+        Where ``out`` cannot be written to; before anything is played.
 
     Examples
     --------
@@ -101,6 +104,8 @@ def compare(
     _check(split, workers)
     described = tuple(_describe(world) for world in worlds)
     folder = None if out is None else Path(out)
+    if folder is not None:
+        check_folder(folder)
     gathered = _play_all(worlds, lineup, numbers, split, folder, csv, progress, workers)
     settings = Settings(
         seeds=numbers,

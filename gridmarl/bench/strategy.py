@@ -101,7 +101,7 @@ def chosen_seats(scenario: Scenario, patterns: Sequence[str]) -> dict[str, str]:
     roles = roles_of(scenario)
     for pattern in patterns:
         if not any(matches(pattern, seat, role) for seat, role in roles.items()):
-            known = [*dict.fromkeys(roles.values()), *roles]
+            known = tuple(dict.fromkeys([*roles.values(), *roles]))
             remedy = nearest(pattern, known) or "name one of them"
             raise ScenarioError(f"seat of {scenario.name!r}", pattern, ", ".join(known), remedy)
     return {s: r for s, r in roles.items() if any(matches(pattern, s, r) for pattern in patterns)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gridmarl.cli.printing import complain
-from gridmarl.errors import GridmarlError
+from gridmarl.errors import GridmarlError, OutputError
 
 if TYPE_CHECKING:
-    pass
+    from types import FrameType
 
 app = typer.Typer(
     help="Electricity markets as multi-agent environments: clear, run, train, compare.",
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 FAILED, INTERRUPTED = 2, 130
-_state = {"debug": False}
+_state = {"debug": False, "interrupted": False}
 
 
 def _version(wanted: bool) -> None:
@@ -50,6 +51,7 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line: errors on purpose are one line and exit code 2, an interruption is 130."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except GridmarlError as error:
@@ -57,10 +59,29 @@ def main() -> NoReturn:
             raise
         complain(str(error))
         sys.exit(FAILED)
+    except OSError as error:
+        if _state["debug"] or error.filename is None:
+            raise
+        complain(str(OutputError(f"{error.filename}: {error.strerror}", remedy="choose another file or folder")))
+        sys.exit(FAILED)
+    except Exception:
+        if _state["debug"] or not _state["interrupted"]:
+            raise
+        _stop()
     except SystemExit as stop:
         # typer's own code for Ctrl-C; before it had one, it raised Abort
         if stop.code == INTERRUPTED or isinstance(stop.__context__, typer.Abort):
-            complain("interrupted; nothing half-written is left")
-            sys.exit(INTERRUPTED)
+            _stop()
         raise
     sys.exit(0)
+
+
+def _stop() -> NoReturn:
+    complain("interrupted; nothing half-written is left")
+    sys.exit(INTERRUPTED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Note Ctrl-C: compilers that swallow it in a callback fail a moment later with an error of their own."""
+    _state["interrupted"] = True
+    signal.default_int_handler(number, frame)

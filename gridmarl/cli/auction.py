@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from gridmarl.cli.options import Json
 from gridmarl.cli.printing import print_json, print_tables, table_of
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 
 def clear(
@@ -27,13 +28,9 @@ def clear(
 
     Example: gridmarl clear orders.csv --demand 120.
     """
-    from gridmarl.data.reading import read_raw
     from gridmarl.market.auction import clear as clear_orders
 
-    read_raw(orders)  # says what is wrong with the file, by row
-    import pandas as pd
-
-    clearing = clear_orders(pd.read_csv(orders), demand=demand, pricing=pricing, floor=floor, cap=cap, voll=voll)  # pyright: ignore[reportArgumentType]  # checked inside
+    clearing = clear_orders(_orders_in(orders), demand=demand, pricing=pricing, floor=floor, cap=cap, voll=voll)  # pyright: ignore[reportArgumentType]  # checked inside
     if as_json:
         print_json(clearing.to_dict())
         return
@@ -41,6 +38,29 @@ def clear(
     cells = merit.itertuples(index=False)
     rows = [tuple(f"{v:,.6g}" if isinstance(v, float) else str(v) for v in row) for row in cells]
     print_tables(table_of("[bold]merit order[/bold]", tuple(merit.columns), rows))
-    facts = {"price": clearing.price, "interval": clearing.price_interval, "volume": clearing.volume}
-    facts |= {"unserved": clearing.unserved, "curtailed": clearing.curtailed}
-    print_tables(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
+    told = clearing.to_dict()
+    facts = {name: told[name] for name in ("price", "price_interval", "volume", "unserved", "curtailed")}
+    if not isinstance(told["price"], dict):
+        print_tables(*(f"[bold]{name.removeprefix('price_')}[/bold] {_said(fact)}" for name, fact in facts.items()))
+        return
+    periods = [(period, *(_said(fact[period]) for fact in facts.values())) for period in told["price"]]  # pyright: ignore
+    print_tables(table_of("\n[bold]periods[/bold]", ("period", *facts), periods))
+
+
+def _said(fact: object) -> str:
+    if isinstance(fact, list | tuple):
+        return f"({', '.join('none' if end is None else str(end) for end in fact)})"
+    return str(fact)
+
+
+def _orders_in(file: Path) -> pd.DataFrame:
+    """Orders as they stand in the file; says by row what is wrong with the file."""
+    import pandas as pd
+
+    from gridmarl.data.reading import read_raw
+
+    frame = pd.DataFrame(dict(read_raw(file).columns)).replace("", None)
+    for name in frame:
+        with suppress(ValueError, TypeError):  # words stay words
+            frame[name] = pd.to_numeric(frame[name])
+    return frame

@@ -8,6 +8,7 @@ import typer
 
 from gridmarl.cli.options import Columns, Data, Json, mapping_of
 from gridmarl.cli.printing import print_json, print_tables, table_of
+from gridmarl.errors import ScenarioError
 
 HEAD = ("seat", "player", "best fixed bid", "$ an episode", "learned", "best response", "gap closed", "gain, $ [95 %]")
 NOTES = (
@@ -41,6 +42,8 @@ def bid(
 
     scenario = scenario_of(world, data, mapping_of(columns))
     seats = tuple(seat) if seat else thermal_seats(scenario)
+    if not seats:
+        raise ScenarioError(f"thermal generators of {scenario.name!r}", "none", "at least one", "name a seat: --seat")
     with bar(True, "bidders", len(seats) * seeds * scenario.intervals) as stage:
         table = unilateral_table(
             scenario, seats, player or None, others=others, test_seeds=range(seeds), width=width, stage=stage

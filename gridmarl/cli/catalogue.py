@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridmarl.cli.options import Data, Json
+from gridmarl.cli.options import Columns, Data, Json, mapping_of
 from gridmarl.cli.printing import print_json, print_tables, table_of
 from gridmarl.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Mapping
+
+    from rich.console import Group
 
 
+YAML_WIDTH = 80
+"""Columns after which a line of YAML breaks at the next space; a word later still fits a pipe's width."""
+MOST_SEATS = 8
+"""More seats than these are counted rather than named."""
 COLLECTIONS = {"worlds": "envs", "teams": "baselines", "recipes": "training"}
 
 
@@ -32,7 +38,7 @@ def list_names(
         kind: {name: _describe(folder, name) for name in catalogue.names(folder)}
         for kind, folder in COLLECTIONS.items()
     }
-    found["policies"] = dict.fromkeys(policy_names(), "trained weights; gridmarl show NAME")
+    found["policies"] = {name: _describe_policy(name) for name in policy_names()}
     if what != "all" and what not in found:
         raise ScenarioError("list", what, ", ".join((*found, "all")), "choose one of them")
     chosen = found if what == "all" else {what: found[what]}
@@ -49,9 +55,18 @@ def _describe(folder: str, name: str) -> str:
     return str(catalogue.read(folder, name).get("description", ""))
 
 
+def _describe_policy(name: str) -> str:
+    from gridmarl.agents.cards import CARD, find_policy, read_card
+
+    card = read_card(find_policy(name) / CARD)
+    seats = ", ".join(card.seats) if len(card.seats) <= MOST_SEATS else f"{len(card.seats)} of {card.role}"
+    return f"{card.algorithm} in {card.scenario}, others {card.others}: {seats}"
+
+
 def show(
     name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")],
     data: Data = None,
+    columns: Columns = None,
     as_json: Json = False,
 ) -> None:
     """Explain one of them: its settings as they stand in its file.
@@ -71,13 +86,15 @@ def show(
     if not found:
         every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *policy_names()]
         raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
+    wanted = "worlds" in found and (data or columns or not as_json)
+    seats = _seats_of(name, data, mapping_of(columns)) if wanted else None  # refused before anything is printed
     if as_json:
         print_json(found)
         return
     for kind, content in found.items():
         _show_mapping(f"{name} ({kind.removesuffix('s')})", content)
-    if "worlds" in found:
-        print_tables(_seats_of(name, data))
+    if seats is not None:
+        print_tables(seats)
 
 
 def _show_mapping(name: str, content: dict[str, object]) -> None:
@@ -85,16 +102,16 @@ def _show_mapping(name: str, content: dict[str, object]) -> None:
     from rich.syntax import Syntax
 
     settings = {key: value for key, value in content.items() if key != "description"}
-    text = yaml.safe_dump(settings, sort_keys=False, width=110, default_flow_style=None)
+    text = yaml.safe_dump(settings, sort_keys=False, width=YAML_WIDTH, default_flow_style=None)
     said = f"\n[bold]{name}[/bold] {content.get('description', '')}"
     print_tables(said, Syntax(text, "yaml", background_color="default", word_wrap=True))
 
 
-def _seats_of(name: str, data: list[Path] | None) -> Table:
+def _seats_of(name: str, data: list[Path] | None, columns: Mapping[str, str]) -> Group:
     from gridmarl.agents.make import scenario_of
     from gridmarl.environment.world import compile_world
 
-    layout = compile_world(scenario_of(name, data)).layout
+    layout = compile_world(scenario_of(name, data, columns)).layout
     rows = [
         (seat, role, owner, technology, codec.name)
         for seat, role, owner, technology, codec in zip(

@@ -10,6 +10,7 @@ import typer
 from gridmarl.cli.app import FAILED
 from gridmarl.cli.options import Columns, Data, Json, Out, Split, mapping_of
 from gridmarl.cli.printing import print_json, print_tables, table_of
+from gridmarl.errors import ScenarioError
 
 if TYPE_CHECKING:
     from gridmarl.bench.untrained import Standing
@@ -50,6 +51,7 @@ def compare(
 
     Example: gridmarl compare auction --teams truthful,central.
     """
+    _refuse_what_would_be_ignored(seat, clearings, untrained, out, data, columns)
     if seat is not None:
         _compare_bidders(worlds, seat, others, data, columns, as_json)
         return
@@ -86,6 +88,27 @@ def compare(
         print_comparison(found)
     if found.failures:
         raise typer.Exit(FAILED)
+
+
+def _refuse_what_would_be_ignored(
+    seat: str | None,
+    clearings: str | None,
+    untrained: int | None,
+    out: Path | None,
+    data: list[Path] | None,
+    columns: list[str] | None,
+) -> None:
+    """A table of another kind is printed only, and untrained networks are compared in the world as it ships."""
+    asked = {"--seat": seat, "--clearings": clearings, "--untrained": untrained}
+    instead = [option for option, value in asked.items() if value is not None]
+    if len(instead) > 1:
+        raise ScenarioError(" and ".join(instead), None, "one of them at a time", "ask for each by itself")
+    if instead and out is not None:
+        raise ScenarioError(f"--out with {instead[0]}", str(out), "no folder: it prints a table", "leave it out")
+    if untrained is not None and (data or columns):
+        raise ScenarioError(
+            "--data and --map with --untrained", None, "a world", "name the table in a YAML of your own"
+        )
 
 
 def _compare_bidders(

@@ -9,6 +9,7 @@ import typer
 
 from gridmarl.cli.options import Json
 from gridmarl.cli.printing import print_json, print_tables, table_of
+from gridmarl.errors import DataError
 
 if TYPE_CHECKING:
     from gridmarl.data.table import TimeTable
@@ -38,6 +39,8 @@ def inspect_data(
     from gridmarl.data.table import load_table
     from gridmarl.scenario.fleet_table import is_fleet
 
+    if known and forecast is None:
+        raise DataError("--known", known, "beside --forecast COLUMN", "say which column to forecast")
     if year is not None:
         _write_year(file, year, seed, days, interval_min, timezone)
     if is_fleet(file):
@@ -56,7 +59,7 @@ def inspect_data(
         "gaps": "none",  # a table that has any is refused, and told which
     }
     columns = [
-        (name, table.units[name], f"{values.min():,.6g}", f"{values.mean():,.6g}", f"{values.max():,.6g}")
+        (name, table.units[name], float(values.min()), float(values.mean()), float(values.max()))
         for name, values in table.columns.items()
     ]
     if as_json:
@@ -64,7 +67,8 @@ def inspect_data(
         print_json({**facts, "columns": [dict(zip(names, column, strict=True)) for column in columns]})
         return
     print_tables(*(f"[bold]{name}[/bold] {value}" for name, value in facts.items()))
-    print_tables(table_of("\n[bold]columns[/bold]", ("column", "unit", "lowest", "mean", "highest"), columns))
+    rows = [(name, unit, *(f"{number:,.6g}" for number in numbers)) for name, unit, *numbers in columns]
+    print_tables(table_of("\n[bold]columns[/bold]", ("column", "unit", "lowest", "mean", "highest"), rows))
 
 
 def _write_year(file: Path, start: str, seed: int, days: int, interval_min: float, timezone: str | None) -> None:
@@ -74,7 +78,6 @@ def _write_year(file: Path, start: str, seed: int, days: int, interval_min: floa
 
     from gridmarl.data.writing import write_table
     from gridmarl.data.years import make_year
-    from gridmarl.errors import DataError
 
     try:
         begin = datetime.fromisoformat(start)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gridmarl.cli.options import Json
+from gridmarl.cli.options import Json, in_writable, writable
 from gridmarl.cli.printing import print_json, print_tables, table_of
+from gridmarl.errors import ScenarioError
 
 if TYPE_CHECKING:
     from gridmarl.negotiation.cycle import Negotiation
@@ -24,8 +25,8 @@ ABLATION_EACH: Final = 10
 
 def fleet(
     size: Annotated[int, typer.Option(help="Number of prosumers.")] = 200,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="A .yaml or .parquet to write it to.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same fleet.")] = 1,
+    out: Annotated[Path | None, typer.Option(callback=in_writable, help="A .yaml or .parquet to write it to.")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw prosumers by Californian adoption rates: roofs, batteries, cars and wishes.
@@ -56,12 +57,14 @@ def negotiate(
     ] = "rule",
     settlement: Annotated[str, typer.Option(help="uniform, margin-share, pay-as-bid, vcg or shapley.")] = "uniform",
     rounds: Annotated[int, typer.Option(help="Planned; fewer or more as progress tells.")] = 3,
-    seed: Annotated[int, typer.Option(help="Of the fleet, the opportunities and the strategy.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fleet, the opportunities and the strategy.")] = 1,
     data: Annotated[Path | None, typer.Option(help="A table of real prices for caiso-week.")] = None,
     graph: Annotated[
         bool, typer.Option("--graph", help="Lead the rounds as a LangGraph state graph (the extra 'graph').")
     ] = False,
-    out: Annotated[Path, typer.Option(help="A folder for negotiation.json and transcript.md.")] = Path("negotiation"),
+    out: Annotated[
+        Path, typer.Option(callback=writable, help="A folder for negotiation.json and transcript.md.")
+    ] = Path("negotiation"),
     measure: Annotated[
         bool, typer.Option("--measure", help="Against baselines and other strategies, on drawn ones.")
     ] = False,
@@ -116,7 +119,6 @@ def _asked(player: Strategy) -> dict[str, object]:
 
 
 def _lead(graph: bool) -> Lead:
-    from gridmarl.errors import ScenarioError
     from gridmarl.negotiation.rounds import lead_rounds
 
     if not graph:
@@ -132,7 +134,11 @@ def _fleet_of(fleet: str, seed: int) -> ProsumerFleet:
     from gridmarl.negotiation.fleet import draw_fleet
     from gridmarl.negotiation.fleet_files import read_fleet
 
-    return draw_fleet(int(fleet), seed) if fleet.isdecimal() else read_fleet(Path(fleet))
+    if fleet.lstrip("+-").isdecimal():
+        return draw_fleet(int(fleet), seed)
+    if not Path(fleet).suffix:
+        raise ScenarioError("--fleet", fleet, "a number of prosumers, or the path of a .yaml or .parquet", "try 200")
+    return read_fleet(Path(fleet))
 
 
 def _opportunities(fleet: ProsumerFleet, name: str, seed: int, data: Path | None) -> tuple[MarketOpportunity, ...]:
@@ -188,7 +194,6 @@ def _measure(fleet: str, strategy: str, as_json: bool) -> None:
     from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
     from gridmarl.bench.negotiation_table import figures_table, pairs_table
     from gridmarl.bench.progress import bar
-    from gridmarl.errors import ScenarioError
 
     if not fleet.isdecimal():
         raise ScenarioError("--fleet with --measure", fleet, "a number of prosumers", "fleets are drawn")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from rich.syntax import Syntax
-    from rich.table import Table
+    from rich.console import Group, RenderableType
 
 
 PIPE_WIDTH = 120
@@ -25,7 +24,7 @@ def complain(message: str) -> None:
     messages().print(Text("error: ", style="bold red") + Text(message, style="default"), soft_wrap=True)
 
 
-def print_tables(*tables: Table | Syntax | str) -> None:
+def print_tables(*tables: RenderableType) -> None:
     """Print what people read."""
     from rich.console import Console
 
@@ -41,11 +40,12 @@ def print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=1, default=str))
 
 
-def table_of(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    """A table without lines."""
+def table_of(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Group:
+    """A table without lines, under a title that may be wider than it."""
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(*head, title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(*head, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    return table
+    return Group(f"[italic]{title}[/italic]", table)

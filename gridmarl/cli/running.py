@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gridmarl.cli.options import Columns, Data, Json, Out, Split, mapping_of
+from gridmarl.cli.options import Columns, Data, Json, Out, Split, in_writable, mapping_of
 from gridmarl.cli.printing import print_json, print_tables, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+DUST = 1e-9
+"""What sums of rounded numbers leave over of zero; to be read, not to be computed with."""
+
 
 def run(
     team: Annotated[str, typer.Argument(help="A team, or the path of your own YAML.")],
     env: Annotated[str, typer.Option(help="A world, or the path of your own YAML.")] = "auction",
-    seed: Annotated[int, typer.Option(help="Of the world's randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the world's randomness.")] = 0,
     split: Split = "test",
     data: Data = None,
     columns: Columns = None,
     out: Out = None,
-    audit: Annotated[Path | None, typer.Option(help="A CSV for all messages of owners and coordinator.")] = None,
+    audit: Annotated[
+        Path | None, typer.Option(callback=in_writable, help="A CSV for all messages of owners and coordinator.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Play one episode and print its numbers; with --out also write them, and pictures of what was planned.
@@ -55,7 +60,7 @@ def run(
         print_json({**about, "metrics": values, **found.to_dict(), "crossed": told, "files": [str(p) for p in written]})
         return
     about_line = f"{played.team} in {played.scenario}, seed {seed}, {played.split}, series: {played.source}"
-    rows = [(m.metric, "" if m.value is None else f"{m.value:,.6g}", m.unit) for m in measures]
+    rows = [(m.metric, "" if m.value is None else f"{_no_dust(m.value):,.6g}", m.unit) for m in measures]
     print_tables(table_of(f"[bold]{about_line}[/bold]", ("metric", "value", "unit"), rows))
     _show_records("rounds of the first plan", found.shown_rounds())
     _show_records("negotiated plans", found.negotiations())
@@ -66,6 +71,10 @@ def run(
     if written:
         folders = ", ".join(sorted({str(path.parent) for path in written}))
         print_tables(f"wrote {', '.join(path.name for path in written)} in {folders}")
+
+
+def _no_dust(value: float) -> float:
+    return 0.0 if abs(value) < DUST else value
 
 
 def _show_records(title: str, records: Sequence[Mapping[str, object]]) -> None:

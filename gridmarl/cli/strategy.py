@@ -8,6 +8,7 @@ import typer
 
 from gridmarl.cli.options import Columns, Data, Json, mapping_of
 from gridmarl.cli.printing import print_json, print_tables, table_of
+from gridmarl.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,14 +59,21 @@ def exploit(
     """
     from gridmarl.agents.load import load_agent
     from gridmarl.agents.make import scenario_of
-    from gridmarl.agents.team import load_team
+    from gridmarl.agents.team import load_team, roles_of
     from gridmarl.bench.progress import bar
     from gridmarl.bench.strategy import chosen_seats, strategy_table
     from gridmarl.learning.returns import with_player
 
+    if recipe is not None and not trainings:
+        raise ScenarioError("--recipe", recipe, "beside --trainings NUMBER", "say how many policies are learned")
     scenario, players = scenario_of(world, data, mapping_of(columns)), load_team(team)
     for name in policy or ():
         player: Any = load_agent(name)
+        if not set(player.card.seats) & set(roles_of(scenario)):
+            allowed = f"a policy for one of {', '.join(roles_of(scenario))}"
+            raise ScenarioError(
+                f"--policy {name}: seats", ", ".join(player.card.seats), allowed, "choose another world"
+            )
         players = with_player(players, player, player.card.seats, f"{name} in {team}")
     patterns = tuple(seat or ("generator",))
     with bar(True, f"{team} in {world}", 1 + len(chosen_seats(scenario, patterns))) as stage:

@@ -56,7 +56,7 @@ def read_raw(path: Path) -> RawTable:
         raise DataError(f"{path} {found}", remedy=f"looked in {path.resolve().parent}; check the path")
     raw = readers[path.suffix.lower()](path)
     if not raw.rows:
-        raise DataError(f"{path} has no rows of data", remedy="a header and at least two rows are needed")
+        raise DataError(f"{path} has no rows of data", remedy="rows are needed below the header")
     return raw
 
 
@@ -70,7 +70,7 @@ def _read_csv(path: Path) -> RawTable:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV", str(error), "UTF-8 text", "save the file anew") from error
     if not lines:
-        raise DataError(f"{path} is empty", remedy="a header and at least two rows are needed")
+        raise DataError(f"{path} is empty", remedy="a header and rows below it are needed")
     header, body = [name.strip() for name in lines[0][1]], lines[1:]
     _check_cells(path.name, header, body)
     columns = {name: [cells[i] for _, cells in body] for i, name in enumerate(header)}

@@ -70,8 +70,8 @@ class Core:
     ) -> None:
         if split not in SPLITS:
             raise ScenarioError("split", split, ", ".join(SPLITS), "choose one of them")
-        if rows < 1:
-            raise ScenarioError("number of environments", rows, "1 or more", "ask for at least one")
+        if not isinstance(rows, (int, np.integer)) or rows < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ScenarioError("number of environments", rows, "a whole number, 1 or more", "ask for at least one")
         self.compiled: Compiled = compile_world(scenario, codecs)
         self.split: Split = split
         self.record = record

@@ -51,7 +51,7 @@ def chosen_seats(layout: Layout, pattern: str | tuple[str, ...] | list[str] | No
     patterns = (pattern,) if isinstance(pattern, str) else tuple(pattern)
     for one in patterns:
         if not any(matches(one, s, r) for s, r in zip(layout.played, roles, strict=True)):
-            known = (*ROLES, *layout.played)
+            known = tuple(dict.fromkeys((*ROLES, *layout.played)))
             raise ScenarioError(
                 "seats", one, ", ".join(known), nearest(one, known) or "choose a role, a seat or a pattern"
             )

@@ -18,7 +18,7 @@ from gridmarl.environment.fields import Field
 from gridmarl.environment.mailbox import Router
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Seating, global_state, observations_of, reward_vector, state_space
-from gridmarl.errors import ActionError, ScenarioError, nearest
+from gridmarl.errors import ActionError, CatalogueError, ScenarioError, nearest
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float32
@@ -98,15 +98,23 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Space of a seat's observations, the same object at every call."""
+        self._require_seat(agent)
         return self._seating.observation_spaces[agent]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """Space of a seat's actions, the same object at every call."""
+        self._require_seat(agent)
         return self._seating.action_spaces[agent]
 
     def fields(self, agent: str) -> tuple[Field, ...]:
         """Name, unit, bounds and meaning of each number the seat observes."""
+        self._require_seat(agent)
         return fields.FIELDS[self._seating.places[agent].role]
+
+    def _require_seat(self, agent: str) -> None:
+        known = self._seating.places
+        if agent not in known:
+            raise CatalogueError("agent", agent, ", ".join(known), nearest(str(agent), known))
 
     @property
     def state_space(self) -> spaces.Box:
@@ -177,9 +185,11 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
     def _pack(self, actions: Mapping[str, Any]) -> None:
         row = self._packed[0]
         if not self.agents:
-            raise ActionError(
-                "step() after the end of the episode", None, "a step of a running episode", "call reset() first"
-            )
+            when = "before the first reset()" if self._outcome is None else "after the end of the episode"
+            raise ActionError(f"step() {when}", None, "a step of a running episode", "call reset() first")
+        if not isinstance(actions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are untyped
+            kind = type(actions).__name__
+            raise ActionError("actions", kind, "a mapping of agent to action", "{agent: ... for agent in env.agents}")
         if len(actions) != len(self.agents) or any(agent not in actions for agent in self.agents):
             self._refuse_agents(actions)
         if self._others and not self._others_acted:

@@ -50,7 +50,9 @@ class Place:
             value = np.asarray(action, np.float64)
         except (TypeError, ValueError):
             raise ActionError(f"action of {self.seat!r}", action, "numbers", "pass an array or a number") from None
-        if isinstance(action, str) or (value.shape != self.shape and not (self.codec.discrete and value.size == 1)):
+        if isinstance(action, str):
+            raise ActionError(f"action of {self.seat!r}", action, "numbers", "pass an array or a number")
+        if value.shape != self.shape and not (self.codec.discrete and value.size == 1):
             raise ActionError(
                 f"shape of the action of {self.seat!r} (codec {self.codec.name})",
                 value.shape,

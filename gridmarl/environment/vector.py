@@ -18,7 +18,7 @@ from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
 from gridmarl.environment.core import Clocks, Core, seed_array
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Place, Seating, global_state, observations_of, state_space
-from gridmarl.errors import ActionError, ScenarioError
+from gridmarl.errors import ActionError, ScenarioError, nearest
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Bool, Float32, Int
@@ -92,6 +92,11 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         As for :class:`gridmarl.environment.parallel.MarketEnv`.
     num_envs : int
         How many markets.
+
+    Raises
+    ------
+    ScenarioError
+        Where ``num_envs`` is no count, or seats that are not played have no team.
 
     Notes
     -----
@@ -197,6 +202,7 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         if self._others and not self._others_acted:
             self._others.fill(self.latest, self._packed)
             self._others_acted = True
+        self._check(actions)
         for name, group in self.group_of.items():
             self._write(group, actions.get(name), name)
         outcome = self._outcome = self.core.step(self._packed, self._outcome)
@@ -207,6 +213,13 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         if done.any():
             self._begin_again(outcome, done, infos)
         return self._observe(outcome), rewards, np.zeros(self.num_envs, np.bool_), done, infos
+
+    def _check(self, actions: Mapping[str, Any]) -> None:
+        if not isinstance(actions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are untyped
+            raise ActionError("actions", type(actions).__name__, "a mapping of group to array", "see env.action_space")
+        for name in actions:
+            if name not in self.group_of:
+                raise ActionError("group of actions", name, ", ".join(self.group_of), nearest(str(name), self.group_of))
 
     def _write(self, group: Group, action: Any, name: str) -> None:
         wanted = (self.num_envs, len(group.seats)) + (() if group.codec.discrete else (group.codec.width,))

@@ -13,7 +13,7 @@ import numpy as np
 from gridmarl.agents.team import SeatedTeam, Team, load_team
 from gridmarl.assets import battery, load
 from gridmarl.environment import arrays
-from gridmarl.environment.core import Core
+from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.render import order_seats
 from gridmarl.evaluation.facts import GridFacts, battery_facts, held_back_mw, untaken_mw
 from gridmarl.evaluation.trajectory import Negotiation, Trajectory
@@ -59,12 +59,17 @@ def rollout(
     Returns
     -------
     Trajectory
+
+    Raises
+    ------
+    ScenarioError
+        Where the seed is negative or no whole number, or a player does not fit its seat.
     """
     chosen = Scenario.load(scenario)
     seated = SeatedTeam(load_team(team), chosen)
     core = Core(chosen, 1, seated.codecs, split, record=True)
     began = time.perf_counter()
-    outcome = core.reset(np.array([seed], np.uint64))
+    outcome = core.reset(seed_array([seed]))
     for _ in range(episode):
         outcome = core.reset()
     before = core.rows.battery[0, :, battery.ENERGY].sum()

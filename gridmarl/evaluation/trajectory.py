@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridmarl.environment.columns import DEVIATION_MW, MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
+from gridmarl.environment.fields import ROLES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.evaluation.facts import BatteryFacts, GridFacts
 from gridmarl.units import Float
@@ -152,16 +153,30 @@ class Trajectory:
         return [row for row, r in enumerate(self.roles) if r == role]
 
     def rewards(self, role: str) -> float:
-        """Sum of a role's rewards over the episode, $."""
+        """Sum of a role's rewards over the episode, $; 0 where nobody has the role.
+
+        Raises
+        ------
+        ScenarioError
+            Where there is no such role.
+        """
+        if role not in ROLES:
+            remedy = nearest(role, ROLES) or "name a role, not a seat"
+            raise ScenarioError("role", role, ", ".join(ROLES), remedy)
         return float(self.results[:, self.rows_of(role), REWARD].sum())
 
     def power(self, seat: str) -> Float:
         """What a seat injects, or reduces, (interval,) MW."""
-        return self.results[:, self.seats.index(seat), POWER_MW]
+        return self.results[:, self._row_of(seat), POWER_MW]
+
+    def _row_of(self, seat: str) -> int:
+        if seat not in self.seats:
+            raise ScenarioError(f"seat of {self.scenario!r}", seat, ", ".join(self.seats), nearest(seat, self.seats))
+        return self.seats.index(seat)
 
     def schedule(self, seat: str) -> Float:
         """What the auction gave a seat to inject, or to reduce, (interval,) MW: its power without the deviation."""
-        row = self.seats.index(seat)
+        row = self._row_of(seat)
         if self.roles[row] == "consumer":
             return self.power(seat)
         return self.power(seat) - self.results[:, row, DEVIATION_MW]

@@ -105,6 +105,8 @@ def train(
         training = Training(chosen, task, folder)
         if resume and (training.checkpoint / MANIFEST).is_file():
             training.resume()
+        elif resume:
+            log.warning("no unfinished training in %s: it begins anew", folder)
         elif (training.checkpoint / MANIFEST).is_file():
             remedy = "pass --resume to go on, or remove it"
             raise TrainingError("unfinished training", str(training.checkpoint), "a folder without one", remedy)

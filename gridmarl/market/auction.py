@@ -206,6 +206,9 @@ def clear(
     """
     if pricing not in PRICING:
         raise OrderError("pricing", pricing, ", ".join(PRICING), nearest(str(pricing), PRICING))
+    if not hasattr(orders, "columns"):
+        remedy = "pandas.DataFrame({'side': [...], 'price': [...], 'quantity': [...]})"
+        raise OrderError("orders", type(orders).__name__, "a DataFrame", remedy)
     limits = Limits(floor, voll if cap is None else cap, voll)
     checked = read_orders(orders, limits=limits, participants=participants)
     book = make_book(checked, demand, voll)

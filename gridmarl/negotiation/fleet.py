@@ -142,10 +142,12 @@ def draw_fleet(size: int, seed: int = 1, adoption: Adoption = JOINING) -> Prosum
     Raises
     ------
     ScenarioError
-        Where the size is not positive.
+        Where the size is not positive, or the seed is negative.
     """
     if size < 1:
         raise ScenarioError("size of a fleet", size, "at least 1", "ask for some prosumers")
+    if seed < 0:
+        raise ScenarioError("seed of a fleet", seed, "0 or more", "choose another")
     rng = np.random.default_rng([seed, 6])
     width = len(str(size))
     roof = rng.random(size) < adoption.roof

@@ -217,7 +217,7 @@ def _chat_model(settings: Mapping[str, Any]) -> BaseChatModel:
         firm["http_async_client"] = _bounded_client()
     try:
         return init_chat_model(**{**firm, **settings})
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # each provider has errors of its own for a missing key
         allowed = "local, or provider:name of a provider whose LangChain package is installed"
         remedy = f"{type(error).__name__}: is the package there, and a key in the environment?"
         raise ScenarioError("language model", str(settings["model"]), allowed, remedy) from error

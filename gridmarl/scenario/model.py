@@ -97,7 +97,7 @@ def _explain(model: type[Model], error: ValidationError, source: str) -> Gridmar
             f"{source}: unknown key {where!r}{more}", None, ", ".join(sorted(known)), nearest(key, known) or "remove it"
         )
     value = first["input"] if not isinstance(first["input"], (dict, list, Model)) else None
-    return ScenarioError(f"{source}: {where}{more}", value, first["msg"], "correct it in the file")
+    return ScenarioError(f"{source}: {where}{more}", value, first["msg"], "correct it where it was said")
 
 
 def _fields_at(model: type[Model], path: tuple[int | str, ...]) -> set[str]:

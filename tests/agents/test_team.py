@@ -224,3 +224,14 @@ def test_one_team_can_sit_in_two_markets_at_once() -> None:
         other.step({"gas_2": 3})
         alone.step({"gas_1": 3})
         assert np.array_equal(one.latest.seats, alone.latest.seats)
+
+
+def test_what_is_no_agent_is_refused_when_the_team_is_made() -> None:
+    with pytest.raises(ScenarioError, match=r"player of 'storage': got 'truthful'.*it has no information, sees"):
+        Team({"storage": "truthful"})  # pyright: ignore[reportArgumentType]  # on purpose
+
+
+def test_a_team_of_nobody_idles_and_knows_nothing() -> None:
+    nobody = Team({}, name="nobody")
+    assert (nobody.information, nobody.sees) == ("public", "own")
+    assert rollout("duopoly-low", nobody).team == "nobody"

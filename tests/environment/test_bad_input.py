@@ -10,7 +10,7 @@ import pytest
 
 import gridmarl
 from gridmarl.environment.parallel import MarketEnv
-from gridmarl.errors import ActionError, GridmarlError, OrderError, ScenarioError
+from gridmarl.errors import ActionError, CatalogueError, GridmarlError, OrderError, ScenarioError
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.worlds import world
 
@@ -55,7 +55,7 @@ REFUSED = [
     ({"battery": [0.5, 0.5]}, ActionError, r"shape.*'battery'.*\(2,\)"),
     ({"unit": [[1], [1, 2]]}, ActionError, "'unit'.*numbers"),
     ({"battery": "full"}, ActionError, "'battery'.*got 'full'.*numbers"),
-    ({"operator": "none"}, ActionError, "'operator'.*got 'none'.*numbers"),
+    ({"operator": "none"}, ActionError, "'operator'.*got 'none'.*allowed: numbers"),
     ({"gas": [1, 1]}, ActionError, "unknown agent.*'gas'.*unit, battery, load, operator"),
     ({"batery": [1]}, ActionError, "unknown agent.*did you mean 'battery'"),
 ]
@@ -98,7 +98,7 @@ def test_a_refused_step_does_not_let_the_others_draw_twice() -> None:
 
 def test_a_step_before_reset_or_after_the_end_is_refused() -> None:
     env = gridmarl.parallel_env(scenario(), codecs=CODECS)
-    with pytest.raises(ActionError, match="call reset"):
+    with pytest.raises(ActionError, match=r"before the first reset.*call reset"):
         env.step(good())
     with pytest.raises(ScenarioError, match="call reset"):
         env.state()
@@ -107,6 +107,22 @@ def test_a_step_before_reset_or_after_the_end_is_refused() -> None:
         env.step(good())
     with pytest.raises(ActionError, match=r"after the end of the episode.*call reset"):
         env.step(good())
+
+
+@pytest.mark.parametrize("actions", [None, [1, 2], np.zeros(4)])
+def test_actions_that_are_no_mapping_are_refused(actions: Any) -> None:
+    with pytest.raises(ActionError, match="mapping of agent to action"):
+        started().step(actions)
+    many = gridmarl.vector_env(scenario(), 2, codecs=CODECS)
+    many.reset(seed=0)
+    with pytest.raises(ActionError, match="mapping of group to array"):
+        many.step(actions)
+
+
+@pytest.mark.parametrize("ask", ["action_space", "observation_space", "fields"])
+def test_an_agent_that_does_not_exist_is_named_beside_those_that_do(ask: str) -> None:
+    with pytest.raises(CatalogueError, match=r"agent: got 'batery'; allowed: .*load.*battery"):
+        getattr(started(), ask)("batery")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "one"])
@@ -124,6 +140,7 @@ VECTOR = [
     ({"storage": [[["full"]], [["empty"]]]}, ActionError, "'storage'.*numbers"),
     ({"storage": [[0.5], [0.5, 1]]}, ActionError, "'storage'.*numbers"),
     ({"operator": np.array([[0], [30]])}, ActionError, "'operator'.*row 1.*got 30"),
+    ({"storrage": np.zeros((2, 1, 1))}, ActionError, "group of actions: got 'storrage'.*did you mean 'storage'"),
 ]
 
 
@@ -189,7 +206,7 @@ def test_the_single_seat_view_wants_the_name_of_one_seat(seat: str) -> None:
         gymnasium.make_vec("gridmarl/Seat-v0", num_envs=2, scenario="auction", seat=seat)
 
 
-@pytest.mark.parametrize("count", [0, -3])
-def test_a_batch_has_at_least_one_row(count: int) -> None:
+@pytest.mark.parametrize("count", [0, -3, 1.5, "two"])
+def test_a_batch_has_at_least_one_row(count: Any) -> None:
     with pytest.raises(ScenarioError, match="number of environments"):
         gridmarl.vector_env("auction", count)

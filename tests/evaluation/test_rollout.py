@@ -131,3 +131,18 @@ def test_an_unknown_team_or_world_is_refused_with_a_suggestion() -> None:
         rollout("auction", "truthfl")
     with pytest.raises(CatalogueError, match="did you mean 'auction'"):
         rollout("auctio", "truthful")
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**64])
+def test_a_seed_that_is_no_whole_number_from_0_on_is_refused(seed: int) -> None:
+    with pytest.raises(ScenarioError, match=r"seed: got .*; allowed: a whole number"):
+        rollout("duopoly-low", "truthful", seed=seed)
+
+
+def test_roles_and_seats_that_do_not_exist_are_refused_with_a_suggestion(played: Trajectory) -> None:
+    with pytest.raises(ScenarioError, match=r"role: got 'generators'.*did you mean 'generator'"):
+        played.rewards("generators")
+    with pytest.raises(ScenarioError, match="did you mean"):
+        played.power(played.seats[0] + "x")
+    with pytest.raises(ScenarioError, match="seat of"):
+        played.schedule("nobody")

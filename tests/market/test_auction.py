@@ -257,3 +257,9 @@ def test_clearing_leaves_the_orders_as_they_were():
     before = orders.copy(deep=True)
     clear(orders, demand=120)
     pd.testing.assert_frame_equal(orders, before)
+
+
+@pytest.mark.parametrize("orders", [[("sell", 25, 30)], {"side": ["sell"], "price": [25], "quantity": [30]}, None])
+def test_orders_that_are_no_table_are_refused(orders):
+    with pytest.raises(OrderError, match=r"orders: got .*; allowed: a DataFrame"):
+        clear(orders, demand=10)

@@ -1,0 +1,52 @@
+"""What the README shows works as it stands: every snippet, every command, every link."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from gridmarl import catalogue
+from gridmarl.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SNIPPETS = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "gridmarl.train(" not in code]
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("gridmarl ")
+]
+PAGES = ["README.md", "CONTRIBUTING.md", "training/other-learners.md"]
+
+
+@pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.strip().splitlines()[-1][:40])
+def test_every_snippet_runs_by_itself_after_the_import(code):
+    exec(compile(f"import gridmarl\n{code}", "README.md", "exec"), {})  # noqa: S102  # our own page
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_is_one_that_the_program_takes(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    program: Any = typer.main.get_command(app)
+    with program.make_context("gridmarl", command[1:]) as whole:
+        _, chosen, rest = program.resolve_command(whole, [*whole._protected_args, *whole.args])
+        said = chosen.make_context(command[1], rest, parent=whole).params
+    worlds = said.get("worlds") or [said[name] for name in ("env", "world") if said.get(name)]
+    assert set(worlds) <= set(catalogue.names("envs"))
+    teams = [*(said.get("teams") or "").split(","), said.get("team"), said.get("clearings"), said.get("others")]
+    assert {team for team in teams if team} - {"opponents"} <= set(catalogue.names("baselines"))
+    if recipe := said.get("recipe"):
+        assert catalogue.find("training", ROOT / recipe if "/" in recipe else recipe).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text())
+    missing = [link for link in links if "://" not in link and not (ROOT / page).parent.joinpath(link).exists()]
+    assert not missing
