@@ -13,6 +13,7 @@ from gridmarl import catalogue
 from gridmarl.agents.agent import Agent, BatchAgent, Prepares
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.seats import Seats
+from gridmarl.agents.trained import trained_team
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.core import Core
 from gridmarl.environment.fields import ROLES
@@ -125,15 +126,19 @@ def make_agent(entry: object, where: str) -> Agent:
 
 
 def load_team(name_or_path: str | Path | Team) -> Team:
-    """A shipped team by name, or your own file by path.
+    """A shipped team by name, your own file by path, or by its folder what ``gridmarl train`` wrote.
 
     Raises
     ------
     CatalogueError
         Where no team has that name (suggests the nearest).
+    PolicyError
+        Where a folder holds no policy.
     """
     if isinstance(name_or_path, Team):
         return name_or_path
+    if name_or_path not in catalogue.names("baselines") and (folder := Path(name_or_path)).is_dir():
+        return Team.from_mapping(trained_team(folder), folder.name)
     name = catalogue.find("baselines", name_or_path).stem
     return Team.from_mapping(catalogue.read("baselines", name_or_path), name)
 

@@ -96,7 +96,7 @@ def unilateral_table(
         price, markup = best_bids(world, rest, seat, train_seeds)
         agents = players_of(players, seat)
         if not agents:
-            remedy = f"gridmarl train dqn-gas --seats {seat}"
+            remedy = f"gridmarl train dqn-gas --seats {seat}, then --player with the folder that it names"
             raise ScenarioError(f"players of {seat!r}", "none", "a policy of its own that ships, or yours", remedy)
         fixed, free = (seat_profits(world, rest, seat, bid.rule, "test", test_seeds) for bid in (price, markup))
         earned = {name: seat_profits(world, rest, seat, agent, "test", test_seeds) for name, agent in agents.items()}

@@ -24,7 +24,11 @@ LEARNED = "learned,learned-flexible"
 def compare(
     worlds: Annotated[list[str], typer.Argument(help="Worlds, or paths of your own YAML.")],
     teams: Annotated[
-        str, typer.Option(help="Teams, separated by commas; opponents: all that a learner should beat.")
+        str,
+        typer.Option(
+            help="Teams, separated by commas: names, your own YAML, folders that gridmarl train wrote; opponents: all "
+            "that a learner should beat."
+        ),
     ] = TEAMS,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 5,
     split: Split = "test",

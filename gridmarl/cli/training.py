@@ -61,6 +61,7 @@ def train(
     if not isinstance(found, Report):
         for path in _cards(folder):
             print_tables(f"play {path.parent.name}: gridmarl.load_agent({str(path.parent)!r})")
+        print_tables(f"compare: gridmarl compare {found.recipe['scenario']} --teams truthful,{folder}")
 
 
 def _trained(folder: Path) -> PolicyCard | Report:

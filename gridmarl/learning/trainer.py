@@ -73,7 +73,7 @@ def train(
     seed : int, optional
         Another seed than the recipe's.
     out : path, optional
-        The policy's folder; by default ``training/policies/<algorithm>-<scenario or seat>`` where you are.
+        The policy's folder; by default ``results/policies/<algorithm>-<scenario or seat>`` where you are.
     resume : bool
         Go on from the checkpoint in that folder, to the tensors that a run which never stopped would have; from the
         beginning where there is none.
@@ -100,7 +100,7 @@ def train(
         changes["scenario"] = str(env)
     chosen = load_recipe(recipe, changes)
     task = task_of(chosen, Scenario.load(env) if env is not None else None)
-    folder = Path(out) if out is not None else Path("training", "policies", chosen.policy_name(task.name))
+    folder = Path(out) if out is not None else Path("results", "policies", chosen.policy_name(task.name))
     with repeatable(chosen):
         training = Training(chosen, task, folder)
         if resume and (training.checkpoint / MANIFEST).is_file():
