@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+import gridmarl
 from gridmarl import catalogue
 from gridmarl.cli import app
 
@@ -44,6 +45,17 @@ def test_every_command_is_one_that_the_program_takes(command, monkeypatch, tmp_p
     assert {team for team in teams if team} - own <= set(catalogue.names("baselines"))
     if recipe := said.get("recipe"):
         assert catalogue.find("training", ROOT / recipe if "/" in recipe else recipe).is_file()
+
+
+@pytest.mark.slow
+def test_the_first_table_is_what_the_demo_prints():
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| \$([\d,]+) \| \$([\d,]+) \| ([\d.]+) \|", README, re.MULTILINE)
+    said = {team: [float(number.replace(",", "")) for number in numbers] for team, *numbers in rows}
+    assert list(said) == ["central", "admm", "truthful", "markup", "dqn"]
+    found = gridmarl.compare("auction", list(said), seeds=5)
+    for team, numbers in said.items():
+        estimates = [found.estimate("auction", team, name) for name in ("resource_cost", "regret", "mean_price")]
+        assert [one.value for one in estimates if one] == pytest.approx(numbers, rel=0.02), team
 
 
 @pytest.mark.parametrize("page", PAGES)
