@@ -123,6 +123,17 @@ def test_figures_of_a_table_are_numbers_to_scripts(tmp_path):
     assert "1,200.5" in said("data", file)
 
 
+def test_a_torn_table_is_refused_and_may_be_written_with_its_gaps_filled(tmp_path):
+    torn, whole = tmp_path / "torn.csv", tmp_path / "whole.csv"
+    hours = "".join(f"2025-01-01T{hour:02d}:00Z,{'' if hour == 2 else hour}\n" for hour in range(6))
+    torn.write_text("start_utc,load_mw\n" + hours)
+    assert "--gaps" in str(CliRunner().invoke(app, ["data", str(torn)]).exception)
+    told = json.loads(said("data", torn, "--gaps", "interpolate", "--out", whole, "--json"))
+    assert (told["gaps"], told["filled"], told["wrote"]) == ("filled (interpolate)", {"load_mw": 1}, str(whole))
+    again = json.loads(said("data", whole, "--json"))
+    assert (again["gaps"], again["columns"][0]["mean"]) == ("none", 2.5)
+
+
 def test_a_synthetic_year_is_written_checked_and_never_over_a_file(tmp_path):
     table = tmp_path / "year.csv"
     told = json.loads(said("data", table, "--year", "2025-01-01", "--seed", 1, "--days", 7, "--json"))

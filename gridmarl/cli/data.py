@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gridmarl.cli.options import Json
+from gridmarl.cli.options import Json, in_writable
 from gridmarl.cli.printing import print_json, print_tables, table_of
 from gridmarl.errors import DataError
 
@@ -30,13 +30,21 @@ def inspect_data(
     seed: Annotated[int, typer.Option(min=0, help="With --year: which of the many years.")] = 0,
     days: Annotated[int, typer.Option(help="With --year: how long it is.")] = 365,
     interval_min: Annotated[float, typer.Option(help="With --year: minutes of an interval.")] = 60.0,
+    gaps: Annotated[
+        str, typer.Option(help="What to do about missing values: refuse, interpolate, or hold the last one.")
+    ] = "refuse",
+    out: Annotated[
+        Path | None, typer.Option(callback=in_writable, help="Write the table, with its gaps filled, to this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a table: its span, interval, columns, units and gaps; or the classes of its generating units.
 
-    Examples: gridmarl data prices.csv, gridmarl data year.parquet --year 2025-01-01 --seed 1.
+    Examples: gridmarl data prices.csv, gridmarl data year.parquet --year 2025-01-01 --seed 1, and
+    gridmarl data torn.csv --gaps interpolate --out whole.csv.
     """
     from gridmarl.data.table import load_table
+    from gridmarl.data.writing import write_table
     from gridmarl.scenario.fleet_table import is_fleet
 
     if known and forecast is None:
@@ -46,7 +54,9 @@ def inspect_data(
     if is_fleet(file):
         _show_fleet(file, as_json)
         return
-    table = load_table(file, timezone=timezone)
+    table = load_table(file, timezone=timezone, gaps=gaps)  # pyright: ignore[reportArgumentType]  # checked inside
+    if out is not None:
+        write_table(table, out)
     if forecast is not None:
         _show_forecast(table, forecast, timezone, known or [], as_json)
         return
@@ -56,7 +66,9 @@ def inspect_data(
         "end_utc": table.end_utc.isoformat(),
         "interval_h": table.interval_h,
         "intervals": table.intervals,
-        "gaps": "none",  # a table that has any is refused, and told which
+        "gaps": f"filled ({gaps})" if table.filled else "none",  # else it is refused, and told which
+        **({"filled": dict(table.filled)} if table.filled else {}),
+        **({"wrote": str(out)} if out is not None else {}),
     }
     columns = [
         (name, table.units[name], float(values.min()), float(values.mean()), float(values.max()))

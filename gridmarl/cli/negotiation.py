@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gridmarl.cli.options import Json, in_writable, writable
+from gridmarl.cli.options import Json, in_writable, mapping_of, writable
 from gridmarl.cli.printing import print_json, print_tables, table_of
 from gridmarl.errors import ScenarioError
 
@@ -59,6 +59,9 @@ def negotiate(
     rounds: Annotated[int, typer.Option(help="Planned; fewer or more as progress tells.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of the fleet, the opportunities and the strategy.")] = 1,
     data: Annotated[Path | None, typer.Option(help="A table of real prices for caiso-week.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--map", help="With --data: price=COLUMN, where it is called otherwise.")
+    ] = None,
     graph: Annotated[
         bool, typer.Option("--graph", help="Lead the rounds as a LangGraph state graph (the extra 'graph').")
     ] = False,
@@ -85,7 +88,7 @@ def negotiate(
 
     player = strategy_of(strategy)
     prosumers = _fleet_of(fleet, seed)
-    wanted = _opportunities(prosumers, opportunities, seed, data)
+    wanted = _opportunities(prosumers, opportunities, seed, data, _price_column(data, columns))
     with bar(True, f"{len(prosumers)} prosumers negotiate", len(wanted)) as stage:
 
         def heard(one: Negotiation) -> None:
@@ -141,12 +144,25 @@ def _fleet_of(fleet: str, seed: int) -> ProsumerFleet:
     return read_fleet(Path(fleet))
 
 
-def _opportunities(fleet: ProsumerFleet, name: str, seed: int, data: Path | None) -> tuple[MarketOpportunity, ...]:
+def _price_column(data: Path | None, columns: list[str] | None) -> str | None:
+    """The column that ``--map price=COLUMN`` names."""
+    chosen = mapping_of(columns)
+    if chosen and (data is None or set(chosen) != {"price"}):
+        raise ScenarioError(
+            "--map", ", ".join(columns or ()), "price=COLUMN beside --data", "name the column of prices"
+        )
+    return chosen.get("price")
+
+
+def _opportunities(
+    fleet: ProsumerFleet, name: str, seed: int, data: Path | None, column: str | None
+) -> tuple[MarketOpportunity, ...]:
     from gridmarl.data.table import load_table
-    from gridmarl.negotiation.opportunities import WEEK, draw_week, read_opportunities, week_opportunities
+    from gridmarl.negotiation.opportunities import WEEK, WEEK_COLUMN, draw_week, read_opportunities, week_opportunities
 
     if name == WEEK:
-        return week_opportunities(fleet, seed, None if data is None else load_table(data))
+        prices = None if data is None else load_table(data)
+        return week_opportunities(fleet, seed, prices, column or WEEK_COLUMN)
     kind, _, count = name.partition(":")
     if kind == "random" and count.isdecimal():
         return draw_week(fleet, int(count), seed)

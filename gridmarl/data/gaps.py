@@ -53,7 +53,9 @@ def close_gaps(
     missing = {name: np.isnan(values) for name, values in columns.items()}
     report = _report(missing, absent, grid)
     if report and gaps == "refuse":
-        remedy = "mend the file, or pass gaps='interpolate' or gaps='hold'"
+        remedy = (
+            "mend the file, or fill them: gaps='interpolate' or 'hold'; gridmarl data FILE --gaps ... --out ANOTHER"
+        )
         raise DataError(f"{label} has gaps: {report}", allowed="a value for every interval", remedy=remedy)
     if report:
         logger.warning("%s: filled (%s) %s", label, gaps, report)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import logger, spaces
 from pettingzoo import ParallelEnv
 
 from gridmarl.environment import columns, fields
@@ -230,6 +230,7 @@ class MarketEnv(ParallelEnv[str, Float32, Any]):
     def render(self) -> Any:
         """The last interval's merit order: an (height, width, 3) image, or text."""
         if self.render_mode is None:
+            logger.warn("render() draws nothing: make the environment with render_mode='rgb_array' or 'ansi'")
             return None
         from gridmarl.environment.render import draw_merit_order, write_merit_order
 

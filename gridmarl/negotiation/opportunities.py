@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from gridmarl.data.synthetic import shape
-from gridmarl.errors import DataError
+from gridmarl.errors import DataError, nearest
 from gridmarl.negotiation.capability import capability
 from gridmarl.negotiation.fleet import ProsumerFleet
 from gridmarl.negotiation.living import Stored, usual_day
@@ -97,7 +97,7 @@ def draw_week(fleet: ProsumerFleet, count: int, seed: int) -> tuple[MarketOpport
 
 
 def week_opportunities(
-    fleet: ProsumerFleet, seed: int = 1, prices: TimeTable | None = None
+    fleet: ProsumerFleet, seed: int = 1, prices: TimeTable | None = None, column: str = WEEK_COLUMN
 ) -> tuple[MarketOpportunity, ...]:
     """Seven days of August 2023, a morning reserve, an afternoon reserve and an evening's energy each.
 
@@ -108,7 +108,9 @@ def week_opportunities(
     seed : int
         Of these shares, and of synthetic prices.
     prices : TimeTable, optional
-        A table with the column ``lmp_dlap_sce_usd_per_mwh`` that covers the week; else prices are synthetic.
+        A table that covers the week; else prices are synthetic.
+    column : str
+        Where its prices stand.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def week_opportunities(
             start = WEEK_STARTS + timedelta(days=number, hours=hour)
             price, real = _price(market, hour, hours, rng), False
             if prices is not None:
-                price = EXPECTED_CALL[market] * _mean_price(prices, start, hours)
+                price = EXPECTED_CALL[market] * _mean_price(prices, column, start, hours)
                 real = market == "energy"
             one = _opportunity(f"{start:%m%d-%H}-{market}", market, start, hours, max(price, 0.0), real)
             found.append(_asking(float(rng.uniform(*WEEK_SHARES)), one, fleet, day[hour]))
@@ -184,12 +186,13 @@ def _price(market: MarketType, hour: float, hours: float, rng: np.random.Generat
     return EXPECTED_CALL[market] * usual * float(np.exp(rng.normal(0.1, PRICE_SPREAD)))
 
 
-def _mean_price(prices: TimeTable, start: datetime, hours: float) -> float:
+def _mean_price(prices: TimeTable, column: str, start: datetime, hours: float) -> float:
     columns: Mapping[str, np.ndarray] = prices.columns
-    if WEEK_COLUMN not in columns:
-        raise DataError(f"{prices.source}, column {WEEK_COLUMN!r}", None, ", ".join(columns), "name a table of prices")
+    if column not in columns:
+        remedy = nearest(column, columns) or "name one of them; on the command line: --map price=COLUMN"
+        raise DataError(f"{prices.source}, column of prices", column, ", ".join(columns), remedy)
     first = (start - prices.start_utc).total_seconds() / 3600.0 / prices.interval_h
     last = first + hours / prices.interval_h
     if first < 0 or last > prices.intervals:
         raise DataError(f"{prices.source} at {start}", None, "a table that covers the week", "take another")
-    return float(columns[WEEK_COLUMN][int(first) : max(int(np.ceil(last)), int(first) + 1)].mean())
+    return float(columns[column][int(first) : max(int(np.ceil(last)), int(first) + 1)].mean())

@@ -37,6 +37,11 @@ def test_before_the_first_auction_there_is_an_empty_picture_and_a_line_that_says
     assert played("ansi", 0).render() == "auction: before the first auction"
 
 
+def test_who_asked_for_no_picture_is_told_why_there_is_none():
+    with pytest.warns(UserWarning, match="render_mode='rgb_array' or 'ansi'"):
+        assert played(None, 1).render() is None
+
+
 def test_a_new_episode_forgets_the_last_auction():
     env = played("ansi", 5)
     env.reset()

@@ -52,6 +52,21 @@ def test_json_goes_to_scripts(tmp_path):
     assert json.loads(said("fleet", "--size", 10, "--json"))["roof_share"] == 1.0
 
 
+def test_prices_of_any_name_are_taken_for_the_week(tmp_path):
+    table = tmp_path / "prices.csv"
+    hours = (f"2023-08-{day:02d}T{hour:02d}:00Z,77" for day in range(10, 31) for hour in range(24))
+    table.write_text("start_utc,my_usd_per_mwh\n" + "\n".join(hours) + "\n")
+    asked = ["negotiate", "--fleet", "20", "--data", str(table), "--out", str(tmp_path), "--json"]
+    told = json.loads(said(*asked, "--map", "price=my_usd_per_mwh"))
+    asks = [one["opportunity"] for one in told["negotiations"]]
+    prices = {one["market_price_mwh"] for one in asks if one["price_source"] == "market"}
+    assert prices == {77.0}
+    with pytest.raises(GridmarlError, match=r"column of prices.*my_usd_per_mwh.*--map price=COLUMN"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+    with pytest.raises(GridmarlError, match=r"price=COLUMN beside --data"):
+        CliRunner().invoke(app, ["negotiate", "--map", "price=x"], catch_exceptions=False)
+
+
 @pytest.mark.parametrize(
     "arguments, complaint",
     [
