@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from gridmarl.data.synthetic import shape
-from gridmarl.errors import DataError, nearest
+from gridmarl.errors import DataError
 from gridmarl.negotiation.capability import capability
 from gridmarl.negotiation.fleet import ProsumerFleet
 from gridmarl.negotiation.living import Stored, usual_day
@@ -189,7 +189,7 @@ def _price(market: MarketType, hour: float, hours: float, rng: np.random.Generat
 def _mean_price(prices: TimeTable, column: str, start: datetime, hours: float) -> float:
     columns: Mapping[str, np.ndarray] = prices.columns
     if column not in columns:
-        remedy = nearest(column, columns) or "name one of them; on the command line: --map price=COLUMN"
+        remedy = "name one of them; on the command line: --map price=COLUMN"
         raise DataError(f"{prices.source}, column of prices", column, ", ".join(columns), remedy)
     first = (start - prices.start_utc).total_seconds() / 3600.0 / prices.interval_h
     last = first + hours / prices.interval_h
