@@ -13,11 +13,11 @@ from gridmarl.bench.plan_tables import edges_h, price_quantile, total_mw
 from gridmarl.bench.planned_run import PlannedRun
 from gridmarl.bench.plots import BAND_ABOVE, INK, NOTEBOOK_DPI, PRICE_INK, clock, compress, held, png
 from gridmarl.environment.render import colour_of, power_unit, stacked
-from gridmarl.planning.assets import Battery, Coupling, per_step
-from gridmarl.planning.gap import slack_mw
-from gridmarl.planning.plan import AssetPlan, BatteryPlan, LoadPlan, Plan
+from gridmarl.planning.model.assets import Battery, Coupling, per_step
+from gridmarl.planning.model.gap import slack_mw
+from gridmarl.planning.model.plan import AssetPlan, BatteryPlan, LoadPlan, Plan
+from gridmarl.planning.model.risk import cvar
 from gridmarl.planning.planner import Planned
-from gridmarl.planning.risk import cvar
 from gridmarl.units import KW_PER_MW, Float
 
 if TYPE_CHECKING:

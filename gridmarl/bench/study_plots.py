@@ -12,8 +12,8 @@ from gridmarl.bench.planned_run import PlannedRun
 from gridmarl.bench.plots import INK, PRICE_INK, clock, held
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.frontier import Choice
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices
 from gridmarl.units import KW_PER_MW, Float, UInt
 
 if TYPE_CHECKING:

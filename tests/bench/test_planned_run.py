@@ -25,9 +25,9 @@ from gridmarl.cli import app
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.central import CentralPlanner
 from gridmarl.planning.certify import certify
-from gridmarl.planning.channel import COORDINATOR, Audit
+from gridmarl.planning.model.risk import cvar, revenue
 from gridmarl.planning.planner import Planner
-from gridmarl.planning.risk import cvar, revenue
+from gridmarl.planning.wire.channel import COORDINATOR, Audit
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 
