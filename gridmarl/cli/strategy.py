@@ -59,8 +59,8 @@ def exploit(
     from gridmarl.agents.load import load_agent
     from gridmarl.agents.make import scenario_of
     from gridmarl.agents.team import load_team
+    from gridmarl.bench.market_power.strategy import chosen_seats, strategy_table
     from gridmarl.bench.progress import bar
-    from gridmarl.bench.strategy import chosen_seats, strategy_table
     from gridmarl.learning.returns import with_player
 
     scenario, players = scenario_of(world, data, mapping_of(columns)), load_team(team)

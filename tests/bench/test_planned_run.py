@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from typer.testing import CliRunner
 
 from gridmarl.agents.team import Team
-from gridmarl.bench.plan_plots import pictures
+from gridmarl.bench.pictures.plan import pictures
 from gridmarl.bench.plan_tables import plan_table, price_quantile
 from gridmarl.bench.planned_run import PlannedRun, play
 from gridmarl.bench.progress import Stage

@@ -18,8 +18,8 @@ import numpy as np
 
 from gridmarl.agents.load import load_agent
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.bidding import mean_of
-from gridmarl.bench.enumeration import Alone, BestSequence
+from gridmarl.bench.market_power.bidding import mean_of
+from gridmarl.bench.market_power.enumeration import Alone, BestSequence
 from gridmarl.bench.statistics import Estimate, estimate
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.learning.device import repeatable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridmarl.bench.negotiation import COMPARED, FULL, PLAYERS, Measured
+from gridmarl.bench.negotiation.study import COMPARED, FULL, PLAYERS, Measured
 from gridmarl.bench.numbers import interval, money, number, percent
 from gridmarl.bench.statistics import Estimate
 

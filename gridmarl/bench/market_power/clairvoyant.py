@@ -2,7 +2,7 @@
 
 Others play as given, and chance does not depend on actions, so an episode that is known is a deterministic programme:
 what one interval leaves to the next is the units' outputs (ramps), stored energy, what loads are owed and frequency.
-Forward dynamic programming goes through it (`gridmarl.bench.enumeration`). Of states that are nearly alike only the one
+Forward dynamic programming goes through it (`enumeration`). Of states that are nearly alike only the one
 that has earned most is followed, so that a day of 288 intervals can be gone through. What is found was really earned by
 some sequence of prices. It is the optimum where no two states that differed were ever taken for alike and none was
 dropped (``exact``), and a lower bound of it elsewhere.
@@ -18,7 +18,7 @@ import numpy as np
 
 from gridmarl.agents.team import Team
 from gridmarl.assets import battery, generator
-from gridmarl.bench.enumeration import Alone
+from gridmarl.bench.market_power.enumeration import Alone
 from gridmarl.environment.arrays import Rows
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.rules import Split

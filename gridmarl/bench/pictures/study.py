@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from gridmarl.bench.plan_plots import BARE_INK, BEFORE_INK, LEAST_KW, Picture, plot_net_load
+from gridmarl.bench.pictures.comparison import INK, PRICE_INK, clock, held
+from gridmarl.bench.pictures.plan import BARE_INK, BEFORE_INK, LEAST_KW, Picture, plot_net_load
 from gridmarl.bench.planned_run import PlannedRun
-from gridmarl.bench.plots import INK, PRICE_INK, clock, held
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.frontier import Choice
 from gridmarl.planning.model.plan import Plan

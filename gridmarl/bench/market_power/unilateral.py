@@ -2,8 +2,8 @@
 
 The codec is ``price-grid``: twenty prices, for everybody. A constant mark-up of a unit with one marginal cost is then
 one of the twenty constant prices, so the best of these is the best fixed bid; what a mark-up could earn that may name
-any price is told beside it. The best response knows the whole episode (see `gridmarl.bench.clairvoyant`); no bidder
-who sees forecasts only can be expected to reach it, and how far one could come is told by `gridmarl.bench.foresight`.
+any price is told beside it. The best response knows the whole episode (see `clairvoyant`); no bidder
+who sees forecasts only can be expected to reach it, and how far one could come is told by `foresight`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from gridmarl.agents.agent import Agent
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.bidding import SEEDS, best_bids, check_seat, difference, players_of, seat_profits
-from gridmarl.bench.clairvoyant import WIDTH, clairvoyant
+from gridmarl.bench.market_power.bidding import SEEDS, best_bids, check_seat, difference, players_of, seat_profits
+from gridmarl.bench.market_power.clairvoyant import WIDTH, clairvoyant
 from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
@@ -68,7 +68,7 @@ def unilateral_table(
     train_seeds, test_seeds : sequence of int
         Fixed bids are chosen on the train split; everything that is told was earned on the test split.
     width : int
-        See `gridmarl.bench.clairvoyant.clairvoyant`.
+        See `gridmarl.bench.market_power.clairvoyant.clairvoyant`.
     stage : Stage
         Told of every interval of the best response.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridmarl.agents.team import Team, load_team, roles_of
-from gridmarl.bench.best_response import BestResponse, best_response
+from gridmarl.bench.market_power.best_response import BestResponse, best_response
 from gridmarl.environment.others import matches
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.evaluation.market_power import MarketPower, market_power
@@ -47,7 +47,7 @@ def strategy_table(
     trainings : int
         Policies that are learned in each seat, among the responses to choose from.
     recipe, changes
-        As for :func:`gridmarl.bench.best_response.best_response`.
+        As for :func:`gridmarl.bench.market_power.best_response.best_response`.
     done : callable, optional
         Called with 1 after each seat, and once before the first.
 

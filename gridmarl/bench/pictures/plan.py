@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gridmarl.bench.numbers import number
+from gridmarl.bench.pictures.comparison import BAND_ABOVE, INK, NOTEBOOK_DPI, PRICE_INK, clock, compress, held, png
 from gridmarl.bench.plan_tables import edges_h, price_quantile, total_mw
 from gridmarl.bench.planned_run import PlannedRun
-from gridmarl.bench.plots import BAND_ABOVE, INK, NOTEBOOK_DPI, PRICE_INK, clock, compress, held, png
 from gridmarl.environment.render import colour_of, power_unit, stacked
 from gridmarl.planning.model.assets import Battery, Coupling, per_step
 from gridmarl.planning.model.gap import slack_mw

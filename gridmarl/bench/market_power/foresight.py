@@ -1,6 +1,6 @@
 """Does it take the future to beat a fixed bid? A bidder who knows everything else looks for a better one.
 
-The best response of `gridmarl.bench.clairvoyant` knows the episode. What it earns beyond a fixed bid may be skill or
+The best response of `clairvoyant` knows the episode. What it earns beyond a fixed bid may be skill or
 foresight. The bidder here knows the present to the last unit, which nobody in a market does, and the odds of what
 comes, but not what comes: it tries plans in futures drawn afresh and takes the first price of the best, again in every
 interval (rollout; Tesauro & Galperin 1996, Bertsekas 2013). Plans leave the fixed bid for once, for a while, or by
@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.agents.team import Team
-from gridmarl.bench.enumeration import Alone
+from gridmarl.bench.market_power.enumeration import Alone
 from gridmarl.environment.arrays import Outcome
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.environment.columns import REWARD

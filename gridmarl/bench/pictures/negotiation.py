@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gridmarl.bench.plan_plots import BARE_INK, BEFORE_INK, Picture
-from gridmarl.bench.plots import INK, PRICE_INK
+from gridmarl.bench.pictures.comparison import INK, PRICE_INK
+from gridmarl.bench.pictures.plan import BARE_INK, BEFORE_INK, Picture
 from gridmarl.negotiation.cycle import Negotiation
 from gridmarl.negotiation.offers import DUST_KW
 
