@@ -2,10 +2,10 @@
 
 Others play as given, and chance does not depend on actions, so an episode that is known is a deterministic programme:
 what one interval leaves to the next is the units' outputs (ramps), stored energy, what loads are owed and frequency.
-Forward dynamic programming goes through it (`enumeration`). Of states that are nearly alike only the one
-that has earned most is followed, so that a day of 288 intervals can be gone through. What is found was really earned by
-some sequence of prices. It is the optimum where no two states that differed were ever taken for alike and none was
-dropped (``exact``), and a lower bound of it elsewhere.
+Forward dynamic programming goes through it (`enumeration`). Of states that are nearly alike only the one that has
+earned most is followed, so that a day of 288 intervals can be gone through. What is found was really earned by some
+sequence of prices. It is the optimum where no two states that differed were ever taken for alike and none was dropped
+(``exact``), and a lower bound of it elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Does it take the future to beat a fixed bid? A bidder who knows everything else looks for a better one.
 
-The best response of `clairvoyant` knows the episode. What it earns beyond a fixed bid may be skill or
-foresight. The bidder here knows the present to the last unit, which nobody in a market does, and the odds of what
+The best response of `clairvoyant` knows the episode. What it earns beyond a fixed bid may be skill or foresight.
+The bidder here knows the present to the last unit, which nobody in a market does, and the odds of what
 comes, but not what comes: it tries plans in futures drawn afresh and takes the first price of the best, again in every
 interval (rollout; Tesauro & Galperin 1996, Bertsekas 2013). Plans leave the fixed bid for once, for a while, or by
 turns, as when others have run down before it is dear again: to just undercut a rival, or for the dearest price. Then

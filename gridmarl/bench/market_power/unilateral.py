@@ -2,8 +2,8 @@
 
 The codec is ``price-grid``: twenty prices, for everybody. A constant mark-up of a unit with one marginal cost is then
 one of the twenty constant prices, so the best of these is the best fixed bid; what a mark-up could earn that may name
-any price is told beside it. The best response knows the whole episode (see `clairvoyant`); no bidder
-who sees forecasts only can be expected to reach it, and how far one could come is told by `foresight`.
+any price is told beside it. The best response knows the whole episode (see `clairvoyant`); no bidder who sees forecasts
+only can be expected to reach it, and how far one could come is told by `foresight`.
 """
 
 from __future__ import annotations
