@@ -32,7 +32,7 @@ numba's reference counting (``_nrt``) would only slow every call down. They neve
 
 OPTIMISATION: Final = 3
 """LLVM's level of optimisation, as numba's own."""
-KERNEL_FOLDERS = ("market", "assets", "grid", "data", "environment", "planning/batched")
+KERNEL_FOLDERS = ("market", "assets", "grid", "data", "environment", "planning/programs/batched")
 
 
 def source_digest(package: Path) -> str:

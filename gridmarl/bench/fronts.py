@@ -12,7 +12,7 @@ import numpy as np
 from gridmarl.agents.policies import StoredPolicy, preferring, read_policy
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.plots import INK, PRICE_INK, png
+from gridmarl.bench.pictures.comparison import INK, PRICE_INK, png
 from gridmarl.bench.statistics import estimate
 from gridmarl.environment.codecs import INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import PolicyError

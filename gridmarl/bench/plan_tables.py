@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridmarl.bench.planned_run import PlannedRun
-from gridmarl.planning.plan import BatteryPlan, Plan
+from gridmarl.planning.model.plan import BatteryPlan, Plan
+from gridmarl.planning.model.risk import cvar
 from gridmarl.planning.planner import Planned
-from gridmarl.planning.risk import cvar
 from gridmarl.units import Float
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.errors import ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory
+from gridmarl.planning.admm.rounds import Round
 from gridmarl.planning.certify import certify
-from gridmarl.planning.channel import Audit
-from gridmarl.planning.disclosure import disclosed
-from gridmarl.planning.gap import relative
-from gridmarl.planning.plan import Plan
+from gridmarl.planning.model.gap import relative
+from gridmarl.planning.model.plan import Plan
 from gridmarl.planning.planner import Planned, Planner
-from gridmarl.planning.rounds import Round
+from gridmarl.planning.promises.disclosure import disclosed
 from gridmarl.planning.selfish import SelfishPlanner
+from gridmarl.planning.wire.channel import Audit
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import KW_PER_MW

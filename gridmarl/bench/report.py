@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gridmarl.bench import grid_plots, plots
 from gridmarl.bench.numbers import label, money, number, percent
+from gridmarl.bench.pictures import comparison, grid
 from gridmarl.bench.results import Comparison, World
 from gridmarl.bench.table import (
     GRID,
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 DRAWINGS: Final[Mapping[str, Callable[[Trajectory], str]]] = {
-    "dispatch": plots.dispatch,
-    "stored": plots.stored_energy,
-    "bids": plots.bids,
-    "rounds": plots.convergence,
-    "frequency": grid_plots.frequency,
-    "voltage": grid_plots.voltage,
-    "reserve": grid_plots.reserve,
-    "emergency": grid_plots.emergency,
+    "dispatch": comparison.dispatch,
+    "stored": comparison.stored_energy,
+    "bids": comparison.bids,
+    "rounds": comparison.convergence,
+    "frequency": grid.frequency,
+    "voltage": grid.voltage,
+    "reserve": grid.reserve,
+    "emergency": grid.emergency,
 }
 """Field of :class:`Pictures` -> who draws it."""
 MOST_BATTERIES: Final = 8
@@ -162,7 +162,7 @@ def _section(found: Comparison, world: World) -> Section:
         caption=caption(found, world),
         rows=tuple(_row(found, world.name, team, ranked[0]) for team in ranked),
         note="" if has_share(found, world.name) else NO_SHARE,
-        chart=apart(plots.scores(found, world.name), f"{world.name}-scores"),
+        chart=apart(comparison.scores(found, world.name), f"{world.name}-scores"),
         pictures=tuple(_pictures(found, world.name, t) for t in played if (world.name, t) in found.trajectories),
     )
 

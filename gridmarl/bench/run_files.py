@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gridmarl.bench import plan_plots
+from gridmarl.bench.pictures import plan
+from gridmarl.bench.pictures.comparison import png
 from gridmarl.bench.plan_tables import plan_table, risk_table
 from gridmarl.bench.planned_run import PlannedRun
-from gridmarl.bench.plots import png
 from gridmarl.bench.writing import INTERVALS
 from gridmarl.files import write_atomically, written_atomically
 
@@ -51,7 +51,7 @@ def write_run(run: PlannedRun, folder: Path) -> list[Path]:
 
 def _pictures(run: PlannedRun, folder: Path) -> list[Path]:
     written: list[Path] = []
-    for name, picture in plan_plots.pictures(run).items():
+    for name, picture in plan.pictures(run).items():
         path = folder / f"{name}.png"
         write_atomically(path, png(picture.draw, picture.height, picture.title))
         written.append(path)

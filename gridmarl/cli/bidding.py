@@ -37,8 +37,8 @@ def bid(
     Example: gridmarl bid auction --seat gas_1.
     """
     from gridmarl.agents.make import scenario_of
+    from gridmarl.bench.market_power.unilateral import thermal_seats, unilateral_table
     from gridmarl.bench.progress import bar
-    from gridmarl.bench.unilateral import thermal_seats, unilateral_table
 
     scenario = scenario_of(world, data, mapping_of(columns))
     seats = tuple(seat) if seat else thermal_seats(scenario)

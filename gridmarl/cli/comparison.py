@@ -119,7 +119,7 @@ def _compare_bidders(
     worlds: list[str], seat: str, others: str, data: list[Path] | None, columns: list[str] | None, as_json: bool
 ) -> None:
     from gridmarl.agents.make import scenario_of
-    from gridmarl.bench.bidding import bidding_table
+    from gridmarl.bench.market_power.bidding import bidding_table
 
     for world in worlds:
         table = bidding_table(scenario_of(world, data, mapping_of(columns)), seat, others=others)

@@ -80,7 +80,7 @@ def negotiate(
     if measure:
         _measure(fleet, strategy, as_json)
         return
-    from gridmarl.bench.negotiation_files import write_negotiations
+    from gridmarl.bench.negotiation.files import write_negotiations
     from gridmarl.bench.progress import bar
     from gridmarl.negotiation.roster import strategy_of
     from gridmarl.negotiation.rounds import Settings
@@ -206,9 +206,9 @@ def _show(found: tuple[Negotiation, ...]) -> None:
 
 
 def _measure(fleet: str, strategy: str, as_json: bool) -> None:
-    from gridmarl.bench.negotiation import Study, measure_negotiation
-    from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
-    from gridmarl.bench.negotiation_table import figures_table, pairs_table
+    from gridmarl.bench.negotiation.strategies import compare_strategies, strategies_table
+    from gridmarl.bench.negotiation.study import Study, measure_negotiation
+    from gridmarl.bench.negotiation.table import figures_table, pairs_table
     from gridmarl.bench.progress import bar
 
     if not fleet.isdecimal():
@@ -230,7 +230,7 @@ def _measure(fleet: str, strategy: str, as_json: bool) -> None:
 
 def _ablate(size: int, strategy: str, as_json: bool) -> None:
     """A language model takes seconds for what a rule does at once: few opportunities, beside rule and chance."""
-    from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
+    from gridmarl.bench.negotiation.strategies import compare_strategies, strategies_table
     from gridmarl.bench.progress import bar
     from gridmarl.negotiation.roster import strategy_of
 

@@ -40,7 +40,7 @@ def run(
     from gridmarl.bench.run_files import write_run
     from gridmarl.evaluation.metrics import measure
     from gridmarl.evaluation.score import yardstick
-    from gridmarl.planning.channel import Audit
+    from gridmarl.planning.wire.channel import Audit
 
     scenario = scenario_of(env, data, mapping_of(columns))
     with bar(True, team, scenario.intervals) as stage:

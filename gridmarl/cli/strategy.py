@@ -60,8 +60,8 @@ def exploit(
     from gridmarl.agents.load import load_agent
     from gridmarl.agents.make import scenario_of
     from gridmarl.agents.team import load_team, roles_of
+    from gridmarl.bench.market_power.strategy import chosen_seats, strategy_table
     from gridmarl.bench.progress import bar
-    from gridmarl.bench.strategy import chosen_seats, strategy_table
     from gridmarl.learning.returns import with_player
 
     if recipe is not None and not trainings:

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost
-from gridmarl.planning.groups import by_class, classes, heard, totals
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.gap import Certificate, admissible, coupling_value, slack_cost
+from gridmarl.planning.model.groups import by_class, classes, heard, totals
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.units import Float
 

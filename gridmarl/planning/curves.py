@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, SeatState, StorageSeat
-from gridmarl.planning.plan import AssetPlan, BatteryPlan, GeneratorPlan, LoadPlan
+from gridmarl.planning.model.plan import AssetPlan, BatteryPlan, GeneratorPlan, LoadPlan
 from gridmarl.units import Float
 
 TICK = 0.01

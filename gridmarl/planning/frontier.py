@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.risk import Prices, cvar, revenue
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices, cvar, revenue
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.units import Float
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from gridmarl.agents.agent import Sees
 from gridmarl.errors import ScenarioError, nearest
-from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
-from gridmarl.planning.aladin import AladinPlanner, AladinSettings
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.central import CentralPlanner
-from gridmarl.planning.channel import Audit
-from gridmarl.planning.coordinator import DantzigWolfeSettings
-from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
-from gridmarl.planning.plan import Plan
+from gridmarl.planning.admm.planner import AdmmPlanner, AdmmSettings
+from gridmarl.planning.admm.rounds import Watch
+from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
+from gridmarl.planning.central.planner import CentralPlanner
+from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.recourse import Method, RecoursePlanner
-from gridmarl.planning.risk import Prices
-from gridmarl.planning.rounds import Watch
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.settings import PlannerSettings
+from gridmarl.planning.wire.channel import Audit
 from gridmarl.units import Float
 
 SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}

@@ -12,10 +12,10 @@ import numpy as np
 
 from gridmarl.agents.seats import GeneratorSeat, Seats, SeatState
 from gridmarl.environment.core import Core
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.horizon import EVERY_INTERVAL, make_horizon
-from gridmarl.planning.outlook import SURPLUS_PER_MWH, look_ahead
-from gridmarl.planning.plan import Plan
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.horizon import EVERY_INTERVAL, make_horizon
+from gridmarl.planning.model.outlook import SURPLUS_PER_MWH, look_ahead
+from gridmarl.planning.model.plan import Plan
 from gridmarl.planning.problem import Problem
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario

@@ -13,17 +13,17 @@ from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import ConsumerSeat, GeneratorSeat, Seats
 from gridmarl.errors import ScenarioError
 from gridmarl.files import write_atomically
-from gridmarl.planning.assets import Terminal
-from gridmarl.planning.channel import Audit
+from gridmarl.planning.admm.rounds import Watch
 from gridmarl.planning.curves import TICK, bid
-from gridmarl.planning.horizon import EVERY_INTERVAL, Horizon, make_horizon
 from gridmarl.planning.methods import AUDITED, SEES, check_method, make_method
-from gridmarl.planning.outlook import Outlook, availability, look_ahead
-from gridmarl.planning.plan import Plan
+from gridmarl.planning.model.assets import Terminal
+from gridmarl.planning.model.horizon import EVERY_INTERVAL, Horizon, make_horizon
+from gridmarl.planning.model.outlook import Outlook, availability, look_ahead
+from gridmarl.planning.model.plan import Plan
 from gridmarl.planning.problem import Problem
 from gridmarl.planning.recourse import Method
-from gridmarl.planning.rounds import Watch
 from gridmarl.planning.settings import PlannerSettings
+from gridmarl.planning.wire.channel import Audit
 from gridmarl.units import Float, Float32
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from gridmarl.agents.agent import Information
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core, seed_array
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.horizon import EVERY_INTERVAL, Grid, make_horizon
-from gridmarl.planning.outlook import Outlook, look_ahead
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.horizon import EVERY_INTERVAL, Grid, make_horizon
+from gridmarl.planning.model.outlook import Outlook, look_ahead
+from gridmarl.planning.model.risk import Prices
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

@@ -15,12 +15,12 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from gridmarl.planning.assets import Coupling, Group, Owner, PerStep, Terminal, per_step, single
-from gridmarl.planning.branches import Branches
 from gridmarl.planning.certify import certify
-from gridmarl.planning.plan import AssetPlan, Plan
-from gridmarl.planning.request import check_request
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Coupling, Group, Owner, PerStep, Terminal, per_step, single
+from gridmarl.planning.model.branches import Branches
+from gridmarl.planning.model.plan import AssetPlan, Plan
+from gridmarl.planning.model.request import check_request
+from gridmarl.planning.model.risk import Prices
 from gridmarl.units import Float
 
 Bounded = TypeVar("Bounded", Coupling, Group)

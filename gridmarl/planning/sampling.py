@@ -9,7 +9,7 @@ import numpy as np
 
 from gridmarl.environment.core import Core, seed_array
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.risk import Prices
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 

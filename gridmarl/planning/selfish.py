@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.errors import SolverError
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.feasible import infeasible_error
-from gridmarl.planning.gap import slack_mw
-from gridmarl.planning.groups import by_class, classes, totals
-from gridmarl.planning.local import LocalProblem, local_problem, steady_base
-from gridmarl.planning.plan import Plan, Rounds, coupled
-from gridmarl.planning.qp import Answer, QuadraticSolver, solve_afresh
-from gridmarl.planning.request import check_request
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.gap import slack_mw
+from gridmarl.planning.model.groups import by_class, classes, totals
+from gridmarl.planning.model.plan import Plan, Rounds, coupled
+from gridmarl.planning.model.request import check_request
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.programs.feasible import infeasible_error
+from gridmarl.planning.programs.local import LocalProblem, local_problem, steady_base
+from gridmarl.planning.programs.qp import Answer, QuadraticSolver, solve_afresh
 from gridmarl.units import Float
 
 

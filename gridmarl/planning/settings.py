@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, PositiveFloat, model_validator
 
 from gridmarl.agents.agent import Information
-from gridmarl.planning.horizon import DEFAULT_GRID, Grid
+from gridmarl.planning.model.horizon import DEFAULT_GRID, Grid
 from gridmarl.scenario.model import Model
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
-from gridmarl.planning.central import solve_central
+from gridmarl.planning.central.planner import solve_central
 from gridmarl.planning.certify import certify
-from gridmarl.planning.horizon import DEFAULT_GRID, make_horizon
-from gridmarl.planning.outlook import look_ahead
+from gridmarl.planning.model.horizon import DEFAULT_GRID, make_horizon
+from gridmarl.planning.model.outlook import look_ahead
 from gridmarl.planning.problem import Problem
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.scenario import Scenario

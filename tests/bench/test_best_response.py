@@ -7,9 +7,9 @@ import pytest
 
 from gridmarl.agents.rules import Rule, ZeroIntelligence
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.best_response import BestResponse, best_response
+from gridmarl.bench.market_power.best_response import BestResponse, best_response
+from gridmarl.bench.market_power.strategy import chosen_seats, strategy_table
 from gridmarl.bench.statistics import Estimate
-from gridmarl.bench.strategy import chosen_seats, strategy_table
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.scenario import Scenario
 from tests.bench.test_enumeration import ramped

@@ -9,9 +9,9 @@ import pytest
 
 from gridmarl.agents.rules import Rule, ZeroIntelligence
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.bidding import seat_profits
-from gridmarl.bench.clairvoyant import clairvoyant
-from gridmarl.bench.enumeration import Alone
+from gridmarl.bench.market_power.bidding import seat_profits
+from gridmarl.bench.market_power.clairvoyant import clairvoyant
+from gridmarl.bench.market_power.enumeration import Alone
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.scenario import Scenario

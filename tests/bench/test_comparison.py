@@ -11,8 +11,8 @@ import pytest
 
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.bench import plots
 from gridmarl.bench.comparison import compare
+from gridmarl.bench.pictures import comparison
 from gridmarl.bench.statistics import interquartile_mean, paired_difference
 from gridmarl.errors import CatalogueError, GridmarlError
 from gridmarl.scenario.scenario import Scenario
@@ -70,7 +70,9 @@ def test_the_report_is_one_page_that_names_all_and_fetches_nothing(found):
         assert foreign not in page
 
 
-@pytest.mark.parametrize("draw", [plots.dispatch, plots.stored_energy, plots.bids, plots.convergence])
+@pytest.mark.parametrize(
+    "draw", [comparison.dispatch, comparison.stored_energy, comparison.bids, comparison.convergence]
+)
 def test_pictures_are_valid_svg(found, draw):
     picture = draw(found.trajectories["auction", "admm"])
     assert ET.fromstring(picture).tag.endswith("svg")

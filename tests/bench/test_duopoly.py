@@ -9,7 +9,7 @@ import pytest
 
 from gridmarl.agents.load import load_agent
 from gridmarl.agents.team import load_team
-from gridmarl.bench.strategy import strategy_table
+from gridmarl.bench.market_power.strategy import strategy_table
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning.returns import with_player

@@ -7,8 +7,8 @@ import pytest
 
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import load_team
-from gridmarl.bench.bidding import difference, seat_profits
-from gridmarl.bench.foresight import HORIZON, SHAPES, plans_around, undercutting, without_foresight
+from gridmarl.bench.market_power.bidding import difference, seat_profits
+from gridmarl.bench.market_power.foresight import HORIZON, SHAPES, plans_around, undercutting, without_foresight
 from gridmarl.environment.codecs import GRID_PRICES
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_PROFIT, duopoly_world

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gridmarl.bench.negotiation import FULL, OURS, SINGLE, Measured, Study, measure_negotiation
-from gridmarl.bench.negotiation_table import figures_table, pairs_table
+from gridmarl.bench.negotiation.study import FULL, OURS, SINGLE, Measured, Study, measure_negotiation
+from gridmarl.bench.negotiation.table import figures_table, pairs_table
 from gridmarl.negotiation.baselines import full_information, overruns, single_offer, tune_single_offer
 from gridmarl.negotiation.capability import Capability
 from gridmarl.negotiation.cycle import negotiate

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from typer.testing import CliRunner
 
 from gridmarl.agents.team import Team
-from gridmarl.bench.plan_plots import pictures
+from gridmarl.bench.pictures.plan import pictures
 from gridmarl.bench.plan_tables import plan_table, price_quantile
 from gridmarl.bench.planned_run import PlannedRun, play
 from gridmarl.bench.progress import Stage
@@ -25,9 +25,9 @@ from gridmarl.cli import app
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.central import CentralPlanner
 from gridmarl.planning.certify import certify
-from gridmarl.planning.channel import COORDINATOR, Audit
+from gridmarl.planning.model.risk import cvar, revenue
 from gridmarl.planning.planner import Planner
-from gridmarl.planning.risk import cvar, revenue
+from gridmarl.planning.wire.channel import COORDINATOR, Audit
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 

@@ -21,8 +21,8 @@ from scipy.sparse import csc_matrix
 from gridmarl.agents.team import SeatedTeam, load_team
 from gridmarl.environment.core import Core
 from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.owners.worker import Message, Worker
 from gridmarl.planning.planner import Planner
-from gridmarl.planning.worker import Message, Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 from tests.bench import tables

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.bench import grid_plots, plots
 from gridmarl.bench.comparison import compare
 from gridmarl.bench.numbers import interval, money, number, percent
+from gridmarl.bench.pictures import comparison, grid
 from gridmarl.bench.report import MOST_BATTERIES, render_report, worst_worn
 from gridmarl.bench.statistics import Estimate
 from gridmarl.bench.table import WIDTH, print_comparison
@@ -130,7 +130,7 @@ def test_no_two_parts_of_the_page_share_a_name_and_every_reference_is_answered(f
 
 @pytest.mark.parametrize("world", [SHORT.name, HOMES.name])
 def test_the_chart_of_scores_is_valid_svg_and_leaves_failed_teams_out(found, world):
-    picture = plots.scores(found, world)
+    picture = comparison.scores(found, world)
     assert ET.fromstring(picture).tag.endswith("svg")
     assert ("<!-- [b]flaky &amp; co -->" in picture) == (world == HOMES.name)
 
@@ -158,14 +158,14 @@ def broken():
     return rollout(tripped, "truthful", seed=0)
 
 
-@pytest.mark.parametrize("draw", [grid_plots.frequency, grid_plots.voltage, grid_plots.reserve, grid_plots.emergency])
+@pytest.mark.parametrize("draw", [grid.frequency, grid.voltage, grid.reserve, grid.emergency])
 def test_pictures_of_the_grid_are_valid_svg(broken, draw):
     assert ET.fromstring(draw(broken)).tag.endswith("svg")
 
 
 def test_a_strip_of_stages_is_drawn_only_where_there_was_an_emergency(found, broken):
-    assert grid_plots.emergency(found.trajectories[SHORT.name, "truthful"]) == ""
-    assert "<!-- shedding -->" in grid_plots.emergency(broken)
+    assert grid.emergency(found.trajectories[SHORT.name, "truthful"]) == ""
+    assert "<!-- shedding -->" in grid.emergency(broken)
 
 
 def test_batteries_that_wear_most_are_listed_first(broken):

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from gridmarl.agents.team import Team
-from gridmarl.bench.plan_plots import Picture, pictures
+from gridmarl.bench.pictures.plan import Picture, pictures
+from gridmarl.bench.pictures.study import caution, negotiation, overheard, street
 from gridmarl.bench.planned_run import play
-from gridmarl.bench.study_plots import caution, negotiation, overheard, street
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.admm import AdmmPlanner
 from gridmarl.planning.aladin import AladinPlanner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gridmarl.agents.rules import Rule
-from gridmarl.bench.unilateral import meets, thermal_seats, together_table, unilateral_table
+from gridmarl.bench.market_power.unilateral import meets, thermal_seats, together_table, unilateral_table
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_PROFIT, duopoly_world

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gridmarl.errors import DataError, ScenarioError
 from gridmarl.forecasting.reduction import cvar_bias, cvar_of, reduce_scenarios, revenue
 from gridmarl.forecasting.scenarios import Scenarios
-from gridmarl.planning.risk import cvar as planned_cvar
+from gridmarl.planning.model.risk import cvar as planned_cvar
 
 ALPHAS = st.floats(0.0, 0.95)
 

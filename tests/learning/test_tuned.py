@@ -11,8 +11,8 @@ import gridmarl
 from gridmarl.agents.load import load_agent
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team
-from gridmarl.bench.bidding import best_bids
 from gridmarl.bench.comparison import OPPONENTS, _lineup
+from gridmarl.bench.market_power.bidding import best_bids
 from gridmarl.environment.core import Core
 from gridmarl.errors import ScenarioError
 from gridmarl.evaluation.rollout import rollout

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridmarl.bench.negotiation_strategies import compare_strategies, strategies_table
+from gridmarl.bench.negotiation.strategies import compare_strategies, strategies_table
 from gridmarl.catalogue import shipped
 from gridmarl.errors import PolicyError
 from gridmarl.learning.negotiating import Negotiations

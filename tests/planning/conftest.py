@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.model.risk import Prices
 from gridmarl.units import KW_PER_MW, Float
 
 

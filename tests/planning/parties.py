@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.model.risk import Prices
 from gridmarl.units import Float
 
 Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
-from gridmarl.planning.admm import AdmmPlanner, solve_admm
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.groups import rows_of
-from gridmarl.planning.risk import Prices
-from gridmarl.planning.sharing import AdmmSettings, Agreement, Sharing
-from gridmarl.planning.totals_step import nearest_totals
-from gridmarl.planning.worker import Message, Worker
+from gridmarl.planning.admm.planner import AdmmPlanner, solve_admm
+from gridmarl.planning.admm.sharing import AdmmSettings, Agreement, Sharing
+from gridmarl.planning.admm.totals_step import nearest_totals
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.groups import rows_of
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.owners.worker import Message, Worker
 from tests.planning.parties import BALANCE, CITY, PRICES, STEPS
 from tests.planning.parties import CURVED_CELL as CELL
 from tests.planning.parties import CURVED_GAS as GAS

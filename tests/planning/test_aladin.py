@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.planning import finisher
-from gridmarl.planning.aladin import AladinPlanner, AladinSettings, solve_aladin
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.channel import Audit
-from gridmarl.planning.condensation import Condensed
-from gridmarl.planning.coupling_step import coupling_price
-from gridmarl.planning.delegate import Delegate, PriceMessage, Stake
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.rounds import GAP_FLOOR
-from gridmarl.planning.worker import Message, Worker
+from gridmarl.planning.admm.rounds import GAP_FLOOR
+from gridmarl.planning.aladin import finisher
+from gridmarl.planning.aladin.coupling_step import coupling_price
+from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings, solve_aladin
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.owners.condensation import Condensed
+from gridmarl.planning.owners.delegate import Delegate, PriceMessage, Stake
+from gridmarl.planning.owners.worker import Message, Worker
+from gridmarl.planning.wire.channel import Audit
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import KW_PER_MW, Float
 from tests.planning.parties import BALANCE, PRICES

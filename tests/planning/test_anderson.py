@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.admm import solve_admm
-from gridmarl.planning.anderson import BACK, GROWTH, Anderson
-from gridmarl.planning.assets import Terminal
-from gridmarl.planning.sharing import AdmmSettings
-from gridmarl.planning.worker import Message, Worker
+from gridmarl.planning.admm import AdmmSettings
+from gridmarl.planning.admm.anderson import BACK, GROWTH, Anderson
+from gridmarl.planning.admm.planner import solve_admm
+from gridmarl.planning.model.assets import Terminal
+from gridmarl.planning.owners.worker import Message, Worker
 from gridmarl.units import Float
 
 ACCURACY = 1e-8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, check_steps, per_step
+from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, check_steps, per_step
 
 BATTERY = Battery("cell", 1.0, 1.0, 0.9, 0.9, 0.0, 4.0, 2.0)
 

@@ -15,23 +15,24 @@ import pytest
 
 from gridmarl.agents.team import load_team
 from gridmarl.errors import GridmarlError, InfeasiblePlanError, ScenarioError, SolverError
-from gridmarl.planning import lp, program, qp
-from gridmarl.planning.admm import solve_admm
-from gridmarl.planning.aladin import AladinSettings, solve_aladin
-from gridmarl.planning.assets import Coupling, Owner, Terminal
-from gridmarl.planning.central import solve_central
+from gridmarl.planning.admm import AdmmSettings
+from gridmarl.planning.admm.planner import solve_admm
+from gridmarl.planning.aladin.planner import AladinSettings, solve_aladin
+from gridmarl.planning.central import program
+from gridmarl.planning.central.planner import solve_central
 from gridmarl.planning.certify import certify
-from gridmarl.planning.coordinator import DantzigWolfeSettings
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from gridmarl.planning.local import Base
-from gridmarl.planning.master import Master
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.pricing import Proposal
-from gridmarl.planning.promise import Planning, Table
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
+from gridmarl.planning.dantzig_wolfe.master import Master
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.owners.pricing import Proposal
+from gridmarl.planning.owners.worker import Worker
+from gridmarl.planning.programs import lp, qp
+from gridmarl.planning.programs.local import Base
+from gridmarl.planning.promises.promise import Planning, Table
 from gridmarl.planning.selfish import SelfishPlanner
-from gridmarl.planning.sharing import AdmmSettings
-from gridmarl.planning.worker import Worker
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 from tests.planning.parties import (

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner
-from gridmarl.planning.central import CentralPlanner, solve_central
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.central.planner import CentralPlanner, solve_central
+from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.model.risk import Prices
 
 TOLERANCE = 1e-6
 BALANCE = Coupling(0.0, 0.0, 3000.0, 500.0)

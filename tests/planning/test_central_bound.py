@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gridmarl.planning.central import solve_central
+from gridmarl.planning.central.planner import solve_central
 from gridmarl.planning.certify import certify
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
 from tests.planning.parties import Fleet
 from tests.planning.test_random_fleets import fleets, turnover
 

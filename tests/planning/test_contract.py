@@ -15,13 +15,13 @@ from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import load_team
 from gridmarl.errors import ContractError, GridmarlError, ScenarioError
 from gridmarl.planning.admm import AdmmPlanner
-from gridmarl.planning.assets import Owner
-from gridmarl.planning.check import CONTRACTS, Case, check_planner
+from gridmarl.planning.admm.rounds import AdmmRounds
+from gridmarl.planning.model.assets import Owner
 from gridmarl.planning.planner import Planner
-from gridmarl.planning.promise import Planning
-from gridmarl.planning.replay import Replay
-from gridmarl.planning.rounds import AdmmRounds
-from gridmarl.planning.secrets import other_secrets
+from gridmarl.planning.promises.check import CONTRACTS, Case, check_planner
+from gridmarl.planning.promises.promise import Planning
+from gridmarl.planning.promises.replay import Replay
+from gridmarl.planning.promises.secrets import other_secrets
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Float32
 

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from scipy.sparse import csc_matrix
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
-from gridmarl.planning import crew
-from gridmarl.planning.admm import AdmmPlanner, AdmmSettings, solve_admm
-from gridmarl.planning.aladin import AladinSettings, solve_aladin
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
-from gridmarl.planning.batched.batch import Batch
-from gridmarl.planning.batched.elimination import structure_of
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.channel import Audit
-from gridmarl.planning.crew import WORTH_IT
-from gridmarl.planning.local import LocalProblem, local_problem, steady_base
-from gridmarl.planning.plan import Plan
-from gridmarl.planning.qp import QuadraticSolver
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.admm.planner import AdmmPlanner, AdmmSettings, solve_admm
+from gridmarl.planning.aladin.planner import AladinSettings, solve_aladin
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.owners import crew
+from gridmarl.planning.owners.crew import WORTH_IT
+from gridmarl.planning.owners.worker import Message, Worker
+from gridmarl.planning.programs.batched.batch import Batch
+from gridmarl.planning.programs.batched.elimination import structure_of
+from gridmarl.planning.programs.local import LocalProblem, local_problem, steady_base
+from gridmarl.planning.programs.qp import QuadraticSolver
 from gridmarl.planning.selfish import SelfishPlanner
-from gridmarl.planning.worker import Message, Worker
+from gridmarl.planning.wire.channel import Audit
 from gridmarl.units import Float
 from tests.bench.fleets import CERTIFIED, fleet
 
@@ -123,7 +123,7 @@ def solved(fleet_: tuple[Owner, ...], **settings_: object) -> Plan:
 
 def test_a_crew_negotiates_what_owners_negotiate_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     together = solved(homes(1))
-    monkeypatch.setattr("gridmarl.planning.admm.WORTH_IT", HOMES + 1)
+    monkeypatch.setattr("gridmarl.planning.admm.planner.WORTH_IT", HOMES + 1)
     one_by_one = solved(homes(1))
     assert together.converged
     assert together.rounds == one_by_one.rounds
@@ -153,10 +153,10 @@ def test_crews_of_two_groups_agree_as_their_owners_do_one_by_one_and_on_the_cent
         crews.append(len(workers))
         return made(workers, threads)
 
-    monkeypatch.setattr("gridmarl.planning.admm.Crew", counted)
+    monkeypatch.setattr("gridmarl.planning.admm.planner.Crew", counted)
     together = solve(owners, STEPS, coupling, PRICES, settings=settings_)
     assert crews == [WORTH_IT, WORTH_IT + 2]
-    monkeypatch.setattr("gridmarl.planning.admm.WORTH_IT", HOMES + 1)
+    monkeypatch.setattr("gridmarl.planning.admm.planner.WORTH_IT", HOMES + 1)
     one_by_one = solve(owners, STEPS, coupling, PRICES, settings=settings_)
     assert len(crews) == 2
     central = solve_central(owners, STEPS, coupling, PRICES)
@@ -211,7 +211,7 @@ def test_what_crosses_the_channel_is_the_same_with_a_crew_and_without(monkeypatc
         return audit
 
     together = audited()
-    monkeypatch.setattr("gridmarl.planning.admm.WORTH_IT", HOMES + 1)
+    monkeypatch.setattr("gridmarl.planning.admm.planner.WORTH_IT", HOMES + 1)
     assert together.entries == audited().entries
 
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.coordinator import DantzigWolfeSettings
-from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner, solve_dantzig_wolfe
-from gridmarl.planning.plan import BatteryPlan, Plan
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner, solve_dantzig_wolfe
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.model.plan import BatteryPlan, Plan
+from gridmarl.planning.model.risk import Prices, cvar, revenue
+from gridmarl.planning.owners.pricing import Proposer
 from gridmarl.planning.planner import Planner
-from gridmarl.planning.pricing import Proposer
-from gridmarl.planning.risk import Prices, cvar, revenue
 from gridmarl.scenario.scenario import Scenario
 from tests.planning.parties import BALANCE, CELL, CITY, GAS, PRICES, STEPS, Fleet, owners
 

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.admm import AdmmPlanner, solve_admm
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.central import CentralPlanner, solve_central
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from gridmarl.planning.plan import BatteryPlan, Plan
+from gridmarl.planning.admm.planner import AdmmPlanner, solve_admm
+from gridmarl.planning.central.planner import CentralPlanner, solve_central
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.model.plan import BatteryPlan, Plan
+from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.planner import Planner
 from gridmarl.planning.recourse import RecoursePlanner
-from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.units import Float
 

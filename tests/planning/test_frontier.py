@@ -9,13 +9,13 @@ from gridmarl.agents.team import Team
 from gridmarl.bench.planned_run import play
 from gridmarl.errors import ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.planning.assets import Battery, Owner, Terminal
 from gridmarl.planning.central import CentralPlanner
 from gridmarl.planning.frontier import Choice, efficient_frontier
-from gridmarl.planning.horizon import DEFAULT_GRID
+from gridmarl.planning.model.assets import Battery, Owner, Terminal
+from gridmarl.planning.model.horizon import DEFAULT_GRID
+from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.planner import Planner
 from gridmarl.planning.problem import problem_of
-from gridmarl.planning.risk import Prices
 from gridmarl.planning.sampling import sample_prices
 from gridmarl.units import Float
 

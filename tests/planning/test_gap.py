@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridmarl.planning.admm import solve_admm
-from gridmarl.planning.assets import Coupling, Terminal
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
-from gridmarl.planning.sharing import AdmmSettings
-from gridmarl.planning.worker import Worker
+from gridmarl.planning.admm import AdmmSettings
+from gridmarl.planning.admm.planner import solve_admm
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Coupling, Terminal
+from gridmarl.planning.model.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
+from gridmarl.planning.owners.worker import Worker
 from gridmarl.units import KW_PER_MW
 
 WIDE = Coupling(-1.0, 2.0, 30.0, 20.0)

@@ -12,24 +12,24 @@ from hypothesis import strategies as st
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core
 from gridmarl.errors import PrivacyError, ScenarioError
-from gridmarl.planning.admm import AdmmPlanner, solve_admm
-from gridmarl.planning.aladin import AladinSettings, solve_aladin
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner
-from gridmarl.planning.central import solve_central
+from gridmarl.planning.admm import AdmmSettings
+from gridmarl.planning.admm.planner import AdmmPlanner, solve_admm
+from gridmarl.planning.admm.totals_step import nearest_totals
+from gridmarl.planning.aladin.planner import AladinSettings, solve_aladin
+from gridmarl.planning.central.planner import solve_central
 from gridmarl.planning.certify import certify
-from gridmarl.planning.channel import COORDINATOR, Audit
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from gridmarl.planning.gap import admissible, coupling_value
-from gridmarl.planning.groups import Rows, by_class, classes, heard, multipliers, rows_of, totals
-from gridmarl.planning.horizon import DEFAULT_GRID, make_horizon
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner
+from gridmarl.planning.model.gap import admissible, coupling_value
+from gridmarl.planning.model.groups import Rows, by_class, classes, heard, multipliers, rows_of, totals
+from gridmarl.planning.model.horizon import DEFAULT_GRID, make_horizon
+from gridmarl.planning.model.outlook import Outlook, look_ahead
+from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.optimum import optimum_cost, perfect_plan
-from gridmarl.planning.outlook import Outlook, look_ahead
-from gridmarl.planning.plan import Plan
 from gridmarl.planning.problem import Problem
-from gridmarl.planning.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
-from gridmarl.planning.sharing import AdmmSettings
-from gridmarl.planning.totals_step import nearest_totals
+from gridmarl.planning.wire.channel import COORDINATOR, Audit
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 from tests.planning.parties import Fleet

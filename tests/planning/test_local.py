@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.local import local_problem, steady_base
-from gridmarl.planning.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
-from gridmarl.planning.qp import QuadraticSolver
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.programs.local import local_problem, steady_base
+from gridmarl.planning.programs.qp import QuadraticSolver
 
 TOLERANCE = 1e-6
 FREE = Coupling(-np.inf, np.inf, 1000.0, 1000.0)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gridmarl.agents.seats import StorageSeat
 from gridmarl.market.auction import Clearing, clear
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.central import solve_central
+from gridmarl.planning.central.planner import solve_central
 from gridmarl.planning.curves import water_value
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from gridmarl.planning.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
-from gridmarl.planning.risk import Prices, revenue
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
+from gridmarl.planning.model.risk import Prices, revenue
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario import participants
 from gridmarl.units import Float

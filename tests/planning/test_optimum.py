@@ -9,8 +9,8 @@ from gridmarl.environment.core import Core
 from gridmarl.evaluation.metrics import resource_cost
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.score import yardstick
+from gridmarl.planning.model.plan import GeneratorPlan, LoadPlan
 from gridmarl.planning.optimum import optimum_cost, perfect_plan
-from gridmarl.planning.plan import GeneratorPlan, LoadPlan
 from gridmarl.scenario.scenario import Scenario
 
 DAMPED = 1e-5

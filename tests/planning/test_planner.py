@@ -14,8 +14,8 @@ from gridmarl.evaluation.metrics import resource_cost
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.score import yardstick
 from gridmarl.planning.curves import TICK, bid_generator, bid_storage
-from gridmarl.planning.horizon import make_horizon
-from gridmarl.planning.outlook import look_ahead
+from gridmarl.planning.model.horizon import make_horizon
+from gridmarl.planning.model.outlook import look_ahead
 from gridmarl.planning.planner import Planner
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.worlds import manageable

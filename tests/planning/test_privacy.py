@@ -16,24 +16,34 @@ from hypothesis import strategies as st
 from gridmarl.agents.team import Team
 from gridmarl.errors import PrivacyError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings
-from gridmarl.planning.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.channel import COORDINATOR, Audit, Channel
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from gridmarl.planning.delegate import PriceMessage
-from gridmarl.planning.delegate_desk import DelegateDesk
-from gridmarl.planning.desk import ProposerDesk, WorkerDesk
-from gridmarl.planning.disclosure import MEANINGS, disclosure_table, what_methods_reveal
-from gridmarl.planning.masks import NEIGHBOURS, RESOLUTION, Masker, fixed_point, neighbours, summed
-from gridmarl.planning.panel import Panel
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.owners.delegate import PriceMessage
+from gridmarl.planning.owners.pricing import Proposer
+from gridmarl.planning.owners.totals import Totals, Units
+from gridmarl.planning.owners.worker import Message, Worker
 from gridmarl.planning.planner import Planner
-from gridmarl.planning.pricing import Proposer
-from gridmarl.planning.risk import Prices
-from gridmarl.planning.sharing import AdmmSettings
-from gridmarl.planning.totals import Totals, Units
-from gridmarl.planning.wire import KINDS, Adopt, Answer, Heard, Hello, Masked, Offer, Settlement, decode, encode
-from gridmarl.planning.worker import Message, Worker
+from gridmarl.planning.promises.disclosure import MEANINGS, disclosure_table, what_methods_reveal
+from gridmarl.planning.wire.channel import COORDINATOR, Audit, Channel
+from gridmarl.planning.wire.delegate_desk import DelegateDesk
+from gridmarl.planning.wire.desk import ProposerDesk, WorkerDesk
+from gridmarl.planning.wire.masks import NEIGHBOURS, RESOLUTION, Masker, fixed_point, neighbours, summed
+from gridmarl.planning.wire.messages import (
+    KINDS,
+    Adopt,
+    Answer,
+    Heard,
+    Hello,
+    Masked,
+    Offer,
+    Settlement,
+    decode,
+    encode,
+)
+from gridmarl.planning.wire.panel import Panel
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gridmarl.planning.admm import solve_admm
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.local import steady_base
-from gridmarl.planning.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
-from gridmarl.planning.risk import Prices, cvar, revenue
-from gridmarl.planning.sharing import AdmmSettings
+from gridmarl.planning.admm import AdmmSettings
+from gridmarl.planning.admm.planner import solve_admm
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
+from gridmarl.planning.model.risk import Prices, cvar, revenue
+from gridmarl.planning.programs.local import steady_base
 from gridmarl.units import Float
 from tests.planning.parties import Fleet
 

@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 from gridmarl.agents.team import Team
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.planning.admm import AdmmPlanner
+from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner
-from gridmarl.planning.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
-from gridmarl.planning.central import CentralPlanner, solve_central
+from gridmarl.planning.central.planner import CentralPlanner, solve_central
 from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
-from gridmarl.planning.plan import BatteryPlan, GeneratorPlan, LoadPlan
+from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
+from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan
+from gridmarl.planning.model.risk import Prices, cvar, revenue
 from gridmarl.planning.planner import Planner
 from gridmarl.planning.recourse import RecoursePlanner
-from gridmarl.planning.risk import Prices, cvar, revenue
 from gridmarl.planning.selfish import SelfishPlanner
-from gridmarl.planning.sharing import AdmmSettings
 from gridmarl.scenario.scenario import Scenario
 from tests.planning.parties import Fleet
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.risk import Prices, check_risk, cvar, revenue, warn_of_thin_tail
+from gridmarl.planning.model.risk import Prices, check_risk, cvar, revenue, warn_of_thin_tail
 
 TOLERANCE = 1e-9
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridmarl.planning.assets import Coupling, Generator, Owner
-from gridmarl.planning.risk import Prices
+from gridmarl.planning.model.assets import Coupling, Generator, Owner
+from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 
 

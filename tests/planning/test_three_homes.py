@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from gridmarl.agents.team import load_team
-from gridmarl.planning.admm import solve_admm
-from gridmarl.planning.aladin import solve_aladin
-from gridmarl.planning.central import solve_central
+from gridmarl.planning.admm import AdmmSettings
+from gridmarl.planning.admm.planner import solve_admm
+from gridmarl.planning.aladin.planner import solve_aladin
+from gridmarl.planning.central.planner import solve_central
 from gridmarl.planning.certify import certify
-from gridmarl.planning.dantzig_wolfe import solve_dantzig_wolfe
-from gridmarl.planning.plan import BatteryPlan, Plan
-from gridmarl.planning.promise import Planning, Table
-from gridmarl.planning.sharing import AdmmSettings
+from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.model.plan import BatteryPlan, Plan
+from gridmarl.planning.promises.promise import Planning, Table
 from gridmarl.scenario.scenario import Scenario
 
 LINEAR_WELFARE = -0.608019112

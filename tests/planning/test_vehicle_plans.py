@@ -12,14 +12,14 @@ from gridmarl.environment.core import Core
 from gridmarl.evaluation.metrics import resource_cost
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.score import yardstick
-from gridmarl.planning.assets import Battery, Coupling, Owner, Terminal
-from gridmarl.planning.central import solve_central
-from gridmarl.planning.horizon import EVERY_INTERVAL, make_horizon
+from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.model.assets import Battery, Coupling, Owner, Terminal
+from gridmarl.planning.model.horizon import EVERY_INTERVAL, make_horizon
+from gridmarl.planning.model.outlook import look_ahead
+from gridmarl.planning.model.plan import BatteryPlan
+from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.model.vehicles import longest_trips
 from gridmarl.planning.optimum import perfect_plan
-from gridmarl.planning.outlook import look_ahead
-from gridmarl.planning.plan import BatteryPlan
-from gridmarl.planning.risk import Prices
-from gridmarl.planning.vehicles import longest_trips
 from gridmarl.scenario.participants import ElectricVehicle
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import HOME, VEHICLE, street

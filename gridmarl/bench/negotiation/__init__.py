@@ -1,0 +1,1 @@
+"""Measured negotiations: what they are worth, strategies compared, tables and files."""

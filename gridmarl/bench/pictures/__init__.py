@@ -1,0 +1,1 @@
+"""Pictures: of a comparison, the grid, a plan, a study of planners, a negotiation."""
