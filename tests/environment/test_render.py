@@ -11,7 +11,7 @@ from gridmarl.environment.render import COLOURS, colour_of, merit_order, order_s
 SHAPE = (500, 800, 3)
 
 
-def played(mode: str, steps: int):
+def played(mode: str | None, steps: int):
     """An auction after some intervals, the operator's seat played from outside."""
     env = parallel_env("auction", seats="operator", others="markup", render_mode=mode)
     env.reset(seed=3)
