@@ -276,3 +276,10 @@ def test_a_training_goes_on_where_it_stopped_and_says_what_it_came_to(tmp_path):
     assert "test:" in said(*out, "--device", "cpu")
     again = json.loads(said(*out, "--resume", "--json"))
     assert (again["recipe"]["seed"], again["curve"][-1]["step"]) == (3, 200)
+
+
+def test_python_runs_the_package_as_the_command():
+    told = subprocess.run(
+        [sys.executable, "-m", "gridmarl", "list", "worlds"], capture_output=True, text=True, check=True
+    )
+    assert "three-homes" in told.stdout
