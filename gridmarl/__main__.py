@@ -1,4 +1,5 @@
 """``python -m gridmarl`` is the command ``gridmarl``."""
+
 from __future__ import annotations
 
 from gridmarl.cli import main
