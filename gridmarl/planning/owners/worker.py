@@ -79,6 +79,7 @@ class Worker:
         self._rho = 0.0
         self.last: Solved | None = None
         self.crew: Helper | None = None
+        self._mixed: tuple[Message, Float] | None = None  # of the round under way
         self._prepared: tuple[Message, Solved | None] | None = None
         self._prepared_least: tuple[Float, Answer | None] | None = None
         self._y = np.zeros(len(self._problem.program.linear))
@@ -100,7 +101,7 @@ class Worker:
 
     def renew(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> None:
         """Take the numbers of the next plan; matrices are kept where they are the same."""
-        self.crew = self._prepared = self._prepared_least = None
+        self.crew = self._mixed = self._prepared = self._prepared_least = None
         before, self._terminal = self._problem, terminal
         base = steady_base((owner,), prices, before.base)
         self._problem = local_problem(owner, step_h, prices, terminal, base, before)
@@ -113,7 +114,7 @@ class Worker:
 
     def begin(self, share_mw: Float) -> None:
         """Start the rounds of a plan from this share (K,) of the target."""
-        self.last = None
+        self.last = self._mixed = None
         self._relaxed_mw, self.accurate, self.objectives = share_mw, True, []
         self.share_mw = share_mw
         self._shares_mw.clear()
@@ -130,6 +131,7 @@ class Worker:
         """
         self.last = self._helped(message) or self.solve_near(self.aim_mw(message), message.rho)
         share = self.share_mw = self._mixed_mw(message)
+        self._mixed = None
         self._shares_mw.append(self.next_share_mw(message.mean_mismatch_mw))
         answer = self.last.answer
         self._y, self.accurate = answer.y, answer.solved
@@ -144,8 +146,10 @@ class Worker:
 
     def _mixed_mw(self, message: Message) -> Float:
         """Its share (K,) of the target: that of the last answer and earlier ones, as the message weighs them."""
-        shares = [*self._shares_mw, self.next_share_mw(message.mean_mismatch_mw)][-len(message.mix) :]
-        return message.mix @ np.stack(shares)
+        if self._mixed is None or self._mixed[0] is not message:  # the crew asks before the owner itself does
+            shares = [*self._shares_mw, self.next_share_mw(message.mean_mismatch_mw)][-len(message.mix) :]
+            self._mixed = message, message.mix @ np.stack(shares)
+        return self._mixed[1]
 
     def prepare(self, message: Message, solved: Solved | None) -> None:
         """Take what the crew found for this message; nothing where it must be found alone."""

@@ -41,12 +41,16 @@ class Batch:
         self._begun = False
         self._lanes = _lanes(programs, steps)
         self._scratch = _scratch(structure, self._lanes)
+        self._inner = _inner(self._lanes, AGAIN[0])
 
     def solve(self, net_linear: Float, extra: Float) -> list[Answer]:
         """Solve each with its linear term and curvature of the net injections, (lane, K) each."""
         lanes = self._lanes
         lanes.net_linear[...], lanes.extra[...] = net_linear.T, extra.T
-        _start(self._structure, lanes, *(AGAIN if self._begun else AT_FIRST))
+        if self._begun:
+            _start(self._structure, lanes, self._inner, AGAIN[1])
+        else:
+            _start(self._structure, lanes, _inner(lanes, AT_FIRST[0]), AT_FIRST[1])
         solve_lanes(self._structure, lanes, self._scratch, TOLERANCE, MOST_ITERATIONS)
         self._begun = True
         y = np.concatenate([self._nets(), lanes.y]).T.copy()
@@ -130,11 +134,15 @@ def _scratch(structure: Structure, lanes: Lanes) -> Scratch:
     )
 
 
-def _start(structure: Structure, at: Lanes, margin: float, product: float) -> None:
-    """Inside the bounds by a share of what lies between them; near the last answer, at first 0, as that allows."""
+def _inner(at: Lanes, margin: float) -> tuple[Float, Float]:
+    """Bounds inside the bounds, by a share of what lies between them."""
     inside = margin * np.where(at.has_low & at.has_high, np.minimum(at.high - at.low, 2.0), 2.0)
-    floor, ceiling = np.where(at.has_low, at.low + inside, -np.inf), np.where(at.has_high, at.high - inside, np.inf)
-    np.clip(at.y, floor, ceiling, out=at.y)
+    return np.where(at.has_low, at.low + inside, -np.inf), np.where(at.has_high, at.high - inside, np.inf)
+
+
+def _start(structure: Structure, at: Lanes, inner: tuple[Float, Float], product: float) -> None:
+    """Near the last answer, at first 0, as the inner bounds allow."""
+    np.clip(at.y, *inner, out=at.y)
     np.copyto(at.y, at.low, where=at.fixed)
     np.copyto(at.above, np.where(at.has_low, at.y - at.low, 1.0))
     np.copyto(at.below, np.where(at.has_high, at.high - at.y, 1.0))
