@@ -134,6 +134,13 @@ def test_a_torn_table_is_refused_and_may_be_written_with_its_gaps_filled(tmp_pat
     assert (again["gaps"], again["columns"][0]["mean"]) == ("none", 2.5)
 
 
+def test_a_table_of_units_has_no_gaps_to_fill_into_another_file(tmp_path):
+    units = tmp_path / "units.csv"
+    units.write_text(UNITS)
+    refused = CliRunner().invoke(app, ["data", str(units), "--out", str(tmp_path / "other.csv")])
+    assert "leave it out for units" in str(refused.exception)
+
+
 def test_a_synthetic_year_is_written_checked_and_never_over_a_file(tmp_path):
     table = tmp_path / "year.csv"
     told = json.loads(said("data", table, "--year", "2025-01-01", "--seed", 1, "--days", 7, "--json"))

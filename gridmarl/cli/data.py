@@ -52,6 +52,8 @@ def inspect_data(
     if year is not None:
         _write_year(file, year, seed, days, interval_min, timezone)
     if is_fleet(file):
+        if out is not None:
+            raise DataError("--out", str(out), "a table of series, which has gaps to fill", "leave it out for units")
         _show_fleet(file, as_json)
         return
     table = load_table(file, timezone=timezone, gaps=gaps)  # pyright: ignore[reportArgumentType]  # checked inside

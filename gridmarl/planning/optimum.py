@@ -12,7 +12,7 @@ import numpy as np
 
 from gridmarl.agents.seats import GeneratorSeat, Seats, SeatState
 from gridmarl.environment.core import Core
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.horizon import EVERY_INTERVAL, make_horizon
 from gridmarl.planning.model.outlook import SURPLUS_PER_MWH, look_ahead
 from gridmarl.planning.model.plan import Plan
@@ -57,7 +57,7 @@ def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
     core.reset(np.array([seed], np.uint64))
     seats = ForewarnedSeats(core, 0, scenario.seats, "perfect", "all")
     horizon = make_horizon(EVERY_INTERVAL, scenario.interval_h, np.inf, scenario.intervals)
-    return solve_central(*Problem.of(look_ahead(seats, horizon)))
+    return CentralPlanner().solve(*Problem.of(look_ahead(seats, horizon)))
 
 
 def optimum_cost(scenario: Scenario, seed: int, split: Split = "test") -> float:

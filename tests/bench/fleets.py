@@ -13,7 +13,7 @@ import numpy as np
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.certify import certify
 from gridmarl.planning.model.horizon import DEFAULT_GRID, make_horizon
 from gridmarl.planning.model.outlook import look_ahead
@@ -67,7 +67,7 @@ def plan(method: str, homes: int) -> Planned:
     """Plan a fleet by ``admm`` or ``central``; the central plan's gap is found by the dual function, untimed."""
     problem = fleet(homes)
     begun_mb, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
-    found = AdmmPlanner(CERTIFIED).solve(*problem) if method == "admm" else solve_central(*problem)
+    found = AdmmPlanner(CERTIFIED).solve(*problem) if method == "admm" else CentralPlanner().solve(*problem)
     wall, cpu, most_mb = time.perf_counter() - wall, time.process_time() - cpu, peak_mb()
     gap = found.relative_gap
     if method == "central":

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
-from gridmarl.planning.admm.planner import AdmmPlanner, solve_admm
+from gridmarl.planning.admm.planner import AdmmPlanner
 from gridmarl.planning.admm.sharing import AdmmSettings, Agreement, Sharing
 from gridmarl.planning.admm.totals_step import nearest_totals
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.groups import rows_of
 from gridmarl.planning.model.risk import Prices
@@ -49,7 +49,7 @@ def test_a_second_plan_starts_from_the_first_agreement():
     planner = AdmmPlanner()
     cold = planner.solve(owners(), STEPS, BALANCE, PRICES)
     warm = planner.solve(owners(replace(CELL, energy_now_mwh=2.01)), STEPS, BALANCE, PRICES)
-    alone = solve_admm(owners(replace(CELL, energy_now_mwh=2.01)), STEPS, BALANCE, PRICES)
+    alone = AdmmPlanner().solve(owners(replace(CELL, energy_now_mwh=2.01)), STEPS, BALANCE, PRICES)
     assert warm.converged
     assert warm.rounds < cold.rounds
     assert warm.objective == pytest.approx(alone.objective, rel=1e-5)
@@ -64,7 +64,7 @@ def test_a_plan_of_other_owners_and_steps_works_after_the_first():
     others = (others[0], Owner("town", (city,)), others[2])
     plan = planner.solve(others, steps, BALANCE, prices, elapsed_h=1.0)
     assert plan.owners == ("plant", "town", "newcomer")
-    assert plan.objective == pytest.approx(solve_central(others, steps, BALANCE, prices).objective, rel=1e-5)
+    assert plan.objective == pytest.approx(CentralPlanner().solve(others, steps, BALANCE, prices).objective, rel=1e-5)
 
 
 def test_an_agreement_moves_forward_in_time():
@@ -76,7 +76,7 @@ def test_an_agreement_moves_forward_in_time():
 
 def test_too_few_rounds_are_marked_and_logged(caplog):
     with caplog.at_level(logging.INFO):
-        plan = solve_admm(owners(), STEPS, BALANCE, PRICES, settings=AdmmSettings(max_rounds=3))
+        plan = AdmmPlanner(AdmmSettings(max_rounds=3)).solve(owners(), STEPS, BALANCE, PRICES)
     assert not plan.converged
     assert plan.rounds == len(plan.history.primal_mw) == 3
     assert "stopped after 3 rounds" in caplog.text
@@ -84,14 +84,14 @@ def test_too_few_rounds_are_marked_and_logged(caplog):
 
 def test_a_huge_penalty_does_not_pass_for_agreement():
     settings = AdmmSettings(rho=1e9, max_rounds=60, adapt_rounds=0)
-    plan = solve_admm(owners(), STEPS, BALANCE, PRICES, settings=settings)
+    plan = AdmmPlanner(settings).solve(owners(), STEPS, BALANCE, PRICES)
     assert plan.dual_residual_mw < 1e-3
     assert not plan.converged
 
 
 def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
     scarce = (Owner("plant", (replace(GAS, available_mw=2.0, minimum_mw=1.8),)), owners()[2])
-    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (solve_admm, solve_central))
+    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (AdmmPlanner().solve, CentralPlanner().solve))
     assert plan.converged
     assert plan.shortage_mwh == pytest.approx(central.shortage_mwh, abs=1e-3)
     assert plan.surplus_mwh == pytest.approx(central.surplus_mwh, abs=1e-3)
@@ -103,7 +103,7 @@ def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
 
 def test_an_impossible_asset_is_named():
     with pytest.raises(InfeasiblePlanError, match=r"store\.cell"):
-        solve_admm(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
+        AdmmPlanner().solve(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
 
 
 @pytest.mark.parametrize("wrong", [{"relaxation": 2.0}, {"max_rounds": 0}, {"tolerance": 0.0}, {"rho": -1.0}])

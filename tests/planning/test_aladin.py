@@ -15,8 +15,8 @@ from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning.admm.rounds import GAP_FLOOR
 from gridmarl.planning.aladin import finisher
 from gridmarl.planning.aladin.coupling_step import coupling_price
-from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings, solve_aladin
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
 from gridmarl.planning.owners.condensation import Condensed
@@ -45,7 +45,7 @@ STEPS = np.array([1.0, 0.5, 1.0, 1.0])
 @pytest.fixture(scope="module")
 def agreed(quadratic_homes) -> Plan:
     homes = quadratic_homes
-    return solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    return AladinPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
 
 
 def test_three_homes_are_certified_within_a_hundred_rounds(agreed):
@@ -72,7 +72,7 @@ def test_the_bounds_enclose_the_published_optimum(agreed):
 def test_steps_end_what_rounds_of_admm_alone_do_not(quadratic_homes, agreed):
     homes = quadratic_homes
     alone = AladinSettings(first=agreed.rounds + 1, max_rounds=agreed.rounds)
-    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=alone)
+    plan = AladinPlanner(alone).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert not plan.converged
     assert plan.gap > 100 * agreed.gap
 
@@ -80,7 +80,7 @@ def test_steps_end_what_rounds_of_admm_alone_do_not(quadratic_homes, agreed):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(fleet=fleets())
 def test_random_fleets_reach_the_central_optimum_within_the_certified_gap(fleet: Fleet):
-    plan, central = solve_aladin(*fleet, settings=EARLY), solve_central(*fleet)
+    plan, central = AladinPlanner(EARLY).solve(*fleet), CentralPlanner().solve(*fleet)
     money = turnover(fleet)
     assert plan.converged
     assert plan.gap <= RELATIVE_GAP * max(abs(plan.objective), GAP_FLOOR * money)
@@ -92,7 +92,7 @@ def test_random_fleets_reach_the_central_optimum_within_the_certified_gap(fleet:
 @given(fleet=fleets())
 def test_schedules_obey_every_limit_and_cost_what_the_plan_says(fleet: Fleet):
     parties, step_h, coupling, prices = fleet
-    plan = solve_aladin(*fleet, settings=EARLY)
+    plan = AladinPlanner(EARLY).solve(*fleet)
     size = np.abs(plan.injection_mw).max() + max(1e-9, np.abs(coupling.upper_mw))
     for i, owner in enumerate(parties):
         for asset, schedule in zip(owner.assets, plan.assets[i], strict=True):
@@ -104,7 +104,7 @@ def test_schedules_obey_every_limit_and_cost_what_the_plan_says(fleet: Fleet):
 
 def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
     scarce = (Owner("plant", (replace(GAS, available_mw=2.0, minimum_mw=1.8),)), owners()[2])
-    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (solve_aladin, solve_central))
+    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (AladinPlanner().solve, CentralPlanner().solve))
     assert plan.converged
     assert plan.shortage_mwh == pytest.approx(central.shortage_mwh, abs=1e-6)
     assert plan.surplus_mwh == pytest.approx(central.surplus_mwh, abs=1e-6)
@@ -116,7 +116,9 @@ def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
 def test_one_sided_limits_are_met():
     coupling = Coupling(-np.inf, 0.5, 1000.0, 400.0)
     sellers = (Owner("plant", (replace(GAS, cost_per_mwh=10.0),)), owners()[0])
-    plan, central = (solve(sellers, STEPS, coupling, PRICES) for solve in (solve_aladin, solve_central))
+    plan, central = (
+        solve(sellers, STEPS, coupling, PRICES) for solve in (AladinPlanner().solve, CentralPlanner().solve)
+    )
     assert plan.converged
     assert plan.injection_mw.sum(axis=0).max() <= 0.5 + DUST
     assert plan.multiplier_per_mwh.min() < -1.0
@@ -126,7 +128,7 @@ def test_one_sided_limits_are_met():
 def test_an_owner_of_nothing_does_not_disturb(quadratic_homes):
     homes = quadratic_homes
     parties = (*homes.owners, Owner("guest", ()))
-    plan = solve_aladin(parties, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner().solve(parties, homes.step_h, homes.coupling, homes.prices)
     assert plan.converged
     assert np.abs(plan.injection_mw[3]).max() <= RESIDUAL_KW / KW_PER_MW
     assert -plan.objective == pytest.approx(WELFARE, abs=WELFARE_TOLERANCE)
@@ -134,7 +136,7 @@ def test_an_owner_of_nothing_does_not_disturb(quadratic_homes):
 
 def test_an_impossible_asset_is_named():
     with pytest.raises(InfeasiblePlanError, match=r"store\.cell"):
-        solve_aladin(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
+        AladinPlanner().solve(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
 
 
 def test_a_step_that_is_not_confirmed_leaves_admm_to_go_on(quadratic_homes, monkeypatch):
@@ -146,7 +148,7 @@ def test_a_step_that_is_not_confirmed_leaves_admm_to_go_on(quadratic_homes, monk
 
     monkeypatch.setattr(finisher, "coupling_price", misled)
     loose = AladinSettings(tolerance=1e-6, gap_tolerance=1e-5)
-    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=loose)
+    plan = AladinPlanner(loose).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert len(asked) > 1
     assert plan.converged
     assert plan.rounds > 100
@@ -169,7 +171,7 @@ def test_a_step_that_is_too_long_is_shortened_by_the_dual_function(quadratic_hom
 
     monkeypatch.setattr(finisher, "coupling_price", overshooting)
     monkeypatch.setattr(Delegate, "answer", heard)
-    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=AladinSettings(steps=20))
+    plan = AladinPlanner(AladinSettings(steps=20)).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert told[:6] == [True] * 3 + [False] * 3  # three homes: moved, then stayed
     assert plan.converged
     assert plan.rounds < 60 + 20  # no more rounds of ADMM
@@ -178,7 +180,7 @@ def test_a_step_that_is_too_long_is_shortened_by_the_dual_function(quadratic_hom
 
 def test_linear_wear_is_planned_exactly_from_proposals(linear_homes):
     homes = linear_homes
-    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert plan.method == "aladin"
     assert plan.converged
     assert plan.rounds == len(plan.history.rho) <= 150
@@ -190,8 +192,8 @@ def test_linear_wear_is_planned_exactly_from_proposals(linear_homes):
 def test_too_few_rounds_for_linear_wear_are_marked(linear_homes, caplog):
     homes = linear_homes
     with caplog.at_level(logging.INFO):
-        plan = solve_aladin(
-            homes.owners, homes.step_h, homes.coupling, homes.prices, settings=AladinSettings(max_rounds=20)
+        plan = AladinPlanner(AladinSettings(max_rounds=20)).solve(
+            homes.owners, homes.step_h, homes.coupling, homes.prices
         )
     assert not plan.converged
     assert plan.rounds == len(plan.history.rho) == 20

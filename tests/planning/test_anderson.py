@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gridmarl.errors import ScenarioError
 from gridmarl.planning.admm import AdmmSettings
 from gridmarl.planning.admm.anderson import BACK, GROWTH, Anderson
-from gridmarl.planning.admm.planner import solve_admm
+from gridmarl.planning.admm.planner import AdmmPlanner
 from gridmarl.planning.model.assets import Terminal
 from gridmarl.planning.owners.worker import Message, Worker
 from gridmarl.units import Float
@@ -86,7 +86,7 @@ def test_acceleration_saves_rounds_of_the_three_homes_and_agrees_on_the_plan(qua
     homes = quadratic_homes
     request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
     plain, mixed = (
-        solve_admm(*request, settings=AdmmSettings(tolerance=tolerance, gap_tolerance=tolerance / 10, memory=memory))
+        AdmmPlanner(AdmmSettings(tolerance=tolerance, gap_tolerance=tolerance / 10, memory=memory)).solve(*request)
         for memory in (0, 10)
     )
     assert plain.converged

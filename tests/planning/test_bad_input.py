@@ -16,14 +16,14 @@ import pytest
 from gridmarl.agents.team import load_team
 from gridmarl.errors import GridmarlError, InfeasiblePlanError, ScenarioError, SolverError
 from gridmarl.planning.admm import AdmmSettings
-from gridmarl.planning.admm.planner import solve_admm
-from gridmarl.planning.aladin.planner import AladinSettings, solve_aladin
+from gridmarl.planning.admm.planner import AdmmPlanner
+from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
 from gridmarl.planning.central import program
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.certify import certify
 from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
 from gridmarl.planning.dantzig_wolfe.master import Master
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
 from gridmarl.planning.model.risk import Prices
@@ -56,10 +56,10 @@ def solve_selfish(owners: Sequence[Owner], step_h: Float, coupling: Coupling, pr
 
 
 METHODS: dict[str, Solve] = {
-    "central": solve_central,
-    "admm": solve_admm,
-    "aladin": solve_aladin,
-    "dantzig-wolfe": solve_dantzig_wolfe,
+    "central": lambda *request: CentralPlanner().solve(*request),
+    "admm": lambda *request: AdmmPlanner().solve(*request),
+    "aladin": lambda *request: AladinPlanner().solve(*request),
+    "dantzig-wolfe": lambda *request: DantzigWolfePlanner().solve(*request),
     "selfish": solve_selfish,
 }
 CURVED_METHODS = ("admm", "selfish")
@@ -146,7 +146,9 @@ def test_limits_that_nobody_can_meet_are_reported_as_shortage_and_surplus(method
     assert plan.shortage_mwh[1] > 5.0
     assert plan.surplus_mwh[3] > 5.0
     assert total == pytest.approx(np.asarray(coupling.lower_mw), abs=1e-3)
-    assert plan.objective == pytest.approx(solve_central(owners(), STEPS, coupling, PRICES).objective, rel=1e-3)
+    assert plan.objective == pytest.approx(
+        CentralPlanner().solve(owners(), STEPS, coupling, PRICES).objective, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("team", ["central", "admm", "aladin", "dantzig-wolfe", "selfish"])
@@ -170,9 +172,9 @@ def test_owners_go_to_a_second_solver_where_piqp_stops_early(monkeypatch):
 
 def test_a_plan_without_its_steps_is_still_right_where_piqp_stops_early(monkeypatch):
     """Steps read multipliers of the last digits, which the second solver does not have: ADMM's rounds go on."""
-    exact = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
     monkeypatch.setattr(qp, "ITERATIONS", 2)
-    plan = solve_aladin(CURVED, STEPS, BALANCE, PRICES)
+    plan = AladinPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
     assert plan.objective == pytest.approx(exact.objective, rel=1e-4)
     assert not plan.converged or plan.relative_gap <= SAME
 
@@ -203,28 +205,28 @@ def test_almost_solved_local_problems_mark_the_plan(almost_solved):
 
 def test_a_solver_without_progress_is_no_answer_to_a_round(almost_solved):
     with pytest.raises(SolverError, match=r"plant's local problem.*InsufficientProgress"):
-        solve_admm(CURVED, STEPS, BALANCE, PRICES)
+        AdmmPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
 
 
 def test_an_owner_that_no_solver_vouches_for_gives_no_bound_and_marks_the_plan(almost_solved):
     worker = Worker(CURVED[0], STEPS, PRICES, Terminal(), 1.6)
     assert worker.least_cost(np.zeros(4)) == -np.inf
-    plan = solve_admm(CURVED[:1], STEPS, Coupling(-9.0, 9.0, 10.0, 10.0), PRICES, settings=AdmmSettings(max_rounds=2))
+    plan = AdmmPlanner(AdmmSettings(max_rounds=2)).solve(CURVED[:1], STEPS, Coupling(-9.0, 9.0, 10.0, 10.0), PRICES)
     assert not plan.converged
     assert plan.lower_bound == -np.inf
 
 
 def test_an_almost_solved_certificate_bounds_nothing(almost_solved):
-    plan = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    plan = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
     assert certify(plan, CURVED, BALANCE, PRICES).lower == -np.inf
 
 
 def test_an_almost_solved_central_plan_is_marked_and_near_the_optimum(caplog, monkeypatch):
-    exact = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
     for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas"):
         monkeypatch.setitem(program.CLARABEL, name, UNREACHABLE)
     with caplog.at_level(logging.WARNING):
-        plan = solve_central(CURVED, STEPS, BALANCE, PRICES)
+        plan = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
     assert exact.converged
     assert not plan.converged
     assert "less accurate than asked" in caplog.text
@@ -233,9 +235,9 @@ def test_an_almost_solved_central_plan_is_marked_and_near_the_optimum(caplog, mo
 
 @pytest.mark.parametrize("parties, first", [(CURVED, program.CLARABEL), (owners(), program.HIGHS)])
 def test_the_central_plan_goes_to_a_second_solver_where_the_first_stops_early(parties, first, monkeypatch):
-    exact = solve_central(parties, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(parties, STEPS, BALANCE, PRICES)
     _stop(monkeypatch, first)
-    again = solve_central(parties, STEPS, BALANCE, PRICES)
+    again = CentralPlanner().solve(parties, STEPS, BALANCE, PRICES)
     assert again.converged
     assert again.objective == pytest.approx(exact.objective, rel=SAME)
 
@@ -245,7 +247,7 @@ def test_a_central_plan_whose_solvers_all_stop_early_is_no_plan(parties, monkeyp
     for options in (program.CLARABEL, program.HIGHS, program.PIQP):
         _stop(monkeypatch, options)
     with pytest.raises(SolverError, match="central plan"):
-        solve_central(parties, STEPS, BALANCE, PRICES)
+        CentralPlanner().solve(parties, STEPS, BALANCE, PRICES)
 
 
 def _stop(monkeypatch: pytest.MonkeyPatch, options: program.Options) -> None:
@@ -260,7 +262,7 @@ def _stop(monkeypatch: pytest.MonkeyPatch, options: program.Options) -> None:
 def test_highs_stopped_early_names_the_owner(monkeypatch):
     monkeypatch.setitem(lp.OPTIONS, "simplex_iteration_limit", 0)
     with pytest.raises(SolverError, match=r"store's pricing problem.*[Ii]teration limit.*Optimal"):
-        solve_dantzig_wolfe(owners(), STEPS, BALANCE, PRICES)
+        DantzigWolfePlanner().solve(owners(), STEPS, BALANCE, PRICES)
 
 
 def test_highs_stopped_early_names_the_master_problem(monkeypatch):
@@ -272,15 +274,15 @@ def test_highs_stopped_early_names_the_master_problem(monkeypatch):
 
 
 def test_an_agreement_cut_short_says_so_and_its_bound_still_holds():
-    exact = solve_central(CURVED, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
     for plan in (
-        solve_admm(CURVED, STEPS, BALANCE, PRICES, settings=AdmmSettings(max_rounds=4)),
-        solve_aladin(CURVED, STEPS, BALANCE, PRICES, settings=AladinSettings(max_rounds=4)),
+        AdmmPlanner(AdmmSettings(max_rounds=4)).solve(CURVED, STEPS, BALANCE, PRICES),
+        AladinPlanner(AladinSettings(max_rounds=4)).solve(CURVED, STEPS, BALANCE, PRICES),
     ):
         assert not plan.converged
         assert plan.rounds == 4
         assert plan.lower_bound <= exact.objective + SAME * abs(exact.objective)
-    plan = solve_dantzig_wolfe(owners(), STEPS, BALANCE, PRICES, settings=DantzigWolfeSettings(max_rounds=2))
+    plan = DantzigWolfePlanner(DantzigWolfeSettings(max_rounds=2)).solve(owners(), STEPS, BALANCE, PRICES)
     assert not plan.converged
-    straight = solve_central(owners(), STEPS, BALANCE, PRICES)
+    straight = CentralPlanner().solve(owners(), STEPS, BALANCE, PRICES)
     assert plan.lower_bound - SAME <= straight.objective <= plan.upper_bound + SAME

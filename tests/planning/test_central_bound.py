@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.certify import certify
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from tests.planning.parties import Fleet
 from tests.planning.test_random_fleets import fleets, turnover
 
@@ -19,7 +19,7 @@ RELATIVE_GAP = 1e-6
 @pytest.mark.parametrize("homes, cost", [("linear_homes", 0.608019112), ("quadratic_homes", 0.682019901)])
 def test_the_bounds_enclose_the_published_optimum(homes, cost, request):
     homes = request.getfixturevalue(homes)
-    plan = solve_central(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert abs(plan.relative_gap) <= RELATIVE_GAP
     assert plan.lower_bound == pytest.approx(cost, abs=RELATIVE_GAP)
     assert plan.upper_bound == pytest.approx(cost, abs=RELATIVE_GAP)
@@ -28,7 +28,7 @@ def test_the_bounds_enclose_the_published_optimum(homes, cost, request):
 def test_the_linear_optimum_is_dantzig_wolfes_within_the_gaps_that_both_certify(linear_homes):
     homes = linear_homes
     request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
-    central, exact = solve_central(*request), solve_dantzig_wolfe(*request)
+    central, exact = CentralPlanner().solve(*request), DantzigWolfePlanner().solve(*request)
     gap = max(central.gap, 0.0) + max(exact.gap, 0.0)
     digits = 1e-12  # of the sums in dollars
     assert abs(central.objective - exact.objective) <= gap + digits
@@ -40,7 +40,7 @@ def test_the_linear_optimum_is_dantzig_wolfes_within_the_gaps_that_both_certify(
 @given(fleet=fleets())
 def test_the_dual_objective_is_the_dual_function_at_the_multiplier(fleet: Fleet):
     owners, _, coupling, prices = fleet
-    plan, money = solve_central(*fleet), turnover(fleet)
+    plan, money = CentralPlanner().solve(*fleet), turnover(fleet)
     proved = certify(plan, owners, coupling, prices)
     assert np.isfinite(plan.lower_bound)
     assert abs(plan.gap) <= SOLVER * money

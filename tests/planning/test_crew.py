@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csc_matrix
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
-from gridmarl.planning.admm.planner import AdmmPlanner, AdmmSettings, solve_admm
-from gridmarl.planning.aladin.planner import AladinSettings, solve_aladin
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.admm.planner import AdmmPlanner, AdmmSettings
+from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
 from gridmarl.planning.model.risk import Prices
@@ -37,8 +37,8 @@ SAME_COST = 1e-9
 """Of units near 1: both solvers are asked for 1e-10."""
 HOMES = 24
 GROUPED = [
-    (solve_admm, AdmmSettings(tolerance=1e-5, gap_tolerance=1e-5)),
-    (solve_aladin, AladinSettings(tolerance=1e-6, gap_tolerance=1e-6)),
+    (AdmmPlanner, AdmmSettings(tolerance=1e-5, gap_tolerance=1e-5)),
+    (AladinPlanner, AladinSettings(tolerance=1e-6, gap_tolerance=1e-6)),
 ]
 
 
@@ -118,7 +118,7 @@ def test_what_a_lane_finds_does_not_depend_on_its_neighbours() -> None:
 
 def solved(fleet_: tuple[Owner, ...], **settings_: object) -> Plan:
     settings_ = {"tolerance": 1e-5, **settings_}
-    return solve_admm(fleet_, STEPS, LIMIT, PRICES, settings=AdmmSettings(**settings_))  # pyright: ignore[reportArgumentType]
+    return AdmmPlanner(AdmmSettings(**settings_)).solve(fleet_, STEPS, LIMIT, PRICES)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_crew_negotiates_what_owners_negotiate_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +142,11 @@ def in_groups(owners: tuple[Owner, ...], *sizes: int) -> Coupling:
     return replace(LIMIT, groups=tuple(groups))
 
 
-@pytest.mark.parametrize("solve, settings_", GROUPED)
+@pytest.mark.parametrize("planner, settings_", GROUPED)
 def test_crews_of_two_groups_agree_as_their_owners_do_one_by_one_and_on_the_central_plan(
-    monkeypatch: pytest.MonkeyPatch, solve: Callable[..., Plan], settings_: AdmmSettings | AladinSettings
+    monkeypatch: pytest.MonkeyPatch,
+    planner: Callable[..., AdmmPlanner | AladinPlanner],
+    settings_: AdmmSettings | AladinSettings,
 ) -> None:
     owners, crews = homes(7), list[int]()
     coupling, made = in_groups(owners, WORTH_IT, WORTH_IT + 2), crew.Crew
@@ -154,12 +156,12 @@ def test_crews_of_two_groups_agree_as_their_owners_do_one_by_one_and_on_the_cent
         return made(workers, threads)
 
     monkeypatch.setattr("gridmarl.planning.admm.planner.Crew", counted)
-    together = solve(owners, STEPS, coupling, PRICES, settings=settings_)
+    together = planner(settings_).solve(owners, STEPS, coupling, PRICES)
     assert crews == [WORTH_IT, WORTH_IT + 2]
     monkeypatch.setattr("gridmarl.planning.admm.planner.WORTH_IT", HOMES + 1)
-    one_by_one = solve(owners, STEPS, coupling, PRICES, settings=settings_)
+    one_by_one = planner(settings_).solve(owners, STEPS, coupling, PRICES)
     assert len(crews) == 2
-    central = solve_central(owners, STEPS, coupling, PRICES)
+    central = CentralPlanner().solve(owners, STEPS, coupling, PRICES)
     assert any(np.abs(group.multiplier_per_mwh).max() > 1.0 for group in central.groups), "some limit binds"
     for plan in (together, one_by_one):
         assert plan.converged
@@ -221,8 +223,8 @@ def test_owners_who_weigh_risk_stay_out_of_the_crew_and_still_agree() -> None:
     workers = [Worker(owner, STEPS, scenarios, Terminal(), 1.6) for owner in mixed]
     crew.Crew(workers)
     assert [worker.crew is None for worker in workers] == [owner.beta > 0 for owner in mixed]
-    found = solve_admm(mixed, STEPS, LIMIT, scenarios, settings=AdmmSettings(tolerance=1e-6))
-    assert found.objective == pytest.approx(solve_central(mixed, STEPS, LIMIT, scenarios).objective, rel=1e-5)
+    found = AdmmPlanner(AdmmSettings(tolerance=1e-6)).solve(mixed, STEPS, LIMIT, scenarios)
+    assert found.objective == pytest.approx(CentralPlanner().solve(mixed, STEPS, LIMIT, scenarios).objective, rel=1e-5)
 
 
 def test_an_impossible_member_is_named() -> None:
@@ -234,7 +236,7 @@ def test_an_impossible_member_is_named() -> None:
 def test_sixty_homes_of_the_city_are_certified_at_the_cost_of_the_central_plan() -> None:
     problem = fleet(60)
     planner = AdmmPlanner(CERTIFIED)
-    ours, theirs = planner.solve(*problem), solve_central(*problem)
+    ours, theirs = planner.solve(*problem), CentralPlanner().solve(*problem)
     assert ours.converged
     assert ours.objective == pytest.approx(theirs.objective, rel=1e-6)
     again = planner.solve(*problem)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
-from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner, solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.model.plan import BatteryPlan, Plan
 from gridmarl.planning.model.risk import Prices, cvar, revenue
@@ -77,7 +77,7 @@ def money(plan: Plan, fleet: Fleet) -> float:
 
 def test_three_homes_with_linear_wear_are_exact_within_150_rounds(linear_homes):
     homes = linear_homes
-    plan = solve_dantzig_wolfe(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = DantzigWolfePlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert plan.converged
     assert plan.rounds <= 150
     assert -plan.objective == pytest.approx(LINEAR_WELFARE, abs=DIGITS)
@@ -89,7 +89,7 @@ def test_three_homes_with_linear_wear_are_exact_within_150_rounds(linear_homes):
 
 def test_the_settled_schedules_cost_what_the_plan_says(linear_homes):
     homes = linear_homes
-    plan = solve_dantzig_wolfe(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = DantzigWolfePlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     for i, owner in enumerate(homes.owners):
         battery = plan.asset(owner.name, "battery")
         assert isinstance(battery, BatteryPlan)
@@ -106,7 +106,7 @@ def test_the_settled_schedules_cost_what_the_plan_says(linear_homes):
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(fleet=linear_fleets())
 def test_proposals_reach_the_central_optimum_between_bounds_that_hold_in_every_round(fleet: Fleet):
-    central, plan = solve_central(*fleet), solve_dantzig_wolfe(*fleet)
+    central, plan = CentralPlanner().solve(*fleet), DantzigWolfePlanner().solve(*fleet)
     assert plan.converged
     bounds = plan.bounds
     assert bounds is not None
@@ -124,7 +124,7 @@ def test_proposals_reach_the_central_optimum_between_bounds_that_hold_in_every_r
 @given(fleet=linear_fleets())
 def test_the_lower_bound_can_be_proved_again_from_the_plans_multiplier_alone(fleet: Fleet):
     fleet_owners, step_h, coupling, prices = fleet
-    plan = solve_dantzig_wolfe(*fleet)
+    plan = DantzigWolfePlanner().solve(*fleet)
     paid, proved = plan.step_h * plan.multiplier_per_mwh, 0.0
     for owner in fleet_owners:
         best = Proposer(owner, step_h, prices, Terminal()).propose(plan.multiplier_per_mwh)
@@ -140,7 +140,7 @@ def test_too_few_rounds_are_marked_logged_and_still_a_plan(linear_homes, caplog)
     homes = linear_homes
     few = DantzigWolfeSettings(max_rounds=5)
     with caplog.at_level(logging.INFO):
-        plan = solve_dantzig_wolfe(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=few)
+        plan = DantzigWolfePlanner(few).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert not plan.converged
     assert plan.rounds == len(plan.history.objective) == 5
     assert "stopped after 5 rounds" in caplog.text
@@ -153,7 +153,9 @@ def test_too_few_rounds_are_marked_logged_and_still_a_plan(linear_homes, caplog)
 
 def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
     scarce = (Owner("plant", (replace(GAS, available_mw=2.0, minimum_mw=1.8),)), owners()[2])
-    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (solve_dantzig_wolfe, solve_central))
+    plan, central = (
+        solve(scarce, STEPS, BALANCE, PRICES) for solve in (DantzigWolfePlanner().solve, CentralPlanner().solve)
+    )
     assert plan.shortage_mwh == pytest.approx(central.shortage_mwh, abs=DUST_MW)
     assert plan.surplus_mwh == pytest.approx(central.surplus_mwh, abs=DUST_MW)
     assert plan.multiplier_per_mwh[[0, 2]] == pytest.approx([-400.0, 1000.0], abs=1e-6)
@@ -161,7 +163,7 @@ def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
 
 def test_the_first_round_is_each_owners_own_optimum_against_the_forecast():
     alone = DantzigWolfeSettings(max_rounds=1)
-    plan = solve_dantzig_wolfe(owners(), STEPS, BALANCE, PRICES, settings=alone)
+    plan = DantzigWolfePlanner(alone).solve(owners(), STEPS, BALANCE, PRICES)
     assert plan.injection_mw[1].tolist() == [0.0, 3.0, 0.0, 3.0], "gas at 40 sells where the price is above"
 
 
@@ -183,7 +185,7 @@ def test_a_plan_of_other_owners_and_steps_works_after_the_first():
     others = (owners()[1], town, Owner("newcomer", (replace(CELL, charge_efficiency=0.8),)))
     plan = planner.solve(others, steps, BALANCE, prices, elapsed_h=1.0)
     assert plan.owners == ("plant", "town", "newcomer")
-    assert plan.objective == pytest.approx(solve_central(others, steps, BALANCE, prices).objective, rel=GAP)
+    assert plan.objective == pytest.approx(CentralPlanner().solve(others, steps, BALANCE, prices).objective, rel=GAP)
 
 
 def test_another_owners_secrets_do_not_change_an_answer_to_the_same_prices():
@@ -202,7 +204,7 @@ def test_another_owners_secrets_do_not_change_an_answer_to_the_same_prices():
 
 def test_an_impossible_asset_is_named():
     with pytest.raises(InfeasiblePlanError, match=r"store\.cell"):
-        solve_dantzig_wolfe(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
+        DantzigWolfePlanner().solve(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_an_impossible_asset_is_named():
 )
 def test_quadratic_costs_are_refused_by_name_with_what_to_do(team, named):
     with pytest.raises(ScenarioError, match=named):
-        solve_dantzig_wolfe(team, STEPS, BALANCE, PRICES)
+        DantzigWolfePlanner().solve(team, STEPS, BALANCE, PRICES)
 
 
 @pytest.mark.parametrize("wrong", [{"smoothing": 1.0}, {"max_rounds": 0}, {"tolerance": 0.0}])

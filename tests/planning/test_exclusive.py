@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gridmarl.errors import ScenarioError
-from gridmarl.planning.admm.planner import AdmmPlanner, solve_admm
-from gridmarl.planning.central.planner import CentralPlanner, solve_central
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.admm.planner import AdmmPlanner
+from gridmarl.planning.central.planner import CentralPlanner
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.model.plan import BatteryPlan, Plan
 from gridmarl.planning.model.risk import Prices
@@ -75,7 +75,7 @@ def stores(draw: st.DrawFn) -> tuple[tuple[Owner, ...], Float, Coupling, Prices]
 @settings(QUICK, max_examples=60)
 @given(fleet=stores())
 def test_nothing_overlaps_where_the_effective_price_is_above_the_bound(fleet):
-    plan = solve_central(*fleet, terminal=END)
+    plan = CentralPlanner().solve(*fleet, terminal=END)
     for owner, own in zip(fleet[0], plan.assets, strict=True):
         cell, planned = owner.assets[0], own[0]
         assert isinstance(cell, Battery)
@@ -89,7 +89,7 @@ def test_below_the_bound_it_does_and_every_method_reports_it():
     full = (Owner("store", (replace(CELL, energy_now_mwh=2.0),)), Owner("town", (FlexibleLoad("load", 0.1),)))
     assert overlap_bound(CELL) == pytest.approx(-2 * 1.81 / 0.19)
     request = (full, np.ones(3), WIDE, prices, END)
-    plans = [solve_central(*request), solve_admm(*request), solve_dantzig_wolfe(*request)]
+    plans = [CentralPlanner().solve(*request), AdmmPlanner().solve(*request), DantzigWolfePlanner().solve(*request)]
     plans += [SelfishPlanner().solve(*request), AdmmPlanner().solve(*request)]
     for plan in plans:
         assert plan.overlap_mwh == pytest.approx(plans[0].overlap_mwh, abs=1e-3)
@@ -103,7 +103,7 @@ def enumerated(fleet, terminal: Terminal) -> float:
     for modes in product([True, False], repeat=steps * len(owners)):
         charging = np.array(modes).reshape(len(owners), steps)
         fixed = tuple(_with_mode(owner, mode) for owner, mode in zip(owners, charging, strict=True))
-        best = min(best, solve_central(fixed, step_h, coupling, prices, terminal).objective)
+        best = min(best, CentralPlanner().solve(fixed, step_h, coupling, prices, terminal).objective)
     return best
 
 

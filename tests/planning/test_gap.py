@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gridmarl.planning.admm import AdmmSettings
-from gridmarl.planning.admm.planner import solve_admm
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.admm.planner import AdmmPlanner
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Coupling, Terminal
 from gridmarl.planning.model.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
 from gridmarl.planning.owners.worker import Worker
@@ -49,7 +49,7 @@ def test_a_gap_is_relative_to_the_value_or_to_a_floor():
 
 def test_the_dual_function_is_a_lower_bound_at_any_multiplier(quadratic_homes):
     homes, rng = quadratic_homes, np.random.default_rng(2)
-    plan = solve_central(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     workers = [Worker(owner, homes.step_h, homes.prices, Terminal(), 1.6) for owner in homes.owners]
     bounds = []
     for size in (0.0, 1.0, 30.0, 300.0):
@@ -68,10 +68,10 @@ def test_a_large_penalty_meets_the_residuals_long_before_the_gap_closes(quadrati
     )
     asked = replace(stiff, gap_tolerance=1e-3)
     blind, honest = (
-        solve_admm(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=settings)
+        AdmmPlanner(settings).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
         for settings in (stiff, asked)
     )
-    best = solve_central(homes.owners, homes.step_h, homes.coupling, homes.prices).objective
+    best = CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices).objective
     assert blind.converged
     assert blind.objective > 1.05 * best
     assert honest.rounds > blind.rounds
@@ -82,12 +82,8 @@ def test_a_large_penalty_meets_the_residuals_long_before_the_gap_closes(quadrati
 def test_rounds_go_on_until_the_gap_is_closed(quadratic_homes):
     homes = quadratic_homes
     plans = [
-        solve_admm(
-            homes.owners,
-            homes.step_h,
-            homes.coupling,
-            homes.prices,
-            settings=AdmmSettings(tolerance=1e-3, gap_tolerance=gap),
+        AdmmPlanner(AdmmSettings(tolerance=1e-3, gap_tolerance=gap)).solve(
+            homes.owners, homes.step_h, homes.coupling, homes.prices
         )
         for gap in (1e-2, 1e-5)
     ]

@@ -13,12 +13,12 @@ from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core
 from gridmarl.errors import PrivacyError, ScenarioError
 from gridmarl.planning.admm import AdmmSettings
-from gridmarl.planning.admm.planner import AdmmPlanner, solve_admm
+from gridmarl.planning.admm.planner import AdmmPlanner
 from gridmarl.planning.admm.totals_step import nearest_totals
-from gridmarl.planning.aladin.planner import AladinSettings, solve_aladin
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.certify import certify
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner
 from gridmarl.planning.model.gap import admissible, coupling_value
 from gridmarl.planning.model.groups import Rows, by_class, classes, heard, multipliers, rows_of, totals
@@ -105,7 +105,7 @@ def beyond_mw(plan: Plan, coupling: Coupling) -> float:
 @QUICK
 @given(fleet=fleets())
 def test_messages_agree_with_the_central_plan_and_stay_within_every_limit(fleet: Fleet):
-    central, admm = solve_central(*fleet), solve_admm(*fleet, settings=ADMM)
+    central, admm = CentralPlanner().solve(*fleet), AdmmPlanner(ADMM).solve(*fleet)
     assert central.converged
     assert admm.converged
     assert abs(admm.objective - central.objective) <= OBJECTIVE * turnover(fleet)
@@ -117,7 +117,7 @@ def test_messages_agree_with_the_central_plan_and_stay_within_every_limit(fleet:
 @QUICK
 @given(fleet=fleets())
 def test_the_central_multipliers_certify_the_central_plan(fleet: Fleet):
-    plan = solve_central(*fleet)
+    plan = CentralPlanner().solve(*fleet)
     found = certify(plan, *(fleet[0], fleet[2], fleet[3]))
     assert found.lower <= plan.objective + OBJECTIVE * turnover(fleet)
     assert found.gap <= OBJECTIVE * turnover(fleet)
@@ -128,7 +128,7 @@ def test_the_central_multipliers_certify_the_central_plan(fleet: Fleet):
 @settings(QUICK, max_examples=5)
 @given(fleet=fleets())
 def test_aladin_agrees_with_the_central_plan(fleet: Fleet):
-    central, aladin = solve_central(*fleet), solve_aladin(*fleet, settings=ALADIN)
+    central, aladin = CentralPlanner().solve(*fleet), AladinPlanner(ALADIN).solve(*fleet)
     assert aladin.converged
     assert abs(aladin.objective - central.objective) <= OBJECTIVE * turnover(fleet)
     assert beyond_mw(aladin, fleet[2]) < 1e-4
@@ -137,7 +137,7 @@ def test_aladin_agrees_with_the_central_plan(fleet: Fleet):
 @QUICK
 @given(fleet=fleets(curved=False))
 def test_dantzig_wolfe_is_exact_with_linear_costs(fleet: Fleet):
-    central, mixed = solve_central(*fleet), solve_dantzig_wolfe(*fleet)
+    central, mixed = CentralPlanner().solve(*fleet), DantzigWolfePlanner().solve(*fleet)
     assert mixed.converged
     assert abs(mixed.objective - central.objective) <= 1e-6 * turnover(fleet)
     assert mixed.lower_bound <= central.objective + 1e-6 * turnover(fleet)
@@ -147,7 +147,7 @@ def test_dantzig_wolfe_is_exact_with_linear_costs(fleet: Fleet):
 @QUICK
 @given(fleet=fleets(beta=False))
 def test_selfish_plans_ignore_limits_and_never_cost_more_than_plans_within_them(fleet: Fleet):
-    alone, within = SelfishPlanner().solve(*fleet), solve_central(*fleet)
+    alone, within = SelfishPlanner().solve(*fleet), CentralPlanner().solve(*fleet)
     assert alone.objective <= within.objective + OBJECTIVE * turnover(fleet)
     assert not np.any(alone.multipliers_per_mwh)
     missed = [group.shortage_mwh + group.surplus_mwh for group in alone.groups]
@@ -168,7 +168,7 @@ ISLAND = Coupling(0.0, 0.0, 1000.0, 500.0, (LINE,))
 FREE = Prices.certain(np.zeros(1))
 
 
-@pytest.mark.parametrize("solve", [solve_central, solve_admm, solve_aladin])
+@pytest.mark.parametrize("solve", [CentralPlanner().solve, AdmmPlanner().solve, AladinPlanner().solve])
 def test_a_line_that_is_full_splits_the_price(solve):
     plan = solve((CHEAP, DEAR, TOWN), np.ones(1), ISLAND, FREE)
     assert plan.injection_mw[:, 0] == pytest.approx([2.0, 3.0, -5.0], abs=1e-3)
@@ -178,7 +178,7 @@ def test_a_line_that_is_full_splits_the_price(solve):
     assert plan.groups[0].name == "line"
 
 
-@pytest.mark.parametrize("solve", [solve_central, solve_admm, solve_aladin])
+@pytest.mark.parametrize("solve", [CentralPlanner().solve, AdmmPlanner().solve, AladinPlanner().solve])
 def test_a_limit_that_load_alone_breaks_is_reported_and_priced(solve):
     short = replace(ISLAND, groups=(Group("street", ("town",), -4.0, 4.0, 700.0, 900.0),))
     plan = solve((CHEAP, DEAR, TOWN), np.ones(1), short, FREE)
@@ -249,12 +249,12 @@ def test_masks_hide_owners_within_their_own_group():
     owners = tuple(Owner(f"o{i}", _assets(rng, 4, curved=True)) for i in range(6))
     bound = Coupling(0.0, 0.0, 900.0, 900.0, (_group("east", owners[:3], 0.3),))
     request = (owners, np.ones(4), bound, Prices.certain(rng.uniform(10, 90, 4)))
-    plain, secure = (solve_admm(*request, settings=replace(ADMM, secure=masked)) for masked in (False, True))
+    plain, secure = (AdmmPlanner(replace(ADMM, secure=masked)).solve(*request) for masked in (False, True))
     assert secure.converged
     assert secure.objective == pytest.approx(plain.objective, abs=1e-4 * abs(plain.objective))
     small = replace(bound, groups=(_group("east", owners[:2], 0.3),))
     with pytest.raises(PrivacyError, match="2 owners"):
-        solve_admm(owners, np.ones(4), small, request[3], settings=replace(ADMM, secure=True))
+        AdmmPlanner(replace(ADMM, secure=True)).solve(owners, np.ones(4), small, request[3])
 
 
 def test_a_second_plan_starts_from_the_groups_prices():
@@ -318,7 +318,7 @@ def street(limit_kw: float) -> Scenario:
     return Scenario.load("duck-curve").but(transformers=_street(limit_kw))
 
 
-@pytest.mark.parametrize("solve", [solve_central, solve_admm])
+@pytest.mark.parametrize("solve", [CentralPlanner().solve, AdmmPlanner().solve])
 def test_a_duck_curve_plan_keeps_its_transformer_within_its_rating_and_prices_it(solve):
     request = Problem.of(outlook(street(45.0)))
     alone, plan = SelfishPlanner().solve(*request), solve(*request)

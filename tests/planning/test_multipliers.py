@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gridmarl.agents.seats import StorageSeat
 from gridmarl.market.auction import Clearing, clear
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.curves import water_value
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
 from gridmarl.planning.model.risk import Prices, revenue
@@ -51,7 +51,7 @@ def one_period(plants: tuple[Generator, ...], load: FlexibleLoad) -> Clearing:
 
 
 @QUICK
-@pytest.mark.parametrize("solve", [solve_central, solve_dantzig_wolfe])
+@pytest.mark.parametrize("solve", [CentralPlanner().solve, DantzigWolfePlanner().solve])
 @given(market=markets())
 def test_a_periods_multiplier_is_the_auctions_price_where_that_is_unique(solve, market):
     plants, load = market
@@ -71,7 +71,7 @@ def test_the_price_is_expectation_plus_multiplier_whatever_is_expected_on_an_isl
     plants, load = market
     owners = (*(Owner(plant.name, (plant,)) for plant in plants), Owner("town", (load,)))
     island = Coupling(0.0, 0.0, VOLL - paid, SURPLUS + paid)
-    plan = solve_central(owners, np.ones(1), island, Prices.certain(np.full(1, paid)))
+    plan = CentralPlanner().solve(owners, np.ones(1), island, Prices.certain(np.full(1, paid)))
     low, high = cast("tuple[float, float]", one_period(plants, load).price_interval)
     assert low - PRICE <= plan.price_per_mwh[0] <= min(high, VOLL) + PRICE
 
@@ -106,7 +106,7 @@ def test_over_a_horizon_multipliers_lie_in_the_auctions_price_interval(day):
     owners += tuple(Owner(store.name, (_battery(store),)) for store in stores)
     owners += (Owner("town", (FlexibleLoad("load", load),)),)
     island = Coupling(0.0, 0.0, VOLL - paid, SURPLUS + paid)
-    plan = solve_central(owners, np.ones(len(load)), island, Prices.certain(paid), Terminal(False, 20.0))
+    plan = CentralPlanner().solve(owners, np.ones(len(load)), island, Prices.certain(paid), Terminal(False, 20.0))
     for k, price in enumerate(plan.price_per_mwh):
         orders = [("sell", float(plant.cost_per_mwh), float(plant.available_mw)) for plant in plants]
         for store in stores:
@@ -158,7 +158,7 @@ def test_cvar_in_a_plan_is_the_maximum_over_eta_on_its_scenarios(seed: int, beta
     hours = rng.choice([0.5, 1.0], steps)
     owners = tuple(Owner(f"o{i}", assets, b) for i, b in enumerate((beta, 0.0)))
     request = (owners, hours, Coupling(-0.7, 0.7, 900.0, 900.0), prices, Terminal(False, 25.0))
-    for plan in (solve_central(*request), SelfishPlanner().solve(*request)):
+    for plan in (CentralPlanner().solve(*request), SelfishPlanner().solve(*request)):
         gain = revenue(plan.injection_mw[0], hours, prices)
         worth = (1 - beta) * prices.probability @ gain + beta * worst_mean(gain, prices.probability, alpha)
         assert plan.owner_objective[0] == pytest.approx(_cost(plan, assets, hours) - worth, abs=1e-4)

@@ -18,7 +18,7 @@ from gridmarl.errors import PrivacyError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.owners.delegate import PriceMessage
@@ -203,7 +203,7 @@ def test_another_owners_secrets_do_not_change_a_desks_bytes_to_replayed_ones():
 
 def test_the_audit_is_complete_and_can_be_written(tmp_path):
     audit = Audit()
-    plan = solve_dantzig_wolfe(linear_owners(), STEPS, BALANCE, PRICES, audit=audit)
+    plan = DantzigWolfePlanner(audit=audit).solve(linear_owners(), STEPS, BALANCE, PRICES)
     audit.write(tmp_path / "audit.csv")
     with (tmp_path / "audit.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -228,7 +228,7 @@ def test_an_audit_that_kept_the_bytes_reads_them_as_their_receiver_did(quadratic
 
 def test_an_audit_without_the_bytes_cannot_be_read():
     audit = Audit()
-    solve_dantzig_wolfe(linear_owners(), STEPS, BALANCE, PRICES, audit=audit)
+    DantzigWolfePlanner(audit=audit).solve(linear_owners(), STEPS, BALANCE, PRICES)
     with pytest.raises(PrivacyError, match="keep"):
         audit.heard(Answer, sender=COORDINATOR)
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gridmarl.planning.admm import AdmmSettings
-from gridmarl.planning.admm.planner import solve_admm
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.admm.planner import AdmmPlanner
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
 from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
 from gridmarl.planning.model.risk import Prices, cvar, revenue
@@ -68,7 +68,7 @@ def _assets(rng: np.random.Generator, size: float, steps: int) -> tuple[Asset, .
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(fleet=fleets())
 def test_messages_agree_with_the_central_plan(fleet: Fleet):
-    central, admm = solve_central(*fleet), solve_admm(*fleet, settings=ADMM)
+    central, admm = CentralPlanner().solve(*fleet), AdmmPlanner(ADMM).solve(*fleet)
     assert central.converged
     assert admm.converged
     assert abs(admm.objective - central.objective) <= OBJECTIVE * turnover(fleet)
@@ -78,7 +78,7 @@ def test_messages_agree_with_the_central_plan(fleet: Fleet):
 @given(fleet=fleets())
 def test_balances_rebuilt_from_the_plan_close(fleet: Fleet):
     owners, step_h, coupling, _ = fleet
-    plan = solve_central(*fleet)
+    plan = CentralPlanner().solve(*fleet)
     size = np.abs(plan.injection_mw).max() + 1e-9
     for i, owner in enumerate(owners):
         rebuilt = sum(asset.injection_mw for asset in plan.assets[i])
@@ -94,7 +94,7 @@ def test_balances_rebuilt_from_the_plan_close(fleet: Fleet):
 @given(fleet=fleets())
 def test_each_owners_objective_is_cost_less_expectation_and_cvar(fleet: Fleet):
     owners, step_h, _, prices = fleet
-    for plan in (solve_central(*fleet), solve_admm(*fleet, settings=AdmmSettings(max_rounds=20))):
+    for plan in (CentralPlanner().solve(*fleet), AdmmPlanner(AdmmSettings(max_rounds=20)).solve(*fleet)):
         for i, owner in enumerate(owners):
             gains = revenue(plan.injection_mw[i], step_h, prices)
             risk = cvar(gains, prices.probability, prices.alpha)

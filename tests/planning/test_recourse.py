@@ -14,7 +14,7 @@ from gridmarl.errors import InfeasiblePlanError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner
-from gridmarl.planning.central.planner import CentralPlanner, solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.dantzig_wolfe import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
 from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan
@@ -60,7 +60,7 @@ def turnover(fleet: Fleet) -> float:
 def test_a_battery_waits_for_the_scenario_that_comes():
     prices = Prices(np.array([[20.0, 10.0, 30.0], [20.0, 50.0, 30.0]]), np.array([0.5, 0.5]))
     request = ((Owner("store", (CELL,)),), np.ones(3), WIDE, prices, END)
-    now, later = solve_central(*request), RecoursePlanner(CentralPlanner()).solve(*request)
+    now, later = CentralPlanner().solve(*request), RecoursePlanner(CentralPlanner()).solve(*request)
     assert now.objective == pytest.approx(-30.0, abs=1e-6)
     assert later.objective == pytest.approx(-(30.0 + 50.0) / 2, abs=1e-6)
     assert later.scenario_injection_mw is not None
@@ -81,7 +81,7 @@ def test_what_is_decided_before_anybody_knows_is_common():
 @QUICK
 @given(fleet=fleets())
 def test_recourse_never_costs_more_than_here_and_now(fleet: Fleet):
-    now, later = solve_central(*fleet), RecoursePlanner(CentralPlanner()).solve(*fleet)
+    now, later = CentralPlanner().solve(*fleet), RecoursePlanner(CentralPlanner()).solve(*fleet)
     assert later.converged
     assert later.objective <= now.objective + OBJECTIVE * turnover(fleet)
     assert abs(later.gap) <= 10 * OBJECTIVE * turnover(fleet)
@@ -91,7 +91,9 @@ def test_recourse_never_costs_more_than_here_and_now(fleet: Fleet):
 @given(fleet=fleets(beta=False))
 def test_recourse_never_costs_less_than_knowing_the_scenario_from_the_start(fleet: Fleet):
     owners, step_h, coupling, prices = fleet
-    foreseen = [solve_central(owners, step_h, coupling, Prices.certain(path)).objective for path in prices.per_mwh]
+    foreseen = [
+        CentralPlanner().solve(owners, step_h, coupling, Prices.certain(path)).objective for path in prices.per_mwh
+    ]
     later = RecoursePlanner(CentralPlanner()).solve(*fleet)
     assert later.objective >= prices.probability @ foreseen - OBJECTIVE * turnover(fleet)
 
@@ -144,7 +146,7 @@ def test_distributed_methods_agree_with_the_central_plan(quadratic_homes):
     homes = quadratic_homes
     request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
     best = RecoursePlanner(CentralPlanner()).solve(*request)
-    now = solve_central(*request)
+    now = CentralPlanner().solve(*request)
     assert best.objective < now.objective - 0.1
     for method in (AdmmPlanner(AdmmSettings(tolerance=1e-5)), AladinPlanner()):
         plan = RecoursePlanner(method).solve(*request)
@@ -187,7 +189,7 @@ def test_with_one_scenario_there_is_nothing_to_wait_for(quadratic_homes):
     request = (calm, homes.step_h, homes.coupling, Prices.certain(homes.prices.expected_per_mwh))
     plan = RecoursePlanner(CentralPlanner()).solve(*request)
     assert plan.scenario_injection_mw is None
-    assert plan.objective == pytest.approx(solve_central(*request).objective, abs=1e-9)
+    assert plan.objective == pytest.approx(CentralPlanner().solve(*request).objective, abs=1e-9)
 
 
 @pytest.mark.parametrize("method", ["central", "admm"])

@@ -9,11 +9,11 @@ import pytest
 
 from gridmarl.agents.team import load_team
 from gridmarl.planning.admm import AdmmSettings
-from gridmarl.planning.admm.planner import solve_admm
-from gridmarl.planning.aladin.planner import solve_aladin
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.admm.planner import AdmmPlanner
+from gridmarl.planning.aladin.planner import AladinPlanner
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.certify import certify
-from gridmarl.planning.dantzig_wolfe.planner import solve_dantzig_wolfe
+from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.plan import BatteryPlan, Plan
 from gridmarl.planning.promises.promise import Planning, Table
 from gridmarl.scenario.scenario import Scenario
@@ -33,7 +33,7 @@ EFFICIENCY = 0.95
 
 
 def central(homes) -> Plan:
-    return solve_central(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    return CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
 
 
 def test_the_data_have_the_published_checksums(linear_homes):
@@ -74,7 +74,7 @@ def test_stored_energy_rebuilt_from_the_plan_has_no_residual(quadratic_homes):
 def test_messages_alone_agree_with_the_central_plan(quadratic_homes):
     homes = quadratic_homes
     settings = AdmmSettings(tolerance_mw=RESIDUAL_MW)
-    plan = solve_admm(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=settings)
+    plan = AdmmPlanner(settings).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     reference = central(homes)
     assert plan.converged
     assert plan.primal_residual_mw <= RESIDUAL_MW
@@ -88,7 +88,7 @@ def test_messages_alone_agree_with_the_central_plan(quadratic_homes):
 def test_linear_wear_comes_close_and_says_that_it_has_not_converged(linear_homes):
     homes = linear_homes
     settings = AdmmSettings(tolerance_mw=RESIDUAL_MW, max_rounds=300)
-    plan = solve_admm(homes.owners, homes.step_h, homes.coupling, homes.prices, settings=settings)
+    plan = AdmmPlanner(settings).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert not plan.converged
     assert plan.relative_gap <= 0.05, "where exactly it stands after so many rounds hangs on last digits"
     assert abs(plan.objective + LINEAR_WELFARE) <= plan.gap, "the true error is within the gap that the plan states"
@@ -97,7 +97,7 @@ def test_linear_wear_comes_close_and_says_that_it_has_not_converged(linear_homes
 def test_the_linear_answer_is_exact_within_a_hundred_and_fifty_rounds(linear_homes):
     homes = linear_homes
     request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
-    for plan in (solve_dantzig_wolfe(*request), solve_aladin(*request)):
+    for plan in (DantzigWolfePlanner().solve(*request), AladinPlanner().solve(*request)):
         assert plan.converged
         assert plan.rounds <= 150
         assert abs(plan.relative_gap) <= EXACT
@@ -108,7 +108,7 @@ def test_the_linear_answer_is_exact_within_a_hundred_and_fifty_rounds(linear_hom
 
 def test_the_quadratic_answer_is_certified_within_a_hundred_rounds(quadratic_homes):
     homes = quadratic_homes
-    plan = solve_aladin(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
     assert plan.converged
     assert plan.rounds <= 100
     assert plan.primal_residual_mw <= CERTIFIED_MW

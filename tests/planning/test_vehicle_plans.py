@@ -12,7 +12,7 @@ from gridmarl.environment.core import Core
 from gridmarl.evaluation.metrics import resource_cost
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.score import yardstick
-from gridmarl.planning.central.planner import solve_central
+from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Battery, Coupling, Owner, Terminal
 from gridmarl.planning.model.horizon import EVERY_INTERVAL, make_horizon
 from gridmarl.planning.model.outlook import look_ahead
@@ -50,7 +50,7 @@ def car(**changed: object) -> Battery:
 
 
 def schedule(unit: Battery, price: list[float]) -> tuple[BatteryPlan, float]:
-    plan = solve_central((Owner("home", (unit,)),), np.ones(6), FREE, Prices.certain(np.array(price)), OPEN)
+    plan = CentralPlanner().solve((Owner("home", (unit,)),), np.ones(6), FREE, Prices.certain(np.array(price)), OPEN)
     found = plan.asset("home", "car")
     assert isinstance(found, BatteryPlan)
     return found, plan.objective

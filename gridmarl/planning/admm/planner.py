@@ -162,16 +162,3 @@ class AdmmPlanner:
                 worker.renew(owner, step_h, prices, terminal)
             self._workers[owner.name] = worker
         return list(self._workers.values())
-
-
-def solve_admm(
-    owners: Sequence[Owner],
-    step_h: Float,
-    coupling: Coupling,
-    prices: Prices,
-    terminal: Terminal | None = None,
-    settings: AdmmSettings | None = None,
-    audit: Audit | None = None,
-) -> Plan:
-    """Plan once by ADMM from a cold start; see `AdmmPlanner.solve`."""
-    return AdmmPlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)

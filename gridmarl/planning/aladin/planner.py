@@ -202,16 +202,3 @@ class AladinPlanner:
             upper_bound=trial.certificate.upper,
             **coupled(rounds.coupling, rounds.prices, price, short * step_h, over * step_h),
         )
-
-
-def solve_aladin(
-    owners: Sequence[Owner],
-    step_h: Float,
-    coupling: Coupling,
-    prices: Prices,
-    terminal: Terminal | None = None,
-    settings: AladinSettings | None = None,
-    audit: Audit | None = None,
-) -> Plan:
-    """Plan once by ALADIN from a cold start; see `AladinPlanner.solve`."""
-    return AladinPlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)

@@ -132,17 +132,6 @@ class CentralPlanner:
         return self._program
 
 
-def solve_central(
-    owners: Sequence[Owner],
-    step_h: Float,
-    coupling: Coupling,
-    prices: Prices,
-    terminal: Terminal | None = None,
-) -> Plan:
-    """Plan for all owners at once; see `CentralPlanner.solve`, which is quicker for a second plan of the same shape."""
-    return CentralPlanner().solve(owners, step_h, coupling, prices, terminal)
-
-
 def _without_overlap(
     solve: Solve, joint: Joint, coupling: CouplingNumbers, risk: RiskNumbers, optimum: Optimum, proved: float
 ) -> tuple[Optimum, float]:

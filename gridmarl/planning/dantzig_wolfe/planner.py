@@ -104,19 +104,6 @@ class DantzigWolfePlanner:
         return self._last
 
 
-def solve_dantzig_wolfe(
-    owners: Sequence[Owner],
-    step_h: Float,
-    coupling: Coupling,
-    prices: Prices,
-    terminal: Terminal | None = None,
-    settings: DantzigWolfeSettings | None = None,
-    audit: Audit | None = None,
-) -> Plan:
-    """Plan once by Dantzig-Wolfe; see `DantzigWolfePlanner.solve`."""
-    return DantzigWolfePlanner(settings, audit).solve(owners, step_h, coupling, prices, terminal)
-
-
 def take_rounds(
     coordinator: Coordinator, ask: Callable[[Float], Sequence[Proposal] | None], watch: Watch | None = None
 ) -> bool:
