@@ -47,6 +47,8 @@ class Pair:
         Ours: what differs from the recipe.
     note : str
         In what ours is not as theirs.
+    no_worse : bool
+        Whether our gradient steps, larger than theirs, are shown to learn no worse: `test_merged_steps`.
     """
 
     ours: str
@@ -57,6 +59,7 @@ class Pair:
     hidden: tuple[int, ...]
     changes: Mapping[str, Any]
     note: str = ""
+    no_worse: bool = False
 
     @property
     def ratio(self) -> float:
@@ -82,8 +85,15 @@ class Race:
 
     @property
     def note(self) -> str:
-        """In what ours is not as theirs. Where gradient steps are merged, what that does to learning is not shown."""
-        return "merged: speed only" if self.batch > self.pair.batch else self.pair.note
+        """In what ours is not as theirs; where steps are merged, whether that is shown to learn no worse."""
+        if self.batch == self.pair.batch:
+            return self.pair.note
+        return "merged: learns no worse" if self.pair.no_worse else "merged: speed only"
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is judged: ours does the same, or more with larger steps that learn no worse."""
+        return self.pair.no_worse or not self.note
 
 
 TD3: Final = {"kind": "td3"}
