@@ -78,7 +78,7 @@ class CentralPlanner:
             )
         if optimum.status != "optimal":
             logger.warning("central plan is less accurate than asked: the solver says %s", optimum.status)
-        return _plan(joint, problem, optimum, proved)
+        return _plan(joint, problem.coupling, problem.prices, optimum, proved)
 
     def _stack(self, problem: Problem) -> Joint:
         owners, step_h, coupling, prices, terminal = problem
@@ -145,8 +145,7 @@ def _risk_numbers(joint: Joint, prices: Prices) -> RiskNumbers:
     return RiskNumbers(beta, (prices.per_mwh * step_h).T / base.price_per_mwh, weight)
 
 
-def _plan(joint: Joint, problem: Problem, optimum: Optimum, lower_bound: float) -> Plan:
-    coupling, prices = problem.coupling, problem.prices
+def _plan(joint: Joint, coupling: Coupling, prices: Prices, optimum: Optimum, lower_bound: float) -> Plan:
     problems, step_h, base = joint.problems, joint.problems[0].step_h, joint.problems[0].base
     parts = joint.split(optimum.y)
     injection = np.stack([problem.injection_mw(y) for problem, y in zip(problems, parts, strict=True)])
