@@ -117,17 +117,17 @@ class PlannedRun:
         """What every owner would do alone against the same prices, without the coupling."""
         if self.planned is None:
             return None
-        return SelfishPlanner().solve(*self.planned.problem)
+        return SelfishPlanner().solve(self.planned.problem)
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """The first plan's certificate; where its method gives none, by the dual function at its multiplier."""
         if self.planned is None:
             return None
-        p, o = self.planned.plan, self.planned.outlook
+        p = self.planned.plan
         cost, lower, certified = p.objective, p.lower_bound, p.converged
         if not np.isfinite(lower):
-            found = certify(p, o.owners, o.coupling, o.prices, self.planned.terminal)
+            found = certify(p, self.planned.problem)
             cost, lower = found.value, found.lower
             certified = p.converged and found.closes(self.tolerance, 0.0)
         return Verdict(

@@ -11,29 +11,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.assets import Coupling
 from gridmarl.planning.model.gap import Certificate, admissible, coupling_value, slack_cost
 from gridmarl.planning.model.groups import by_class, classes, heard, totals
 from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.units import Float
 
 
-def certify(
-    plan: Plan, owners: tuple[Owner, ...], coupling: Coupling, prices: Prices, terminal: Terminal | None = None
-) -> Certificate:
+def certify(plan: Plan, problem: Problem) -> Certificate:
     """Bounds on the optimum of a problem from a plan's multiplier and schedules.
 
     Parameters
     ----------
     plan : Plan
-        Of these owners, by any method.
-    owners : tuple of N Owner
-    coupling : Coupling
-    prices : Prices
-    terminal : Terminal, optional
-        As the plan was made with.
+        By any method.
+    problem : Problem
+        That it answers.
 
     Returns
     -------
@@ -45,16 +41,17 @@ def certify(
     SolverError
         Where a local solver stopped without a usable answer.
     """
+    owners, step_h, coupling, prices, terminal = problem
     multiplier, of = admissible(coupling, _multipliers(plan, coupling)), classes(coupling, plan.owners)
     everybody = replace(coupling, groups=())  # what it binds is nothing to owners alone
-    least = coupling_value(coupling, plan.step_h, multiplier)
+    least = coupling_value(coupling, step_h, multiplier)
     for c, added in enumerate(heard(multiplier)):
         members = tuple(owner for owner, own in zip(owners, of.tolist(), strict=True) if own == c)
         if members:
             raised = Prices(prices.per_mwh + added, prices.probability, prices.alpha)
-            alone = SelfishPlanner().solve(members, plan.step_h, everybody, raised, terminal)
+            alone = SelfishPlanner().solve(Problem(members, step_h, everybody, raised, terminal))
             least += alone.objective if alone.converged else -np.inf  # what no solver vouches for bounds nothing
-    paid = slack_cost(coupling, plan.step_h, totals(by_class(plan.injection_mw, of, len(multiplier))))
+    paid = slack_cost(coupling, step_h, totals(by_class(plan.injection_mw, of, len(multiplier))))
     cost = float(plan.owner_objective.sum()) + paid
     return Certificate(least, cost, cost)
 

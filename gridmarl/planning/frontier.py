@@ -15,6 +15,7 @@ import numpy as np
 
 from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices, cvar, revenue
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.units import Float
@@ -86,7 +87,7 @@ def efficient_frontier(
 
 
 def _choice(owner: Owner, step_h: Float, prices: Prices, terminal: Terminal | None) -> Choice:
-    plan = SelfishPlanner().solve((owner,), step_h, ALONE, prices, terminal)
+    plan = SelfishPlanner().solve(Problem((owner,), step_h, ALONE, prices, terminal or Terminal()))
     gain = revenue(plan.injection_mw[0], plan.step_h, prices)
     mean, tail = float(prices.probability @ gain), cvar(gain, prices.probability, prices.alpha)
     return Choice(owner.beta, plan, plan.objective + (1 - owner.beta) * mean + owner.beta * tail)

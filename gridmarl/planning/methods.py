@@ -10,14 +10,12 @@ from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
 from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
 from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
-from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.recourse import Method, RecoursePlanner
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.settings import PlannerSettings
 from gridmarl.planning.wire.channel import Audit
-from gridmarl.units import Float
 
 SEES: dict[str, Sees] = {"central": "team", "admm": "own", "aladin": "own", "dantzig-wolfe": "own", "selfish": "own"}
 """Method -> whose private parameters it needs to know."""
@@ -34,18 +32,10 @@ class CentralByShape:
         self._exclusive = exclusive
         self._programs: dict[tuple[float, ...], CentralPlanner] = {}
 
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan with the program of this shape, compiled once."""
-        program = self._programs.setdefault(tuple(step_h.tolist()), CentralPlanner(self._exclusive))
-        return program.solve(owners, step_h, coupling, prices, terminal)
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
+        """Plan with the program of this shape, compiled once; ``elapsed_h`` is ignored."""
+        program = self._programs.setdefault(tuple(problem.step_h.tolist()), CentralPlanner(self._exclusive))
+        return program.solve(problem)
 
 
 def check_method(settings: PlannerSettings) -> None:

@@ -16,7 +16,6 @@ from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.horizon import EVERY_INTERVAL, make_horizon
 from gridmarl.planning.model.outlook import SURPLUS_PER_MWH, look_ahead
 from gridmarl.planning.model.plan import Plan
-from gridmarl.planning.problem import Problem
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
@@ -57,7 +56,7 @@ def perfect_plan(scenario: Scenario, seed: int, split: Split = "test") -> Plan:
     core.reset(np.array([seed], np.uint64))
     seats = ForewarnedSeats(core, 0, scenario.seats, "perfect", "all")
     horizon = make_horizon(EVERY_INTERVAL, scenario.interval_h, np.inf, scenario.intervals)
-    return CentralPlanner().solve(*Problem.of(look_ahead(seats, horizon)))
+    return CentralPlanner().solve(look_ahead(seats, horizon).problem)
 
 
 def optimum_cost(scenario: Scenario, seed: int, split: Split = "test") -> float:

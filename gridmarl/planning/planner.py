@@ -20,7 +20,7 @@ from gridmarl.planning.model.assets import Terminal
 from gridmarl.planning.model.horizon import EVERY_INTERVAL, Horizon, make_horizon
 from gridmarl.planning.model.outlook import Outlook, availability, look_ahead
 from gridmarl.planning.model.plan import Plan
-from gridmarl.planning.problem import Problem
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.recourse import Method
 from gridmarl.planning.settings import PlannerSettings
 from gridmarl.planning.wire.channel import Audit
@@ -63,8 +63,8 @@ class Planned:
 
     @property
     def problem(self) -> Problem:
-        """What was planned, for another method: ``CentralPlanner().solve(*planned.problem)``."""
-        return Problem.of(self.outlook)
+        """What was planned, for another method: ``CentralPlanner().solve(planned.problem)``."""
+        return self.outlook.problem
 
 
 class Planner:
@@ -160,7 +160,7 @@ class Planner:
         horizon = make_horizon(grid, facts.interval_h, horizon_h, remaining)
         self._outlook = look_ahead(seats, horizon)
         elapsed_h = (seats.interval - self._planned_at) * facts.interval_h if self._planned_at >= 0 else 0.0
-        self.plan = self._method.solve(*Problem.of(self._outlook), elapsed_h)
+        self.plan = self._method.solve(self._outlook.problem, elapsed_h=elapsed_h)
         every_owners = zip(self.plan.owners, self.plan.assets, strict=True)
         self._schedule = {(owner, asset.name): asset for owner, assets in every_owners for asset in assets}
         self._planned_at = seats.interval

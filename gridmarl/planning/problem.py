@@ -1,37 +1,19 @@
-"""One planning problem in the order in which every method takes it, and how to have a world's without playing it."""
+"""A world's planning problem, without playing it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from gridmarl.agents.agent import Information
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.core import Core, seed_array
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.horizon import EVERY_INTERVAL, Grid, make_horizon
-from gridmarl.planning.model.outlook import Outlook, look_ahead
-from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.model.outlook import look_ahead
+from gridmarl.planning.model.problem import Problem
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
-from gridmarl.units import Float
-
-
-class Problem(NamedTuple):
-    """What every method's ``solve`` takes, in its order: ``CentralPlanner().solve(*problem)``."""
-
-    owners: tuple[Owner, ...]
-    step_h: Float  # (K,)
-    coupling: Coupling
-    prices: Prices
-    terminal: Terminal
-
-    @classmethod
-    def of(cls, outlook: Outlook) -> Problem:
-        """What a planner looks ahead on."""
-        return cls(outlook.owners, outlook.horizon.step_h, outlook.coupling, outlook.prices, outlook.terminal)
 
 
 def problem_of(
@@ -65,4 +47,4 @@ def problem_of(
     core = Core(world, 1, split=split)
     core.reset(seed_array([seed]))
     seats = Seats(core, 0, world.seats, information, "all")
-    return Problem.of(look_ahead(seats, make_horizon(grid, world.interval_h, horizon_h, world.intervals)))
+    return look_ahead(seats, make_horizon(grid, world.interval_h, horizon_h, world.intervals)).problem

@@ -9,17 +9,16 @@ and every owner keeps its own copies to itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from gridmarl.planning.certify import certify
-from gridmarl.planning.model.assets import Coupling, Group, Owner, PerStep, Terminal, per_step, single
+from gridmarl.planning.model.assets import Coupling, Group, Owner, PerStep, per_step, single
 from gridmarl.planning.model.branches import Branches
 from gridmarl.planning.model.plan import AssetPlan, Plan
-from gridmarl.planning.model.request import check_request
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.units import Float
 
@@ -29,37 +28,20 @@ Bounded = TypeVar("Bounded", Coupling, Group)
 class Method(Protocol):
     """Anything that plans on one horizon."""
 
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan; ``elapsed_h`` after the last time."""
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
+        """Plan; ``elapsed_h`` hours after the last problem began, from whose plan this one may start."""
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lifted:
-    """A planning request on the horizon of all scenarios."""
-
-    owners: tuple[Owner, ...]
-    step_h: Float  # (S K,)
-    coupling: Coupling
-    prices: Prices  # (S, S K)
-
-
-def lift(owners: Sequence[Owner], step_h: Float, coupling: Coupling, prices: Prices) -> Lifted:
-    """Put all scenarios one after the other; those that cannot happen are dropped."""
+def lift(problem: Problem) -> Problem:
+    """Put all scenarios one after the other (S K steps, S price scenarios); those that cannot happen are dropped."""
+    owners, step_h, coupling, prices, terminal = problem
     likely = prices.probability > 0
     probability, paid = prices.probability[likely], prices.per_mwh[likely]
     scenarios, steps = paid.shape
     spread = np.zeros((scenarios, scenarios, steps))
     spread[np.arange(scenarios), np.arange(scenarios)] = paid / probability[:, None]
-    return Lifted(
+    return Problem(
         owners=tuple(_branched(owner, step_h, probability) for owner in owners),
         step_h=np.outer(probability, step_h).ravel(),
         coupling=replace(
@@ -67,6 +49,7 @@ def lift(owners: Sequence[Owner], step_h: Float, coupling: Coupling, prices: Pri
             groups=tuple(_tiled(group, scenarios, steps) for group in coupling.groups),
         ),
         prices=Prices(spread.reshape(scenarios, -1), probability, prices.alpha),
+        terminal=terminal,
     )
 
 
@@ -82,15 +65,7 @@ class RecoursePlanner:
     def __init__(self, method: Method) -> None:
         self._method = method
 
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
         """Plan a common first step and later ones for each scenario; errors are those of the method.
 
         With one scenario there is nothing to wait for: the plan is the method's own.
@@ -101,16 +76,15 @@ class RecoursePlanner:
             On the K steps: schedules and multipliers are expectations over the scenarios, exact in the first step;
             ``scenario_injection_mw`` holds every scenario's own. Its bounds are those of the two-stage problem.
         """
-        steps = check_request(owners, step_h, prices)
-        if np.count_nonzero(prices.probability) == 1:
-            return self._method.solve(owners, step_h, coupling, prices, terminal, elapsed_h)
-        lifted = lift(owners, steps, coupling, prices)
-        request = (lifted.owners, lifted.step_h, lifted.coupling, lifted.prices)
-        plan = self._method.solve(*request, terminal)  # the last plan starts this one step for step
+        problem = problem.checked()
+        if np.count_nonzero(problem.prices.probability) == 1:
+            return self._method.solve(problem, elapsed_h=elapsed_h)
+        lifted = lift(problem)
+        plan = self._method.solve(lifted)  # the last plan starts this one step for step
         if not np.isfinite(plan.lower_bound):
-            found = certify(plan, lifted.owners, lifted.coupling, lifted.prices, terminal)
+            found = certify(plan, lifted)
             plan = replace(plan, lower_bound=found.lower, upper_bound=found.upper)
-        return expected(plan, steps, prices)
+        return expected(plan, problem.step_h, problem.prices)
 
 
 def expected(plan: Plan, step_h: Float, prices: Prices) -> Plan:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.errors import SolverError
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.assets import Owner, Terminal
 from gridmarl.planning.model.gap import slack_mw
 from gridmarl.planning.model.groups import by_class, classes, totals
 from gridmarl.planning.model.plan import Plan, Rounds, coupled
-from gridmarl.planning.model.request import check_request
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.programs.feasible import infeasible_error
 from gridmarl.planning.programs.local import LocalProblem, local_problem, steady_base
@@ -23,16 +23,8 @@ class SelfishPlanner:
     def __init__(self) -> None:
         self._known: dict[str, LocalProblem] = {}
 
-    def solve(
-        self,
-        owners: tuple[Owner, ...],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan each owner alone: ``elapsed_h`` is ignored, and ``coupling`` only measures what came of it.
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
+        """Plan each owner alone: ``elapsed_h`` is ignored, and the coupling only measures what came of it.
 
         Returns
         -------
@@ -42,25 +34,27 @@ class SelfishPlanner:
 
         Raises
         ------
+        ScenarioError
+            For shapes that do not fit or a CVaR of less than two scenarios.
         InfeasiblePlanError
             Where an asset cannot obey its limits, by name.
         SolverError
             Where a local solver stopped without a usable answer.
         """
-        steps, end = check_request(owners, step_h, prices), terminal or Terminal()
-        problems = [self._problem(owner, steps, prices, end) for owner in owners]
-        solved = [_solve(problem, end) for problem in problems]
+        owners, step_h, coupling, prices, terminal = problem.checked()
+        apart = [self._alone(owner, step_h, prices, terminal) for owner in owners]
+        solved = [_solve(one, terminal) for one in apart]
         answers = [answer.y for answer in solved]
-        objectives = np.array([problem.objective(y) for problem, y in zip(problems, answers, strict=True)])
-        injections = np.stack([problem.injection_mw(y) for problem, y in zip(problems, answers, strict=True)])
+        objectives = np.array([one.objective(y) for one, y in zip(apart, answers, strict=True)])
+        injections = np.stack([one.injection_mw(y) for one, y in zip(apart, answers, strict=True)])
         of = classes(coupling, [owner.name for owner in owners])
         short, over = slack_mw(coupling, totals(by_class(injections, of, 1 + len(coupling.groups))))
         nothing = np.zeros_like(short)  # nobody pays for what the rows of the coupling miss, (1 + G, K)
         return Plan(
             owners=tuple(owner.name for owner in owners),
-            step_h=steps,
+            step_h=step_h,
             injection_mw=injections,
-            assets=tuple(problem.read(y) for problem, y in zip(problems, answers, strict=True)),
+            assets=tuple(one.read(y) for one, y in zip(apart, answers, strict=True)),
             objective=float(objectives.sum()),
             owner_objective=objectives,
             rounds=0,
@@ -69,10 +63,10 @@ class SelfishPlanner:
             converged=all(answer.solved for answer in solved),
             method="selfish",
             history=Rounds.none(),
-            **coupled(coupling, prices, nothing, short * steps, over * steps),
+            **coupled(coupling, prices, nothing, short * step_h, over * step_h),
         )
 
-    def _problem(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> LocalProblem:
+    def _alone(self, owner: Owner, step_h: Float, prices: Prices, terminal: Terminal) -> LocalProblem:
         old = self._known.get(owner.name)
         base = steady_base((owner,), prices, old.base if old else None)
         problem = local_problem(owner, step_h, prices, terminal, base, old)

@@ -17,7 +17,7 @@ from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.certify import certify
 from gridmarl.planning.model.horizon import DEFAULT_GRID, make_horizon
 from gridmarl.planning.model.outlook import look_ahead
-from gridmarl.planning.problem import Problem
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario.scenario import Scenario
 
@@ -58,8 +58,8 @@ def fleet(homes: int) -> Problem:
     core = Core(scenario)
     core.reset(np.zeros(1, np.uint64))
     horizon = make_horizon(DEFAULT_GRID, scenario.interval_h, 24.0, scenario.intervals)
-    free = Problem.of(look_ahead(Seats(core, 0, scenario.seats, "forecast", "own"), horizon))
-    limit_mw = SHARE * float(np.abs(SelfishPlanner().solve(*free).injection_mw.sum(axis=0)).max())
+    free = look_ahead(Seats(core, 0, scenario.seats, "forecast", "own"), horizon).problem
+    limit_mw = SHARE * float(np.abs(SelfishPlanner().solve(free).injection_mw.sum(axis=0)).max())
     return free._replace(coupling=replace(free.coupling, lower_mw=-limit_mw, upper_mw=limit_mw))
 
 
@@ -67,11 +67,11 @@ def plan(method: str, homes: int) -> Planned:
     """Plan a fleet by ``admm`` or ``central``; the central plan's gap is found by the dual function, untimed."""
     problem = fleet(homes)
     begun_mb, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
-    found = AdmmPlanner(CERTIFIED).solve(*problem) if method == "admm" else CentralPlanner().solve(*problem)
+    found = AdmmPlanner(CERTIFIED).solve(problem) if method == "admm" else CentralPlanner().solve(problem)
     wall, cpu, most_mb = time.perf_counter() - wall, time.process_time() - cpu, peak_mb()
     gap = found.relative_gap
     if method == "central":
-        bounds = certify(found, problem.owners, problem.coupling, problem.prices, problem.terminal)
+        bounds = certify(found, problem)
         gap = abs(bounds.gap) / abs(bounds.value)
     residuals = 1e6 * found.primal_residual_mw, 1e6 * found.dual_residual_mw
     return Planned(

@@ -86,8 +86,7 @@ def test_a_certified_plan_costs_what_the_optimum_costs_to_its_gap(homes, method)
     run = planned(homes, method=method)
     assert run.planned is not None
     assert run.verdict is not None
-    o = run.planned.outlook
-    optimum = CentralPlanner().solve(o.owners, o.horizon.step_h, o.coupling, o.prices, run.planned.terminal).objective
+    optimum = CentralPlanner().solve(run.planned.problem).objective
     assert run.verdict.certified
     assert run.verdict.lower_bound <= optimum + SOLVERS_ROUND
     assert optimum <= run.verdict.cost + run.verdict.relative_gap * abs(run.verdict.cost) + SOLVERS_ROUND
@@ -98,7 +97,7 @@ def test_a_certified_plan_costs_what_the_optimum_costs_to_its_gap(homes, method)
 
 def test_the_bound_of_a_negotiation_is_found_again_without_it(negotiated):
     made = negotiated.planned
-    found = certify(made.plan, made.outlook.owners, made.outlook.coupling, made.outlook.prices, made.terminal)
+    found = certify(made.plan, made.problem)
     assert found.lower == pytest.approx(made.plan.lower_bound, abs=SOLVERS_ROUND)
     assert found.upper == pytest.approx(made.plan.upper_bound, abs=SOLVERS_ROUND)
 

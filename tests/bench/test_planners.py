@@ -125,7 +125,7 @@ def cpu_ms(step: Callable[[], object]) -> float:
 
 
 def test_a_round_against_a_loop_over_cvxpy_problems(benchmark: Any, findings: Findings) -> None:
-    rounds = AdmmPlanner(CERTIFIED).open(*fleet(HOMES[0]))
+    rounds = AdmmPlanner(CERTIFIED).open(fleet(HOMES[0]))
     for _ in range(WARM_ROUNDS):
         rounds.once()
     message: Message = rounds.sharing.messages([])[0]

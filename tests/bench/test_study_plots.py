@@ -41,7 +41,7 @@ def homes():
 
 @pytest.fixture(scope="module")
 def trail(homes):
-    rounds = AdmmPlanner().open(*homes)
+    rounds = AdmmPlanner().open(homes)
     plans = []
     while not rounds.settled():
         rounds.once()
@@ -50,7 +50,7 @@ def trail(homes):
 
 
 def test_rounds_close_in_on_the_optimum_from_both_sides(homes, trail):
-    optimum, finished = CentralPlanner().solve(*homes), AladinPlanner().solve(*homes)
+    optimum, finished = CentralPlanner().solve(homes), AladinPlanner().solve(homes)
     picture = negotiation(trail, optimum, finished)
     assert f"certified after {len(trail)} rounds (aladin: {finished.rounds})" in picture.title
     residuals, cost, price = drawn(picture).axes

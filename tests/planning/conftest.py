@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.units import KW_PER_MW, Float
 
@@ -16,10 +17,7 @@ from gridmarl.units import KW_PER_MW, Float
 class Homes:
     """A community of three whose balance is 0/0."""
 
-    owners: tuple[Owner, ...]
-    step_h: Float
-    coupling: Coupling
-    prices: Prices
+    problem: Problem
     price_per_kwh: Float
     solar: Float
 
@@ -45,7 +43,7 @@ def build_homes(wear_per_kw2h: float) -> Homes:
         _home("school", 20, 10, 0.4, 0 * solar, school_kw, wear_per_kw2h),
     )
     prices = Prices(price * KW_PER_MW, weight / weight.sum(), alpha=0.8)
-    return Homes(owners, np.ones(24), Coupling(0.0, 0.0, 10_000.0, 10_000.0), prices, price, solar)
+    return Homes(Problem(owners, np.ones(24), Coupling(0.0, 0.0, 10_000.0, 10_000.0), prices), price, solar)
 
 
 def _home(

@@ -8,11 +8,8 @@ from typing import Final
 import numpy as np
 
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
-from gridmarl.units import Float
-
-Fleet = tuple[tuple[Owner, ...], Float, Coupling, Prices]
-"""What every method needs: owners, hours a step, coupling, prices."""
 
 STEPS: Final = np.ones(4)
 PRICES: Final = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
@@ -32,3 +29,8 @@ def owners(cell: Battery = CELL, gas: Generator = GAS, city: Asset = CITY) -> tu
 def curved_owners(cell: Battery = CURVED_CELL) -> tuple[Owner, ...]:
     """The three with quadratic costs."""
     return owners(cell, CURVED_GAS)
+
+
+def island(parties: tuple[Owner, ...]) -> Problem:
+    """These parties on the island, at its prices."""
+    return Problem(parties, STEPS, BALANCE, PRICES)

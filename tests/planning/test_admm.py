@@ -15,9 +15,10 @@ from gridmarl.planning.admm.totals_step import nearest_totals
 from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.groups import rows_of
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.owners.worker import Message, Worker
-from tests.planning.parties import BALANCE, CITY, PRICES, STEPS
+from tests.planning.parties import BALANCE, CITY, PRICES, STEPS, island
 from tests.planning.parties import CURVED_CELL as CELL
 from tests.planning.parties import CURVED_GAS as GAS
 from tests.planning.parties import curved_owners as owners
@@ -47,9 +48,9 @@ def test_a_message_is_the_size_of_the_horizon_whatever_the_number_of_owners():
 
 def test_a_second_plan_starts_from_the_first_agreement():
     planner = AdmmPlanner()
-    cold = planner.solve(owners(), STEPS, BALANCE, PRICES)
-    warm = planner.solve(owners(replace(CELL, energy_now_mwh=2.01)), STEPS, BALANCE, PRICES)
-    alone = AdmmPlanner().solve(owners(replace(CELL, energy_now_mwh=2.01)), STEPS, BALANCE, PRICES)
+    cold = planner.solve(island(owners()))
+    warm = planner.solve(island(owners(replace(CELL, energy_now_mwh=2.01))))
+    alone = AdmmPlanner().solve(island(owners(replace(CELL, energy_now_mwh=2.01))))
     assert warm.converged
     assert warm.rounds < cold.rounds
     assert warm.objective == pytest.approx(alone.objective, rel=1e-5)
@@ -57,14 +58,15 @@ def test_a_second_plan_starts_from_the_first_agreement():
 
 def test_a_plan_of_other_owners_and_steps_works_after_the_first():
     planner = AdmmPlanner()
-    planner.solve(owners(), STEPS, BALANCE, PRICES)
+    planner.solve(island(owners()))
     others = (*owners()[1:], Owner("newcomer", (replace(CELL, charge_efficiency=0.8),)))
     steps, prices = np.array([0.5, 0.5, 1.0]), Prices.certain(np.array([60.0, 30.0, 80.0]))
     city = replace(CITY, baseline_mw=np.asarray(CITY.baseline_mw)[1:])
     others = (others[0], Owner("town", (city,)), others[2])
-    plan = planner.solve(others, steps, BALANCE, prices, elapsed_h=1.0)
+    problem = Problem(others, steps, BALANCE, prices)
+    plan = planner.solve(problem, elapsed_h=1.0)
     assert plan.owners == ("plant", "town", "newcomer")
-    assert plan.objective == pytest.approx(CentralPlanner().solve(others, steps, BALANCE, prices).objective, rel=1e-5)
+    assert plan.objective == pytest.approx(CentralPlanner().solve(problem).objective, rel=1e-5)
 
 
 def test_an_agreement_moves_forward_in_time():
@@ -76,7 +78,7 @@ def test_an_agreement_moves_forward_in_time():
 
 def test_too_few_rounds_are_marked_and_logged(caplog):
     with caplog.at_level(logging.INFO):
-        plan = AdmmPlanner(AdmmSettings(max_rounds=3)).solve(owners(), STEPS, BALANCE, PRICES)
+        plan = AdmmPlanner(AdmmSettings(max_rounds=3)).solve(island(owners()))
     assert not plan.converged
     assert plan.rounds == len(plan.history.primal_mw) == 3
     assert "stopped after 3 rounds" in caplog.text
@@ -84,14 +86,14 @@ def test_too_few_rounds_are_marked_and_logged(caplog):
 
 def test_a_huge_penalty_does_not_pass_for_agreement():
     settings = AdmmSettings(rho=1e9, max_rounds=60, adapt_rounds=0)
-    plan = AdmmPlanner(settings).solve(owners(), STEPS, BALANCE, PRICES)
+    plan = AdmmPlanner(settings).solve(island(owners()))
     assert plan.dual_residual_mw < 1e-3
     assert not plan.converged
 
 
 def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
     scarce = (Owner("plant", (replace(GAS, available_mw=2.0, minimum_mw=1.8),)), owners()[2])
-    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (AdmmPlanner().solve, CentralPlanner().solve))
+    plan, central = (solve(island(scarce)) for solve in (AdmmPlanner().solve, CentralPlanner().solve))
     assert plan.converged
     assert plan.shortage_mwh == pytest.approx(central.shortage_mwh, abs=1e-3)
     assert plan.surplus_mwh == pytest.approx(central.surplus_mwh, abs=1e-3)
@@ -103,7 +105,7 @@ def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
 
 def test_an_impossible_asset_is_named():
     with pytest.raises(InfeasiblePlanError, match=r"store\.cell"):
-        AdmmPlanner().solve(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
+        AdmmPlanner().solve(island(owners(replace(CELL, energy_now_mwh=12.0))))
 
 
 @pytest.mark.parametrize("wrong", [{"relaxation": 2.0}, {"max_rounds": 0}, {"tolerance": 0.0}, {"rho": -1.0}])

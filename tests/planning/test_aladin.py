@@ -19,6 +19,7 @@ from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
 from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.owners.condensation import Condensed
 from gridmarl.planning.owners.delegate import Delegate, PriceMessage, Stake
 from gridmarl.planning.owners.worker import Message, Worker
@@ -29,7 +30,7 @@ from tests.planning.parties import BALANCE, PRICES
 from tests.planning.parties import CURVED_CELL as CELL
 from tests.planning.parties import CURVED_GAS as GAS
 from tests.planning.parties import curved_owners as owners
-from tests.planning.test_random_fleets import Fleet, direct_cost, fleets, state_residual, turnover
+from tests.planning.test_random_fleets import direct_cost, fleets, state_residual, turnover
 
 WELFARE = -0.682019901  # $, published
 WELFARE_TOLERANCE = 1e-6
@@ -45,7 +46,7 @@ STEPS = np.array([1.0, 0.5, 1.0, 1.0])
 @pytest.fixture(scope="module")
 def agreed(quadratic_homes) -> Plan:
     homes = quadratic_homes
-    return AladinPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    return AladinPlanner().solve(homes.problem)
 
 
 def test_three_homes_are_certified_within_a_hundred_rounds(agreed):
@@ -72,15 +73,15 @@ def test_the_bounds_enclose_the_published_optimum(agreed):
 def test_steps_end_what_rounds_of_admm_alone_do_not(quadratic_homes, agreed):
     homes = quadratic_homes
     alone = AladinSettings(first=agreed.rounds + 1, max_rounds=agreed.rounds)
-    plan = AladinPlanner(alone).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner(alone).solve(homes.problem)
     assert not plan.converged
     assert plan.gap > 100 * agreed.gap
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(fleet=fleets())
-def test_random_fleets_reach_the_central_optimum_within_the_certified_gap(fleet: Fleet):
-    plan, central = AladinPlanner(EARLY).solve(*fleet), CentralPlanner().solve(*fleet)
+def test_random_fleets_reach_the_central_optimum_within_the_certified_gap(fleet: Problem):
+    plan, central = AladinPlanner(EARLY).solve(fleet), CentralPlanner().solve(fleet)
     money = turnover(fleet)
     assert plan.converged
     assert plan.gap <= RELATIVE_GAP * max(abs(plan.objective), GAP_FLOOR * money)
@@ -90,9 +91,9 @@ def test_random_fleets_reach_the_central_optimum_within_the_certified_gap(fleet:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(fleet=fleets())
-def test_schedules_obey_every_limit_and_cost_what_the_plan_says(fleet: Fleet):
-    parties, step_h, coupling, prices = fleet
-    plan = AladinPlanner(EARLY).solve(*fleet)
+def test_schedules_obey_every_limit_and_cost_what_the_plan_says(fleet: Problem):
+    parties, step_h, coupling, prices, _ = fleet
+    plan = AladinPlanner(EARLY).solve(fleet)
     size = np.abs(plan.injection_mw).max() + max(1e-9, np.abs(coupling.upper_mw))
     for i, owner in enumerate(parties):
         for asset, schedule in zip(owner.assets, plan.assets[i], strict=True):
@@ -104,7 +105,9 @@ def test_schedules_obey_every_limit_and_cost_what_the_plan_says(fleet: Fleet):
 
 def test_shortage_and_surplus_are_priced_as_in_the_central_plan():
     scarce = (Owner("plant", (replace(GAS, available_mw=2.0, minimum_mw=1.8),)), owners()[2])
-    plan, central = (solve(scarce, STEPS, BALANCE, PRICES) for solve in (AladinPlanner().solve, CentralPlanner().solve))
+    plan, central = (
+        solve(Problem(scarce, STEPS, BALANCE, PRICES)) for solve in (AladinPlanner().solve, CentralPlanner().solve)
+    )
     assert plan.converged
     assert plan.shortage_mwh == pytest.approx(central.shortage_mwh, abs=1e-6)
     assert plan.surplus_mwh == pytest.approx(central.surplus_mwh, abs=1e-6)
@@ -117,7 +120,7 @@ def test_one_sided_limits_are_met():
     coupling = Coupling(-np.inf, 0.5, 1000.0, 400.0)
     sellers = (Owner("plant", (replace(GAS, cost_per_mwh=10.0),)), owners()[0])
     plan, central = (
-        solve(sellers, STEPS, coupling, PRICES) for solve in (AladinPlanner().solve, CentralPlanner().solve)
+        solve(Problem(sellers, STEPS, coupling, PRICES)) for solve in (AladinPlanner().solve, CentralPlanner().solve)
     )
     assert plan.converged
     assert plan.injection_mw.sum(axis=0).max() <= 0.5 + DUST
@@ -127,8 +130,8 @@ def test_one_sided_limits_are_met():
 
 def test_an_owner_of_nothing_does_not_disturb(quadratic_homes):
     homes = quadratic_homes
-    parties = (*homes.owners, Owner("guest", ()))
-    plan = AladinPlanner().solve(parties, homes.step_h, homes.coupling, homes.prices)
+    parties = (*homes.problem.owners, Owner("guest", ()))
+    plan = AladinPlanner().solve(homes.problem._replace(owners=parties))
     assert plan.converged
     assert np.abs(plan.injection_mw[3]).max() <= RESIDUAL_KW / KW_PER_MW
     assert -plan.objective == pytest.approx(WELFARE, abs=WELFARE_TOLERANCE)
@@ -136,7 +139,7 @@ def test_an_owner_of_nothing_does_not_disturb(quadratic_homes):
 
 def test_an_impossible_asset_is_named():
     with pytest.raises(InfeasiblePlanError, match=r"store\.cell"):
-        AladinPlanner().solve(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES)
+        AladinPlanner().solve(Problem(owners(replace(CELL, energy_now_mwh=12.0)), STEPS, BALANCE, PRICES))
 
 
 def test_a_step_that_is_not_confirmed_leaves_admm_to_go_on(quadratic_homes, monkeypatch):
@@ -148,7 +151,7 @@ def test_a_step_that_is_not_confirmed_leaves_admm_to_go_on(quadratic_homes, monk
 
     monkeypatch.setattr(finisher, "coupling_price", misled)
     loose = AladinSettings(tolerance=1e-6, gap_tolerance=1e-5)
-    plan = AladinPlanner(loose).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner(loose).solve(homes.problem)
     assert len(asked) > 1
     assert plan.converged
     assert plan.rounds > 100
@@ -171,7 +174,7 @@ def test_a_step_that_is_too_long_is_shortened_by_the_dual_function(quadratic_hom
 
     monkeypatch.setattr(finisher, "coupling_price", overshooting)
     monkeypatch.setattr(Delegate, "answer", heard)
-    plan = AladinPlanner(AladinSettings(steps=20)).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner(AladinSettings(steps=20)).solve(homes.problem)
     assert told[:6] == [True] * 3 + [False] * 3  # three homes: moved, then stayed
     assert plan.converged
     assert plan.rounds < 60 + 20  # no more rounds of ADMM
@@ -180,7 +183,7 @@ def test_a_step_that_is_too_long_is_shortened_by_the_dual_function(quadratic_hom
 
 def test_linear_wear_is_planned_exactly_from_proposals(linear_homes):
     homes = linear_homes
-    plan = AladinPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner().solve(homes.problem)
     assert plan.method == "aladin"
     assert plan.converged
     assert plan.rounds == len(plan.history.rho) <= 150
@@ -192,9 +195,7 @@ def test_linear_wear_is_planned_exactly_from_proposals(linear_homes):
 def test_too_few_rounds_for_linear_wear_are_marked(linear_homes, caplog):
     homes = linear_homes
     with caplog.at_level(logging.INFO):
-        plan = AladinPlanner(AladinSettings(max_rounds=20)).solve(
-            homes.owners, homes.step_h, homes.coupling, homes.prices
-        )
+        plan = AladinPlanner(AladinSettings(max_rounds=20)).solve(homes.problem)
     assert not plan.converged
     assert plan.rounds == len(plan.history.rho) == 20
     assert plan.lower_bound <= 0.608019112 + 5e-10 <= plan.upper_bound
@@ -205,7 +206,7 @@ def test_one_curved_cost_keeps_all_owners_with_steps(linear_homes):
     homes, audit = linear_homes, Audit()
     curved = Owner("plant", (replace(GAS, available_mw=0.01, cost_per_mw2h=3000.0),))
     AladinPlanner(AladinSettings(max_rounds=70), audit=audit).solve(
-        (*homes.owners, curved), homes.step_h, homes.coupling, homes.prices
+        homes.problem._replace(owners=(*homes.problem.owners, curved))
     )
     assert "Answer" in {entry.kind for entry in audit.entries}
     assert "Settlement" not in {entry.kind for entry in audit.entries}
@@ -242,7 +243,7 @@ def test_offers_and_slopes_are_all_that_leaves_an_owner(monkeypatch):
         monkeypatch.setattr(Delegate, name, lambda self: pytest.fail("asked for a schedule before there was a plan"))
     agreed = AladinPlanner(AladinSettings(first=10))
     monkeypatch.setattr(agreed, "_agreed", lambda rounds, finisher, trial, delegates: trial)
-    trial = agreed.solve(owners(), STEPS, BALANCE, PRICES)
+    trial = agreed.solve(Problem(owners(), STEPS, BALANCE, PRICES))
     assert isinstance(trial, finisher.Trial)
     assert {type(answer) for answer in said} == {Condensed, Stake}
     assert [field.name for field in fields(Condensed)] == ["offer_mw", "slope"]
@@ -312,7 +313,7 @@ def test_where_nobody_answers_the_price_stays():
 
 def test_a_second_plan_starts_from_the_first_ones_agreement(quadratic_homes):
     homes, planner = quadratic_homes, AladinPlanner()
-    first, again = (planner.solve(homes.owners, homes.step_h, homes.coupling, homes.prices) for _ in range(2))
+    first, again = (planner.solve(homes.problem) for _ in range(2))
     assert again.converged
     assert again.rounds < first.rounds
     assert again.objective == pytest.approx(first.objective, rel=RELATIVE_GAP)

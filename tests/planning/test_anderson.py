@@ -70,7 +70,7 @@ def test_without_memory_or_after_a_restart_nothing_is_mixed():
 
 def test_an_owner_mixes_its_own_last_shares(quadratic_homes):
     homes, none = quadratic_homes, np.zeros(24)
-    worker = Worker(homes.owners[2], homes.step_h, homes.prices, Terminal(), 1.6)
+    worker = Worker(homes.problem.owners[2], homes.problem.step_h, homes.problem.prices, Terminal(), 1.6)
     shares: list[Float] = []
     for _ in range(2):
         worker.respond(Message(none, none, 20_000.0))
@@ -84,9 +84,8 @@ def test_an_owner_mixes_its_own_last_shares(quadratic_homes):
 @pytest.mark.parametrize("tolerance, saved", [(1e-3, 0.2), (1e-5, 0.5)])
 def test_acceleration_saves_rounds_of_the_three_homes_and_agrees_on_the_plan(quadratic_homes, tolerance, saved):
     homes = quadratic_homes
-    request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
     plain, mixed = (
-        AdmmPlanner(AdmmSettings(tolerance=tolerance, gap_tolerance=tolerance / 10, memory=memory)).solve(*request)
+        AdmmPlanner(AdmmSettings(tolerance=tolerance, gap_tolerance=tolerance / 10, memory=memory)).solve(homes.problem)
         for memory in (0, 10)
     )
     assert plain.converged

@@ -6,7 +6,7 @@ Solvers are stopped by their own limits on iterations and tolerances.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -24,8 +24,9 @@ from gridmarl.planning.certify import certify
 from gridmarl.planning.dantzig_wolfe.coordinator import DantzigWolfeSettings
 from gridmarl.planning.dantzig_wolfe.master import Master
 from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.assets import Coupling, Terminal
 from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.owners.pricing import Proposal
 from gridmarl.planning.owners.worker import Worker
@@ -42,25 +43,21 @@ from tests.planning.parties import (
     PRICES,
     STEPS,
     curved_owners,
+    island,
     owners,
 )
 
 UNREACHABLE = 1e-30
 SAME = 1e-6
 
-Solve = Callable[..., Plan]
-
-
-def solve_selfish(owners: Sequence[Owner], step_h: Float, coupling: Coupling, prices: Prices) -> Plan:
-    return SelfishPlanner().solve(tuple(owners), step_h, coupling, prices)
-
+Solve = Callable[[Problem], Plan]
 
 METHODS: dict[str, Solve] = {
-    "central": lambda *request: CentralPlanner().solve(*request),
-    "admm": lambda *request: AdmmPlanner().solve(*request),
-    "aladin": lambda *request: AladinPlanner().solve(*request),
-    "dantzig-wolfe": lambda *request: DantzigWolfePlanner().solve(*request),
-    "selfish": solve_selfish,
+    "central": lambda problem: CentralPlanner().solve(problem),
+    "admm": lambda problem: AdmmPlanner().solve(problem),
+    "aladin": lambda problem: AladinPlanner().solve(problem),
+    "dantzig-wolfe": lambda problem: DantzigWolfePlanner().solve(problem),
+    "selfish": lambda problem: SelfishPlanner().solve(problem),
 }
 CURVED_METHODS = ("admm", "selfish")
 every_method = pytest.mark.parametrize("solve", METHODS.values(), ids=METHODS)
@@ -81,7 +78,7 @@ CURVED = curved_owners()
 )
 def test_an_asset_that_no_schedule_fits_is_named_with_its_limits(solve: Solve, parts, named: str):
     with pytest.raises(InfeasiblePlanError, match=named):
-        solve(owners(**parts), STEPS, BALANCE, PRICES)
+        solve(island(owners(**parts)))
 
 
 @pytest.mark.parametrize(
@@ -134,21 +131,20 @@ def test_limits_that_contradict_each_other_are_refused(limits, named: str):
 @pytest.mark.parametrize("steps", [np.array([1.0, np.nan, 1.0, 1.0]), np.zeros(4), np.ones((2, 2)), np.ones(3)])
 def test_steps_that_are_no_hours_or_do_not_fit_the_prices_are_refused(solve: Solve, steps: Float):
     with pytest.raises(ScenarioError, match=r"step_h|prices\.per_mwh"):
-        solve(owners(), steps, BALANCE, PRICES)
+        solve(Problem(owners(), steps, BALANCE, PRICES))
 
 
 @pytest.mark.parametrize("method", ["central", "admm", "aladin", "dantzig-wolfe"])
 def test_limits_that_nobody_can_meet_are_reported_as_shortage_and_surplus(method: str):
     coupling = Coupling(np.array([0.0, 9.0, 0.0, -9.0]), np.array([0.0, 9.0, 0.0, -9.0]), 1000.0, 400.0)
-    plan = METHODS[method](owners(), STEPS, coupling, PRICES)
+    problem = Problem(owners(), STEPS, coupling, PRICES)
+    plan = METHODS[method](problem)
     total = plan.injection_mw.sum(axis=0) + (plan.shortage_mwh - plan.surplus_mwh) / STEPS
     assert plan.converged
     assert plan.shortage_mwh[1] > 5.0
     assert plan.surplus_mwh[3] > 5.0
     assert total == pytest.approx(np.asarray(coupling.lower_mw), abs=1e-3)
-    assert plan.objective == pytest.approx(
-        CentralPlanner().solve(owners(), STEPS, coupling, PRICES).objective, rel=1e-3
-    )
+    assert plan.objective == pytest.approx(CentralPlanner().solve(problem).objective, rel=1e-3)
 
 
 @pytest.mark.parametrize("team", ["central", "admm", "aladin", "dantzig-wolfe", "selfish"])
@@ -162,19 +158,19 @@ def test_a_forecast_that_is_not_a_number_stops_a_planner_by_name(team: str):
 
 def test_owners_go_to_a_second_solver_where_piqp_stops_early(monkeypatch):
     """PIQP_MAX_ITER_REACHED in every local problem: Clarabel takes over, and the plan is the same."""
-    before = {name: solve(CURVED, STEPS, BALANCE, PRICES) for name, solve in METHODS.items() if name in CURVED_METHODS}
+    before = {name: solve(island(CURVED)) for name, solve in METHODS.items() if name in CURVED_METHODS}
     monkeypatch.setattr(qp, "ITERATIONS", 2)
     for name, plan in before.items():
-        again = METHODS[name](CURVED, STEPS, BALANCE, PRICES)
+        again = METHODS[name](island(CURVED))
         assert again.converged
         assert again.objective == pytest.approx(plan.objective, rel=1e-4)
 
 
 def test_a_plan_without_its_steps_is_still_right_where_piqp_stops_early(monkeypatch):
     """Steps read multipliers of the last digits, which the second solver does not have: ADMM's rounds go on."""
-    exact = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(island(CURVED))
     monkeypatch.setattr(qp, "ITERATIONS", 2)
-    plan = AladinPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
+    plan = AladinPlanner().solve(island(CURVED))
     assert plan.objective == pytest.approx(exact.objective, rel=1e-4)
     assert not plan.converged or plan.relative_gap <= SAME
 
@@ -184,7 +180,7 @@ def test_an_owner_whose_solvers_all_stop_early_is_named_with_the_status(method: 
     monkeypatch.setattr(qp, "ITERATIONS", 2)
     monkeypatch.setitem(qp.AFRESH, "max_iter", 2)
     with pytest.raises(SolverError, match=r"store.*MaxIterations.*solved"):
-        METHODS[method](CURVED, STEPS, BALANCE, PRICES)
+        METHODS[method](island(CURVED))
 
 
 @pytest.fixture
@@ -198,35 +194,37 @@ def almost_solved(monkeypatch):
 
 
 def test_almost_solved_local_problems_mark_the_plan(almost_solved):
-    plan = solve_selfish(CURVED, STEPS, BALANCE, PRICES)
+    plan = SelfishPlanner().solve(island(CURVED))
     assert not plan.converged
     assert np.all(np.isfinite(plan.injection_mw))
 
 
 def test_a_solver_without_progress_is_no_answer_to_a_round(almost_solved):
     with pytest.raises(SolverError, match=r"plant's local problem.*InsufficientProgress"):
-        AdmmPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
+        AdmmPlanner().solve(island(CURVED))
 
 
 def test_an_owner_that_no_solver_vouches_for_gives_no_bound_and_marks_the_plan(almost_solved):
     worker = Worker(CURVED[0], STEPS, PRICES, Terminal(), 1.6)
     assert worker.least_cost(np.zeros(4)) == -np.inf
-    plan = AdmmPlanner(AdmmSettings(max_rounds=2)).solve(CURVED[:1], STEPS, Coupling(-9.0, 9.0, 10.0, 10.0), PRICES)
+    plan = AdmmPlanner(AdmmSettings(max_rounds=2)).solve(
+        Problem(CURVED[:1], STEPS, Coupling(-9.0, 9.0, 10.0, 10.0), PRICES)
+    )
     assert not plan.converged
     assert plan.lower_bound == -np.inf
 
 
 def test_an_almost_solved_certificate_bounds_nothing(almost_solved):
-    plan = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
-    assert certify(plan, CURVED, BALANCE, PRICES).lower == -np.inf
+    plan = CentralPlanner().solve(island(CURVED))
+    assert certify(plan, island(CURVED)).lower == -np.inf
 
 
 def test_an_almost_solved_central_plan_is_marked_and_near_the_optimum(caplog, monkeypatch):
-    exact = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(island(CURVED))
     for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas"):
         monkeypatch.setitem(program.CLARABEL, name, UNREACHABLE)
     with caplog.at_level(logging.WARNING):
-        plan = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
+        plan = CentralPlanner().solve(island(CURVED))
     assert exact.converged
     assert not plan.converged
     assert "less accurate than asked" in caplog.text
@@ -235,9 +233,9 @@ def test_an_almost_solved_central_plan_is_marked_and_near_the_optimum(caplog, mo
 
 @pytest.mark.parametrize("parties, first", [(CURVED, program.CLARABEL), (owners(), program.HIGHS)])
 def test_the_central_plan_goes_to_a_second_solver_where_the_first_stops_early(parties, first, monkeypatch):
-    exact = CentralPlanner().solve(parties, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(island(parties))
     _stop(monkeypatch, first)
-    again = CentralPlanner().solve(parties, STEPS, BALANCE, PRICES)
+    again = CentralPlanner().solve(island(parties))
     assert again.converged
     assert again.objective == pytest.approx(exact.objective, rel=SAME)
 
@@ -247,7 +245,7 @@ def test_a_central_plan_whose_solvers_all_stop_early_is_no_plan(parties, monkeyp
     for options in (program.CLARABEL, program.HIGHS, program.PIQP):
         _stop(monkeypatch, options)
     with pytest.raises(SolverError, match="central plan"):
-        CentralPlanner().solve(parties, STEPS, BALANCE, PRICES)
+        CentralPlanner().solve(island(parties))
 
 
 def _stop(monkeypatch: pytest.MonkeyPatch, options: program.Options) -> None:
@@ -262,7 +260,7 @@ def _stop(monkeypatch: pytest.MonkeyPatch, options: program.Options) -> None:
 def test_highs_stopped_early_names_the_owner(monkeypatch):
     monkeypatch.setitem(lp.OPTIONS, "simplex_iteration_limit", 0)
     with pytest.raises(SolverError, match=r"store's pricing problem.*[Ii]teration limit.*Optimal"):
-        DantzigWolfePlanner().solve(owners(), STEPS, BALANCE, PRICES)
+        DantzigWolfePlanner().solve(island(owners()))
 
 
 def test_highs_stopped_early_names_the_master_problem(monkeypatch):
@@ -274,15 +272,15 @@ def test_highs_stopped_early_names_the_master_problem(monkeypatch):
 
 
 def test_an_agreement_cut_short_says_so_and_its_bound_still_holds():
-    exact = CentralPlanner().solve(CURVED, STEPS, BALANCE, PRICES)
+    exact = CentralPlanner().solve(island(CURVED))
     for plan in (
-        AdmmPlanner(AdmmSettings(max_rounds=4)).solve(CURVED, STEPS, BALANCE, PRICES),
-        AladinPlanner(AladinSettings(max_rounds=4)).solve(CURVED, STEPS, BALANCE, PRICES),
+        AdmmPlanner(AdmmSettings(max_rounds=4)).solve(island(CURVED)),
+        AladinPlanner(AladinSettings(max_rounds=4)).solve(island(CURVED)),
     ):
         assert not plan.converged
         assert plan.rounds == 4
         assert plan.lower_bound <= exact.objective + SAME * abs(exact.objective)
-    plan = DantzigWolfePlanner(DantzigWolfeSettings(max_rounds=2)).solve(owners(), STEPS, BALANCE, PRICES)
+    plan = DantzigWolfePlanner(DantzigWolfeSettings(max_rounds=2)).solve(island(owners()))
     assert not plan.converged
-    straight = CentralPlanner().solve(owners(), STEPS, BALANCE, PRICES)
+    straight = CentralPlanner().solve(island(owners()))
     assert plan.lower_bound - SAME <= straight.objective <= plan.upper_bound + SAME

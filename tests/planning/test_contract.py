@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from gridmarl.agents.team import load_team
 from gridmarl.errors import ContractError, GridmarlError, ScenarioError
 from gridmarl.planning.admm import AdmmPlanner
 from gridmarl.planning.admm.rounds import AdmmRounds
-from gridmarl.planning.model.assets import Owner
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.planner import Planner
 from gridmarl.planning.promises.check import CONTRACTS, Case, check_planner
 from gridmarl.planning.promises.promise import Planning
@@ -161,10 +161,10 @@ class Peeper(Planner):
 class Gossips(AdmmPlanner):
     """Their coordinator chooses its penalty by what it was never told."""
 
-    def open(self, owners: Sequence[Owner], *args: Any, **named: Any) -> AdmmRounds:
-        costs = sum(float(np.sum(getattr(a, "wear_per_mwh", 0.0))) for owner in owners for a in owner.assets)
+    def open(self, problem: Problem, **named: Any) -> AdmmRounds:
+        costs = sum(float(np.sum(getattr(a, "wear_per_mwh", 0.0))) for owner in problem.owners for a in owner.assets)
         self._settings = replace(self._settings, rho=1000.0 + costs)
-        return super().open(owners, *args, **named)
+        return super().open(problem, **named)
 
 
 class Gossip(Planner):

@@ -17,6 +17,7 @@ from gridmarl.planning.aladin.planner import AladinPlanner, AladinSettings
 from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
 from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.owners import crew
 from gridmarl.planning.owners.crew import WORTH_IT
@@ -118,7 +119,7 @@ def test_what_a_lane_finds_does_not_depend_on_its_neighbours() -> None:
 
 def solved(fleet_: tuple[Owner, ...], **settings_: object) -> Plan:
     settings_ = {"tolerance": 1e-5, **settings_}
-    return AdmmPlanner(AdmmSettings(**settings_)).solve(fleet_, STEPS, LIMIT, PRICES)  # pyright: ignore[reportArgumentType]
+    return AdmmPlanner(AdmmSettings(**settings_)).solve(Problem(fleet_, STEPS, LIMIT, PRICES))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_crew_negotiates_what_owners_negotiate_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +134,7 @@ def test_a_crew_negotiates_what_owners_negotiate_one_by_one(monkeypatch: pytest.
 
 def in_groups(owners: tuple[Owner, ...], *sizes: int) -> Coupling:
     """The first owners behind transformers for two thirds of what so many would peak at, the rest behind none."""
-    alone, at, groups = SelfishPlanner().solve(owners, STEPS, LIMIT, PRICES).injection_mw, 0, list[Group]()
+    alone, at, groups = SelfishPlanner().solve(Problem(owners, STEPS, LIMIT, PRICES)).injection_mw, 0, list[Group]()
     for size in sizes:
         most = 2 / 3 * float(np.abs(alone[at : at + size].sum(axis=0)).max())
         members = tuple(owner.name for owner in owners[at : at + size])
@@ -149,19 +150,20 @@ def test_crews_of_two_groups_agree_as_their_owners_do_one_by_one_and_on_the_cent
     settings_: AdmmSettings | AladinSettings,
 ) -> None:
     owners, crews = homes(7), list[int]()
-    coupling, made = in_groups(owners, WORTH_IT, WORTH_IT + 2), crew.Crew
+    problem = Problem(owners, STEPS, in_groups(owners, WORTH_IT, WORTH_IT + 2), PRICES)
+    made = crew.Crew
 
     def counted(workers: Sequence[Worker], threads: int = 1) -> crew.Crew:
         crews.append(len(workers))
         return made(workers, threads)
 
     monkeypatch.setattr("gridmarl.planning.admm.planner.Crew", counted)
-    together = planner(settings_).solve(owners, STEPS, coupling, PRICES)
+    together = planner(settings_).solve(problem)
     assert crews == [WORTH_IT, WORTH_IT + 2]
     monkeypatch.setattr("gridmarl.planning.admm.planner.WORTH_IT", HOMES + 1)
-    one_by_one = planner(settings_).solve(owners, STEPS, coupling, PRICES)
+    one_by_one = planner(settings_).solve(problem)
     assert len(crews) == 2
-    central = CentralPlanner().solve(owners, STEPS, coupling, PRICES)
+    central = CentralPlanner().solve(problem)
     assert any(np.abs(group.multiplier_per_mwh).max() > 1.0 for group in central.groups), "some limit binds"
     for plan in (together, one_by_one):
         assert plan.converged
@@ -209,7 +211,7 @@ def test_members_of_a_crew_answer_under_their_own_masks() -> None:
 def test_what_crosses_the_channel_is_the_same_with_a_crew_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
     def audited() -> Audit:
         audit = Audit()
-        AdmmPlanner(AdmmSettings(), audit).solve(homes(1), STEPS, LIMIT, PRICES)
+        AdmmPlanner(AdmmSettings(), audit).solve(Problem(homes(1), STEPS, LIMIT, PRICES))
         return audit
 
     together = audited()
@@ -223,8 +225,9 @@ def test_owners_who_weigh_risk_stay_out_of_the_crew_and_still_agree() -> None:
     workers = [Worker(owner, STEPS, scenarios, Terminal(), 1.6) for owner in mixed]
     crew.Crew(workers)
     assert [worker.crew is None for worker in workers] == [owner.beta > 0 for owner in mixed]
-    found = AdmmPlanner(AdmmSettings(tolerance=1e-6)).solve(mixed, STEPS, LIMIT, scenarios)
-    assert found.objective == pytest.approx(CentralPlanner().solve(mixed, STEPS, LIMIT, scenarios).objective, rel=1e-5)
+    problem = Problem(mixed, STEPS, LIMIT, scenarios)
+    found = AdmmPlanner(AdmmSettings(tolerance=1e-6)).solve(problem)
+    assert found.objective == pytest.approx(CentralPlanner().solve(problem).objective, rel=1e-5)
 
 
 def test_an_impossible_member_is_named() -> None:
@@ -236,9 +239,9 @@ def test_an_impossible_member_is_named() -> None:
 def test_sixty_homes_of_the_city_are_certified_at_the_cost_of_the_central_plan() -> None:
     problem = fleet(60)
     planner = AdmmPlanner(CERTIFIED)
-    ours, theirs = planner.solve(*problem), CentralPlanner().solve(*problem)
+    ours, theirs = planner.solve(problem), CentralPlanner().solve(problem)
     assert ours.converged
     assert ours.objective == pytest.approx(theirs.objective, rel=1e-6)
-    again = planner.solve(*problem)
+    again = planner.solve(problem)
     assert again.converged
     assert again.rounds < ours.rounds

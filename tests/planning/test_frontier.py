@@ -103,7 +103,7 @@ def test_a_worlds_problem_is_the_one_its_planners_face_first(world, grid):
     planned = play(world, team).planned
     assert planned is not None
     mine = problem_of(world, horizon_h=24) if grid is None else problem_of(world, horizon_h=24, grid=grid)
-    first, second = (CentralPlanner().solve(*problem) for problem in (mine, planned.problem))
+    first, second = (CentralPlanner().solve(problem) for problem in (mine, planned.problem))
     assert first.owners == second.owners
     assert first.step_h == pytest.approx(second.step_h)
     assert first.objective == second.objective
@@ -111,6 +111,6 @@ def test_a_worlds_problem_is_the_one_its_planners_face_first(world, grid):
 
 
 def test_the_problem_of_the_three_homes_has_the_known_answer():
-    owners, step_h, coupling, prices, _ = problem_of("three-homes")
-    plan = CentralPlanner().solve(owners, step_h, coupling, prices, Terminal(keep_energy=True))
+    problem = problem_of("three-homes")
+    plan = CentralPlanner().solve(problem._replace(terminal=Terminal(keep_energy=True)))
     assert -plan.objective == pytest.approx(-0.682019901, abs=1e-6)

@@ -10,7 +10,7 @@ import pytest
 from gridmarl.planning.admm import AdmmSettings
 from gridmarl.planning.admm.planner import AdmmPlanner
 from gridmarl.planning.central.planner import CentralPlanner
-from gridmarl.planning.model.assets import Coupling, Terminal
+from gridmarl.planning.model.assets import Coupling
 from gridmarl.planning.model.gap import Certificate, admissible, coupling_value, slack_cost, slack_mw
 from gridmarl.planning.owners.worker import Worker
 from gridmarl.units import KW_PER_MW
@@ -48,14 +48,14 @@ def test_a_gap_is_relative_to_the_value_or_to_a_floor():
 
 
 def test_the_dual_function_is_a_lower_bound_at_any_multiplier(quadratic_homes):
-    homes, rng = quadratic_homes, np.random.default_rng(2)
-    plan = CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
-    workers = [Worker(owner, homes.step_h, homes.prices, Terminal(), 1.6) for owner in homes.owners]
+    problem, rng = quadratic_homes.problem, np.random.default_rng(2)
+    plan = CentralPlanner().solve(problem)
+    workers = [Worker(owner, problem.step_h, problem.prices, problem.terminal, 1.6) for owner in problem.owners]
     bounds = []
     for size in (0.0, 1.0, 30.0, 300.0):
         multiplier = plan.multiplier_per_mwh + size * rng.normal(size=24)
         own = sum(worker.least_cost(multiplier) for worker in workers)
-        bounds.append(own + coupling_value(homes.coupling, homes.step_h, multiplier))
+        bounds.append(own + coupling_value(problem.coupling, problem.step_h, multiplier))
     assert max(bounds) <= plan.objective + 1e-8
     assert bounds[0] == pytest.approx(plan.objective, abs=1e-7)
     assert bounds == sorted(bounds, reverse=True)
@@ -67,11 +67,8 @@ def test_a_large_penalty_meets_the_residuals_long_before_the_gap_closes(quadrati
         rho=20.0 * KW_PER_MW**2, adapt_rounds=0, tolerance=1e-3, price_tolerance=1e9, gap_tolerance=None
     )
     asked = replace(stiff, gap_tolerance=1e-3)
-    blind, honest = (
-        AdmmPlanner(settings).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
-        for settings in (stiff, asked)
-    )
-    best = CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices).objective
+    blind, honest = (AdmmPlanner(settings).solve(homes.problem) for settings in (stiff, asked))
+    best = CentralPlanner().solve(homes.problem).objective
     assert blind.converged
     assert blind.objective > 1.05 * best
     assert honest.rounds > blind.rounds
@@ -81,12 +78,7 @@ def test_a_large_penalty_meets_the_residuals_long_before_the_gap_closes(quadrati
 
 def test_rounds_go_on_until_the_gap_is_closed(quadratic_homes):
     homes = quadratic_homes
-    plans = [
-        AdmmPlanner(AdmmSettings(tolerance=1e-3, gap_tolerance=gap)).solve(
-            homes.owners, homes.step_h, homes.coupling, homes.prices
-        )
-        for gap in (1e-2, 1e-5)
-    ]
+    plans = [AdmmPlanner(AdmmSettings(tolerance=1e-3, gap_tolerance=gap)).solve(homes.problem) for gap in (1e-2, 1e-5)]
     assert all(plan.converged for plan in plans)
     assert plans[0].rounds < plans[1].rounds
     assert plans[0].relative_gap <= 1e-2

@@ -25,14 +25,13 @@ from gridmarl.planning.model.groups import Rows, by_class, classes, heard, multi
 from gridmarl.planning.model.horizon import DEFAULT_GRID, make_horizon
 from gridmarl.planning.model.outlook import Outlook, look_ahead
 from gridmarl.planning.model.plan import Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.optimum import optimum_cost, perfect_plan
-from gridmarl.planning.problem import Problem
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.planning.wire.channel import COORDINATOR, Audit
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
-from tests.planning.parties import Fleet
 
 DUST_MW = 1e-6
 OBJECTIVE = 1e-5  # of the money that changes hands
@@ -42,7 +41,7 @@ QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCh
 
 
 @st.composite
-def fleets(draw: st.DrawFn, *, curved: bool = True, beta: bool = True) -> Fleet:
+def fleets(draw: st.DrawFn, *, curved: bool = True, beta: bool = True) -> Problem:
     """Four to six owners, of whom some share one transformer and some another."""
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     steps, count = draw(st.integers(4, 8)), draw(st.integers(4, 6))
@@ -55,7 +54,8 @@ def fleets(draw: st.DrawFn, *, curved: bool = True, beta: bool = True) -> Fleet:
     )
     limit = draw(st.sampled_from([0.0, 0.5, np.inf]))
     prices = Prices(rng.uniform(10, 90, (8, steps)), rng.dirichlet(np.full(8, 50.0)), 0.7)
-    return owners, rng.choice([0.25, 0.5, 1.0], steps), Coupling(-limit, limit, 2000.0, 800.0, groups), prices
+    coupling = Coupling(-limit, limit, 2000.0, 800.0, groups)
+    return Problem(owners, rng.choice([0.25, 0.5, 1.0], steps), coupling, prices)
 
 
 def _group(name: str, owners: tuple[Owner, ...], limit_mw: float) -> Group:
@@ -88,8 +88,8 @@ def _assets(rng: np.random.Generator, steps: int, curved: bool) -> tuple[Asset, 
     return tuple(asset for asset in some if rng.random() < 0.75) or (battery,)
 
 
-def turnover(fleet: Fleet) -> float:
-    return float(fleet[3].per_mwh.max() * fleet[1].sum())
+def turnover(fleet: Problem) -> float:
+    return float(fleet.prices.per_mwh.max() * fleet.step_h.sum())
 
 
 def beyond_mw(plan: Plan, coupling: Coupling) -> float:
@@ -104,58 +104,58 @@ def beyond_mw(plan: Plan, coupling: Coupling) -> float:
 
 @QUICK
 @given(fleet=fleets())
-def test_messages_agree_with_the_central_plan_and_stay_within_every_limit(fleet: Fleet):
-    central, admm = CentralPlanner().solve(*fleet), AdmmPlanner(ADMM).solve(*fleet)
+def test_messages_agree_with_the_central_plan_and_stay_within_every_limit(fleet: Problem):
+    central, admm = CentralPlanner().solve(fleet), AdmmPlanner(ADMM).solve(fleet)
     assert central.converged
     assert admm.converged
     assert abs(admm.objective - central.objective) <= OBJECTIVE * turnover(fleet)
     assert admm.lower_bound <= central.objective + OBJECTIVE * turnover(fleet)
-    assert beyond_mw(central, fleet[2]) < DUST_MW
-    assert beyond_mw(admm, fleet[2]) < 1e-4
+    assert beyond_mw(central, fleet.coupling) < DUST_MW
+    assert beyond_mw(admm, fleet.coupling) < 1e-4
 
 
 @QUICK
 @given(fleet=fleets())
-def test_the_central_multipliers_certify_the_central_plan(fleet: Fleet):
-    plan = CentralPlanner().solve(*fleet)
-    found = certify(plan, *(fleet[0], fleet[2], fleet[3]))
+def test_the_central_multipliers_certify_the_central_plan(fleet: Problem):
+    plan = CentralPlanner().solve(fleet)
+    found = certify(plan, fleet)
     assert found.lower <= plan.objective + OBJECTIVE * turnover(fleet)
     assert found.gap <= OBJECTIVE * turnover(fleet)
-    admitted = admissible(fleet[2], plan.multipliers_per_mwh)
+    admitted = admissible(fleet.coupling, plan.multipliers_per_mwh)
     assert np.abs(admitted - plan.multipliers_per_mwh).max() < 1e-3
 
 
 @settings(QUICK, max_examples=5)
 @given(fleet=fleets())
-def test_aladin_agrees_with_the_central_plan(fleet: Fleet):
-    central, aladin = CentralPlanner().solve(*fleet), AladinPlanner(ALADIN).solve(*fleet)
+def test_aladin_agrees_with_the_central_plan(fleet: Problem):
+    central, aladin = CentralPlanner().solve(fleet), AladinPlanner(ALADIN).solve(fleet)
     assert aladin.converged
     assert abs(aladin.objective - central.objective) <= OBJECTIVE * turnover(fleet)
-    assert beyond_mw(aladin, fleet[2]) < 1e-4
+    assert beyond_mw(aladin, fleet.coupling) < 1e-4
 
 
 @QUICK
 @given(fleet=fleets(curved=False))
-def test_dantzig_wolfe_is_exact_with_linear_costs(fleet: Fleet):
-    central, mixed = CentralPlanner().solve(*fleet), DantzigWolfePlanner().solve(*fleet)
+def test_dantzig_wolfe_is_exact_with_linear_costs(fleet: Problem):
+    central, mixed = CentralPlanner().solve(fleet), DantzigWolfePlanner().solve(fleet)
     assert mixed.converged
     assert abs(mixed.objective - central.objective) <= 1e-6 * turnover(fleet)
     assert mixed.lower_bound <= central.objective + 1e-6 * turnover(fleet)
-    assert beyond_mw(mixed, fleet[2]) < DUST_MW
+    assert beyond_mw(mixed, fleet.coupling) < DUST_MW
 
 
 @QUICK
 @given(fleet=fleets(beta=False))
-def test_selfish_plans_ignore_limits_and_never_cost_more_than_plans_within_them(fleet: Fleet):
-    alone, within = SelfishPlanner().solve(*fleet), CentralPlanner().solve(*fleet)
+def test_selfish_plans_ignore_limits_and_never_cost_more_than_plans_within_them(fleet: Problem):
+    alone, within = SelfishPlanner().solve(fleet), CentralPlanner().solve(fleet)
     assert alone.objective <= within.objective + OBJECTIVE * turnover(fleet)
     assert not np.any(alone.multipliers_per_mwh)
     missed = [group.shortage_mwh + group.surplus_mwh for group in alone.groups]
-    rows = totals(by_class(alone.injection_mw, classes(fleet[2], alone.owners), 1 + len(missed)))[1:]
-    for group, total, said in zip(fleet[2].groups, rows, missed, strict=True):
+    rows = totals(by_class(alone.injection_mw, classes(fleet.coupling, alone.owners), 1 + len(missed)))[1:]
+    for group, total, said in zip(fleet.coupling.groups, rows, missed, strict=True):
         beyond = np.maximum(group.lower_mw - total, 0.0) + np.maximum(total - group.upper_mw, 0.0)
-        assert said == pytest.approx(beyond * fleet[1], abs=DUST_MW)
-    found = certify(alone, *(fleet[0], fleet[2], fleet[3]))
+        assert said == pytest.approx(beyond * fleet.step_h, abs=DUST_MW)
+    found = certify(alone, fleet)
     assert found.lower <= within.objective + OBJECTIVE * turnover(fleet)
     assert found.upper >= within.objective - OBJECTIVE * turnover(fleet)
 
@@ -165,12 +165,12 @@ DEAR = Owner("dear", (Generator("oil", 10.0, cost_per_mwh=30.0, cost_per_mw2h=1e
 TOWN = Owner("town", (FlexibleLoad("load", 5.0),))
 LINE = Group("line", ("cheap",), -2.0, 2.0, 1000.0, 900.0)
 ISLAND = Coupling(0.0, 0.0, 1000.0, 500.0, (LINE,))
-FREE = Prices.certain(np.zeros(1))
+SPLIT = Problem((CHEAP, DEAR, TOWN), np.ones(1), ISLAND, Prices.certain(np.zeros(1)))
 
 
 @pytest.mark.parametrize("solve", [CentralPlanner().solve, AdmmPlanner().solve, AladinPlanner().solve])
 def test_a_line_that_is_full_splits_the_price(solve):
-    plan = solve((CHEAP, DEAR, TOWN), np.ones(1), ISLAND, FREE)
+    plan = solve(SPLIT)
     assert plan.injection_mw[:, 0] == pytest.approx([2.0, 3.0, -5.0], abs=1e-3)
     assert plan.price_of("dear") == pytest.approx([30.0], abs=0.05)
     assert plan.price_of("cheap") == pytest.approx([10.0], abs=0.05)
@@ -181,7 +181,7 @@ def test_a_line_that_is_full_splits_the_price(solve):
 @pytest.mark.parametrize("solve", [CentralPlanner().solve, AdmmPlanner().solve, AladinPlanner().solve])
 def test_a_limit_that_load_alone_breaks_is_reported_and_priced(solve):
     short = replace(ISLAND, groups=(Group("street", ("town",), -4.0, 4.0, 700.0, 900.0),))
-    plan = solve((CHEAP, DEAR, TOWN), np.ones(1), short, FREE)
+    plan = solve(SPLIT._replace(coupling=short))
     assert plan.groups[0].shortage_mwh == pytest.approx([1.0], abs=1e-3)
     assert plan.groups[0].multiplier_per_mwh == pytest.approx([700.0], abs=1e-2)
     assert plan.shortage_mwh == pytest.approx([0.0], abs=1e-3)
@@ -234,7 +234,7 @@ def test_members_of_a_group_hear_the_same_and_others_do_not():
     names = ("a", "b", "c", "d")
     fleet = tuple(Owner(n, (Generator("unit", 1.0, cost_per_mwh=10.0, cost_per_mw2h=5.0),)) for n in names)
     bound = Coupling(-9.0, 9.0, 900.0, 900.0, (Group("pair", ("a", "b"), -0.5, 0.5, 900.0, 900.0),))
-    AdmmPlanner(audit=audit).solve(fleet, np.ones(2), bound, Prices.certain(np.array([20.0, 30.0])))
+    AdmmPlanner(audit=audit).solve(Problem(fleet, np.ones(2), bound, Prices.certain(np.array([20.0, 30.0]))))
     said: dict[str, list[bytes]] = {name: [] for name in names}
     for entry, content in zip(audit.entries, audit.said, strict=True):
         if entry.sender == COORDINATOR and entry.kind == "Message":
@@ -248,22 +248,21 @@ def test_masks_hide_owners_within_their_own_group():
     rng = np.random.default_rng(4)
     owners = tuple(Owner(f"o{i}", _assets(rng, 4, curved=True)) for i in range(6))
     bound = Coupling(0.0, 0.0, 900.0, 900.0, (_group("east", owners[:3], 0.3),))
-    request = (owners, np.ones(4), bound, Prices.certain(rng.uniform(10, 90, 4)))
-    plain, secure = (AdmmPlanner(replace(ADMM, secure=masked)).solve(*request) for masked in (False, True))
+    problem = Problem(owners, np.ones(4), bound, Prices.certain(rng.uniform(10, 90, 4)))
+    plain, secure = (AdmmPlanner(replace(ADMM, secure=masked)).solve(problem) for masked in (False, True))
     assert secure.converged
     assert secure.objective == pytest.approx(plain.objective, abs=1e-4 * abs(plain.objective))
     small = replace(bound, groups=(_group("east", owners[:2], 0.3),))
     with pytest.raises(PrivacyError, match="2 owners"):
-        AdmmPlanner(replace(ADMM, secure=True)).solve(owners, np.ones(4), small, request[3])
+        AdmmPlanner(replace(ADMM, secure=True)).solve(problem._replace(coupling=small))
 
 
 def test_a_second_plan_starts_from_the_groups_prices():
     planner = AdmmPlanner(ADMM)
-    request = ((CHEAP, DEAR, TOWN), np.ones(1), ISLAND, FREE)
-    first, again = planner.solve(*request), planner.solve(*request)
+    first, again = planner.solve(SPLIT), planner.solve(SPLIT)
     assert again.rounds < first.rounds
     assert again.groups[0].multiplier_per_mwh == pytest.approx(first.groups[0].multiplier_per_mwh, abs=0.1)
-    other = planner.solve((CHEAP, DEAR, TOWN), np.ones(1), replace(ISLAND, groups=()), FREE)
+    other = planner.solve(SPLIT._replace(coupling=replace(ISLAND, groups=())))
     assert other.converged
     assert other.groups == ()
 
@@ -320,8 +319,8 @@ def street(limit_kw: float) -> Scenario:
 
 @pytest.mark.parametrize("solve", [CentralPlanner().solve, AdmmPlanner().solve])
 def test_a_duck_curve_plan_keeps_its_transformer_within_its_rating_and_prices_it(solve):
-    request = Problem.of(outlook(street(45.0)))
-    alone, plan = SelfishPlanner().solve(*request), solve(*request)
+    problem = outlook(street(45.0)).problem
+    alone, plan = SelfishPlanner().solve(problem), solve(problem)
     assert np.abs(alone.injection_mw.sum(axis=0)).max() > 0.05
     assert np.abs(plan.injection_mw.sum(axis=0)).max() < 0.045 + 1e-5
     assert plan.objective > alone.objective

@@ -11,6 +11,7 @@ import pytest
 from gridmarl.planning.central.planner import CentralPlanner
 from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.programs.local import local_problem, steady_base
 from gridmarl.planning.programs.qp import QuadraticSolver
@@ -25,7 +26,7 @@ def alone(asset, prices, step_h=None, terminal=UNTIED) -> tuple[Plan, Any]:
     """Plan of one asset that sells at the prices without a coupling."""
     per_mwh = np.asarray(prices, dtype=float)
     steps = np.ones(len(per_mwh)) if step_h is None else np.asarray(step_h, dtype=float)
-    plan = CentralPlanner().solve((Owner("home", (asset,)),), steps, FREE, Prices.certain(per_mwh), terminal)
+    plan = CentralPlanner().solve(Problem((Owner("home", (asset,)),), steps, FREE, Prices.certain(per_mwh), terminal))
     return plan, plan.assets[0][0]
 
 

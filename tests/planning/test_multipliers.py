@@ -17,6 +17,7 @@ from gridmarl.planning.curves import water_value
 from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.model.plan import BatteryPlan, GeneratorPlan, LoadPlan, Plan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices, revenue
 from gridmarl.planning.selfish import SelfishPlanner
 from gridmarl.scenario import participants
@@ -57,7 +58,7 @@ def test_a_periods_multiplier_is_the_auctions_price_where_that_is_unique(solve, 
     plants, load = market
     owners = (*(Owner(plant.name, (plant,)) for plant in plants), Owner("town", (load,)))
     island = Coupling(0.0, 0.0, VOLL, SURPLUS)
-    plan = solve(owners, np.ones(1), island, Prices.certain(np.zeros(1)), Terminal(keep_energy=False))
+    plan = solve(Problem(owners, np.ones(1), island, Prices.certain(np.zeros(1)), Terminal(keep_energy=False)))
     cleared = one_period(plants, load)
     low, high = cast("tuple[float, float]", cleared.price_interval)
     assert low - PRICE <= plan.price_per_mwh[0] <= min(high, VOLL) + PRICE
@@ -71,7 +72,7 @@ def test_the_price_is_expectation_plus_multiplier_whatever_is_expected_on_an_isl
     plants, load = market
     owners = (*(Owner(plant.name, (plant,)) for plant in plants), Owner("town", (load,)))
     island = Coupling(0.0, 0.0, VOLL - paid, SURPLUS + paid)
-    plan = CentralPlanner().solve(owners, np.ones(1), island, Prices.certain(np.full(1, paid)))
+    plan = CentralPlanner().solve(Problem(owners, np.ones(1), island, Prices.certain(np.full(1, paid))))
     low, high = cast("tuple[float, float]", one_period(plants, load).price_interval)
     assert low - PRICE <= plan.price_per_mwh[0] <= min(high, VOLL) + PRICE
 
@@ -106,7 +107,9 @@ def test_over_a_horizon_multipliers_lie_in_the_auctions_price_interval(day):
     owners += tuple(Owner(store.name, (_battery(store),)) for store in stores)
     owners += (Owner("town", (FlexibleLoad("load", load),)),)
     island = Coupling(0.0, 0.0, VOLL - paid, SURPLUS + paid)
-    plan = CentralPlanner().solve(owners, np.ones(len(load)), island, Prices.certain(paid), Terminal(False, 20.0))
+    plan = CentralPlanner().solve(
+        Problem(owners, np.ones(len(load)), island, Prices.certain(paid), Terminal(False, 20.0))
+    )
     for k, price in enumerate(plan.price_per_mwh):
         orders = [("sell", float(plant.cost_per_mwh), float(plant.available_mw)) for plant in plants]
         for store in stores:
@@ -157,8 +160,8 @@ def test_cvar_in_a_plan_is_the_maximum_over_eta_on_its_scenarios(seed: int, beta
     prices = Prices(rng.uniform(-10, 90, (count, steps)), rng.dirichlet(np.full(count, 20.0)), alpha)
     hours = rng.choice([0.5, 1.0], steps)
     owners = tuple(Owner(f"o{i}", assets, b) for i, b in enumerate((beta, 0.0)))
-    request = (owners, hours, Coupling(-0.7, 0.7, 900.0, 900.0), prices, Terminal(False, 25.0))
-    for plan in (CentralPlanner().solve(*request), SelfishPlanner().solve(*request)):
+    problem = Problem(owners, hours, Coupling(-0.7, 0.7, 900.0, 900.0), prices, Terminal(False, 25.0))
+    for plan in (CentralPlanner().solve(problem), SelfishPlanner().solve(problem)):
         gain = revenue(plan.injection_mw[0], hours, prices)
         worth = (1 - beta) * prices.probability @ gain + beta * worst_mean(gain, prices.probability, alpha)
         assert plan.owner_objective[0] == pytest.approx(_cost(plan, assets, hours) - worth, abs=1e-4)
@@ -190,7 +193,7 @@ def test_no_schedule_beats_the_risk_averse_plan_by_its_definition(seed: int):
     plant = Generator("plant", 1.0, cost_per_mwh=40.0, cost_per_mw2h=2.0)
     prices = Prices(rng.uniform(10, 90, (8, 4)), rng.dirichlet(np.full(8, 20.0)), 0.5)
     plan = SelfishPlanner().solve(
-        (Owner("plant", (plant,), 0.6),), np.ones(4), Coupling(-9.0, 9.0, 900.0, 900.0), prices
+        Problem((Owner("plant", (plant,), 0.6),), np.ones(4), Coupling(-9.0, 9.0, 900.0, 900.0), prices)
     )
 
     def cost(output_mw: Float) -> float:

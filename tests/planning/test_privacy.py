@@ -19,8 +19,7 @@ from gridmarl.evaluation.rollout import rollout
 from gridmarl.planning.admm import AdmmPlanner, AdmmSettings
 from gridmarl.planning.aladin import AladinPlanner, AladinSettings
 from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
-from gridmarl.planning.model.assets import Battery, Coupling, FlexibleLoad, Generator, Owner, Terminal
-from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.model.assets import Battery, FlexibleLoad, Generator, Owner, Terminal
 from gridmarl.planning.owners.delegate import PriceMessage
 from gridmarl.planning.owners.pricing import Proposer
 from gridmarl.planning.owners.totals import Totals, Units
@@ -46,13 +45,11 @@ from gridmarl.planning.wire.messages import (
 from gridmarl.planning.wire.panel import Panel
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
+from tests.planning.parties import PRICES, STEPS, island
 
 RATED_MW = 0.01  # of the school's battery
 SUM_ERROR = 1e3 * RESOLUTION  # of the rating: what rounds of rounded answers may add up to
 UNLIKELY = 8.0  # standard deviations
-STEPS = np.ones(4)
-PRICES = Prices.certain(np.array([20.0, 60.0, 30.0, 80.0]))
-BALANCE = Coupling(0.0, 0.0, 1000.0, 400.0)
 CELL = Battery("cell", 1.1, 1.2, 0.91, 0.92, 0.1, 4.1, 2.3, wear_per_mwh=1.7, wear_per_mw2h=2.9)
 GAS = Generator("gas", 3.3, 0.0, 41.7, 3.9)
 CITY = FlexibleLoad("city", np.array([1.01, 2.03, 2.51, 1.57]), 0.23, 71.9)
@@ -84,16 +81,15 @@ def spread(words: np.ndarray) -> float:
 
 def audited(homes, secure: bool) -> Audit:
     audit = Audit(keep=True)
-    AdmmPlanner(AdmmSettings(secure=secure), audit).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    AdmmPlanner(AdmmSettings(secure=secure), audit).solve(homes.problem)
     return audit
 
 
 def test_plans_under_masks_equal_open_ones_to_the_resolution_cold_and_warm(quadratic_homes):
     homes = quadratic_homes
-    request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
     planners = [AdmmPlanner(AdmmSettings(tolerance=1e-5, secure=secure, memory=0)) for secure in (False, True)]
     for elapsed_h in (0.0, 1.0):
-        plain, masked = (planner.solve(*request, elapsed_h=elapsed_h) for planner in planners)
+        plain, masked = (planner.solve(homes.problem, elapsed_h=elapsed_h) for planner in planners)
         assert plain.converged
         assert masked.converged
         assert masked.rounds == plain.rounds
@@ -151,7 +147,7 @@ def test_a_masked_answer_tells_nothing_about_what_it_hides():
 def test_under_masks_the_coordinator_holds_no_owners_schedule(quadratic_homes):
     homes = quadratic_homes
     planner = AdmmPlanner(AdmmSettings(secure=True))
-    rounds = planner.open(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    rounds = planner.open(homes.problem)
     for _ in range(5):
         rounds.once()
     assert np.abs(rounds.sharing.total_mw).max() > 0
@@ -177,7 +173,7 @@ def test_nothing_but_declared_kinds_crosses(quadratic_homes, secure, upward):
 @pytest.mark.parametrize("secure", [False, True])
 def test_no_private_parameter_stands_in_any_message(secure):
     audit = Audit(keep=True)
-    AdmmPlanner(AdmmSettings(secure=secure), audit).solve(owners(), STEPS, BALANCE, PRICES)
+    AdmmPlanner(AdmmSettings(secure=secure), audit).solve(island(owners()))
     ratings = [GAS.available_mw, CELL.discharge_limit_mw, np.max(CITY.baseline_mw)]
     public = {float(np.max(rating)) for rating in ratings} | {0.0, 1.0, float(np.inf)}
     values = [getattr(asset, f.name) for asset in (CELL, GAS, CITY) for f in fields(asset) if f.name != "name"]
@@ -190,7 +186,7 @@ def test_no_private_parameter_stands_in_any_message(secure):
 
 def test_another_owners_secrets_do_not_change_a_desks_bytes_to_replayed_ones():
     audit = Audit(keep=True)
-    AdmmPlanner(AdmmSettings(max_rounds=12), audit).solve(owners(), STEPS, BALANCE, PRICES)
+    AdmmPlanner(AdmmSettings(max_rounds=12), audit).solve(island(owners()))
     crossed = list(zip(audit.entries, audit.said, strict=True))
     heard = [said for entry, said in crossed if entry.receiver == "plant"]
     answered = [said for entry, said in crossed if entry.sender == "plant"]
@@ -203,7 +199,7 @@ def test_another_owners_secrets_do_not_change_a_desks_bytes_to_replayed_ones():
 
 def test_the_audit_is_complete_and_can_be_written(tmp_path):
     audit = Audit()
-    plan = DantzigWolfePlanner(audit=audit).solve(linear_owners(), STEPS, BALANCE, PRICES)
+    plan = DantzigWolfePlanner(audit=audit).solve(island(linear_owners()))
     audit.write(tmp_path / "audit.csv")
     with (tmp_path / "audit.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -217,9 +213,7 @@ def test_the_audit_is_complete_and_can_be_written(tmp_path):
 
 def test_an_audit_that_kept_the_bytes_reads_them_as_their_receiver_did(quadratic_homes):
     audit = audited(quadratic_homes, secure=False)
-    plan = AdmmPlanner().solve(
-        quadratic_homes.owners, quadratic_homes.step_h, quadratic_homes.coupling, quadratic_homes.prices
-    )
+    plan = AdmmPlanner().solve(quadratic_homes.problem)
     answers = audit.heard(Answer, sender="family")
     assert len(answers) == plan.rounds
     assert np.array_equal(answers[-1].injection_mw, plan.injection_mw[1])
@@ -228,7 +222,7 @@ def test_an_audit_that_kept_the_bytes_reads_them_as_their_receiver_did(quadratic
 
 def test_an_audit_without_the_bytes_cannot_be_read():
     audit = Audit()
-    DantzigWolfePlanner(audit=audit).solve(linear_owners(), STEPS, BALANCE, PRICES)
+    DantzigWolfePlanner(audit=audit).solve(island(linear_owners()))
     with pytest.raises(PrivacyError, match="keep"):
         audit.heard(Answer, sender=COORDINATOR)
 
@@ -322,7 +316,7 @@ def test_masks_refuse_what_would_read_as_something_else_and_too_few_owners():
     with pytest.raises(PrivacyError, match="units"):
         maskers(3)[0].mask(np.array([np.nan]))
     with pytest.raises(PrivacyError, match="at least 3"):
-        AdmmPlanner(AdmmSettings(secure=True)).solve(owners()[:2], STEPS, BALANCE, PRICES)
+        AdmmPlanner(AdmmSettings(secure=True)).solve(island(owners()[:2]))
 
 
 @settings(max_examples=30, deadline=None)
@@ -338,7 +332,7 @@ def test_rows_of_totals_add_up_to_the_totals_of_all(seed: int, relaxation: float
 
 
 def test_the_table_says_what_each_method_reveals():
-    rows = what_methods_reveal(linear_owners(), STEPS, BALANCE, PRICES)
+    rows = what_methods_reveal(island(linear_owners()))
     to_coordinator: dict[str, set[str]] = {}
     for row in rows:
         if row.who_hears == COORDINATOR:
@@ -370,20 +364,20 @@ def test_a_team_under_masks_plays_as_one_that_answers_openly():
 
 def test_everything_aladin_says_passes_the_channel_and_curved_owners_say_offers_and_slopes(quadratic_homes):
     homes, audit = quadratic_homes, Audit(keep=True)
-    plan = AladinPlanner(audit=audit).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner(audit=audit).solve(homes.problem)
     upward = {entry.kind for entry in audit.entries if entry.receiver == COORDINATOR}
     assert upward == {"Presence", "Share", "Answer", "Least", "Face", "Step", "Heard"}
     assert audit.round == plan.rounds
     steps = [entry for entry in audit.entries if entry.kind == "Step"]
     assert steps[0].numbers == "offer_mw[24] slope[576] cost least moved_mw2"
-    private = {0.95, 2000.0, 0.0045, *(owner.beta for owner in homes.owners)}  # efficiency, wear, energy, risk
+    private = {0.95, 2000.0, 0.0045, *(owner.beta for owner in homes.problem.owners)}  # efficiency, wear, energy, risk
     everything = b"|".join(audit.said)
     assert [v for v in private if np.float64(v).tobytes() in everything] == []
 
 
 def test_another_owners_secrets_do_not_change_an_aladin_desks_bytes_to_replayed_ones():
     audit = Audit(keep=True)
-    AladinPlanner(AladinSettings(first=10), audit=audit).solve(owners(), STEPS, BALANCE, PRICES)
+    AladinPlanner(AladinSettings(first=10), audit=audit).solve(island(owners()))
     crossed = list(zip(audit.entries, audit.said, strict=True))
     heard = [said for entry, said in crossed if entry.receiver == "plant"]
     answered = [said for entry, said in crossed if entry.sender == "plant"]

@@ -33,7 +33,7 @@ EFFICIENCY = 0.95
 
 
 def central(homes) -> Plan:
-    return CentralPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    return CentralPlanner().solve(homes.problem)
 
 
 def test_the_data_have_the_published_checksums(linear_homes):
@@ -62,7 +62,7 @@ def test_no_home_charges_and_discharges_at_once(name, request):
 
 def test_stored_energy_rebuilt_from_the_plan_has_no_residual(quadratic_homes):
     plan = central(quadratic_homes)
-    for owner in quadratic_homes.owners:
+    for owner in quadratic_homes.problem.owners:
         battery = plan.asset(owner.name, "battery")
         assert isinstance(battery, BatteryPlan)
         start = owner.assets[0].energy_now_mwh
@@ -74,7 +74,7 @@ def test_stored_energy_rebuilt_from_the_plan_has_no_residual(quadratic_homes):
 def test_messages_alone_agree_with_the_central_plan(quadratic_homes):
     homes = quadratic_homes
     settings = AdmmSettings(tolerance_mw=RESIDUAL_MW)
-    plan = AdmmPlanner(settings).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AdmmPlanner(settings).solve(homes.problem)
     reference = central(homes)
     assert plan.converged
     assert plan.primal_residual_mw <= RESIDUAL_MW
@@ -88,7 +88,7 @@ def test_messages_alone_agree_with_the_central_plan(quadratic_homes):
 def test_linear_wear_comes_close_and_says_that_it_has_not_converged(linear_homes):
     homes = linear_homes
     settings = AdmmSettings(tolerance_mw=RESIDUAL_MW, max_rounds=300)
-    plan = AdmmPlanner(settings).solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AdmmPlanner(settings).solve(homes.problem)
     assert not plan.converged
     assert plan.relative_gap <= 0.05, "where exactly it stands after so many rounds hangs on last digits"
     assert abs(plan.objective + LINEAR_WELFARE) <= plan.gap, "the true error is within the gap that the plan states"
@@ -96,8 +96,7 @@ def test_linear_wear_comes_close_and_says_that_it_has_not_converged(linear_homes
 
 def test_the_linear_answer_is_exact_within_a_hundred_and_fifty_rounds(linear_homes):
     homes = linear_homes
-    request = (homes.owners, homes.step_h, homes.coupling, homes.prices)
-    for plan in (DantzigWolfePlanner().solve(*request), AladinPlanner().solve(*request)):
+    for plan in (DantzigWolfePlanner().solve(homes.problem), AladinPlanner().solve(homes.problem)):
         assert plan.converged
         assert plan.rounds <= 150
         assert abs(plan.relative_gap) <= EXACT
@@ -108,14 +107,14 @@ def test_the_linear_answer_is_exact_within_a_hundred_and_fifty_rounds(linear_hom
 
 def test_the_quadratic_answer_is_certified_within_a_hundred_rounds(quadratic_homes):
     homes = quadratic_homes
-    plan = AladinPlanner().solve(homes.owners, homes.step_h, homes.coupling, homes.prices)
+    plan = AladinPlanner().solve(homes.problem)
     assert plan.converged
     assert plan.rounds <= 100
     assert plan.primal_residual_mw <= CERTIFIED_MW
     assert plan.dual_residual_mw <= CERTIFIED_MW
     assert np.linalg.norm(plan.injection_mw.sum(axis=0)) <= CERTIFIED_MW, "measured on the schedules"
     assert plan.relative_gap <= RELATIVE_GAP
-    proved = certify(plan, homes.owners, homes.coupling, homes.prices)
+    proved = certify(plan, homes.problem)
     assert proved.gap <= RELATIVE_GAP * proved.value, "by a certificate made without the method"
     assert -plan.objective == pytest.approx(QUADRATIC_WELFARE, abs=WELFARE_TOLERANCE)
 

@@ -17,6 +17,7 @@ from gridmarl.planning.model.assets import Battery, Coupling, Owner, Terminal
 from gridmarl.planning.model.horizon import EVERY_INTERVAL, make_horizon
 from gridmarl.planning.model.outlook import look_ahead
 from gridmarl.planning.model.plan import BatteryPlan
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.planning.model.vehicles import longest_trips
 from gridmarl.planning.optimum import perfect_plan
@@ -50,7 +51,9 @@ def car(**changed: object) -> Battery:
 
 
 def schedule(unit: Battery, price: list[float]) -> tuple[BatteryPlan, float]:
-    plan = CentralPlanner().solve((Owner("home", (unit,)),), np.ones(6), FREE, Prices.certain(np.array(price)), OPEN)
+    plan = CentralPlanner().solve(
+        Problem((Owner("home", (unit,)),), np.ones(6), FREE, Prices.certain(np.array(price)), OPEN)
+    )
     found = plan.asset("home", "car")
     assert isinstance(found, BatteryPlan)
     return found, plan.objective

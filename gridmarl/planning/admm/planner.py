@@ -21,17 +21,16 @@ Quadratic costs take some tens to a few hundred rounds; linear ones converge too
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from gridmarl.planning.admm.rounds import AdmmRounds, Watch
 from gridmarl.planning.admm.sharing import AdmmSettings, Agreement, Sharing
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.groups import classes
 from gridmarl.planning.model.plan import Plan
-from gridmarl.planning.model.request import check_request
-from gridmarl.planning.model.risk import Prices, warn_of_thin_tail
+from gridmarl.planning.model.problem import Problem
+from gridmarl.planning.model.risk import warn_of_thin_tail
 from gridmarl.planning.owners.crew import WORTH_IT, Crew
 from gridmarl.planning.owners.worker import Worker
 from gridmarl.planning.wire.channel import Audit, Channel, Desk
@@ -60,31 +59,8 @@ class AdmmPlanner:
         self._workers: dict[str, Worker] = {}
         self._agreement: Agreement | None = None
 
-    def solve(
-        self,
-        owners: Sequence[Owner],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan by rounds of messages between the owners and the coupling.
-
-        Parameters
-        ----------
-        owners : sequence of N Owner
-            Each is handed to its own worker and to nobody else.
-        step_h : array (K,)
-            Hours a step.
-        coupling : Coupling
-            Bounds on the total injection [MW] and the price of missing them [$/MWh].
-        prices : Prices
-            Scenarios of $/MWh, public.
-        terminal : Terminal, optional
-            What stored energy is worth at the end; by default batteries keep their energy.
-        elapsed_h : float
-            Hours since the last plan began; its agreement is moved forward by as much to start this one.
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
+        """Plan by rounds of messages, starting from the last agreement moved forward by ``elapsed_h``.
 
         Returns
         -------
@@ -101,25 +77,19 @@ class AdmmPlanner:
         SolverError
             Where a local solver stopped without a usable answer.
         """
-        rounds = self.open(owners, step_h, coupling, prices, terminal, elapsed_h)
+        rounds = self.open(problem, elapsed_h=elapsed_h)
         while len(rounds.trail) < self._settings.max_rounds and not rounds.settled():
             rounds.once()
         self.remember(rounds.agreement())
         return rounds.plan()
 
     def open(
-        self,
-        owners: Sequence[Owner],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-        seat: Callable[[Worker], Desk] | None = None,
+        self, problem: Problem, *, elapsed_h: float = 0.0, seat: Callable[[Worker], Desk] | None = None
     ) -> AdmmRounds:
-        """Check a request as `solve` does and seat everybody, at desks that ``seat`` makes, with no round taken yet."""
-        steps, end = check_request(owners, step_h, prices), terminal or Terminal()
-        workers = self._enlist(owners, steps, prices, end)
+        """Check a problem as `solve` does and seat everybody, at desks that ``seat`` makes, with no round taken yet."""
+        problem = problem.checked()
+        owners, step_h, coupling, prices, _ = problem
+        workers = self._enlist(problem)
         names, secure = tuple(owner.name for owner in owners), self._settings.secure
         of = classes(coupling, names)
         for members in ([workers[k] for k in np.flatnonzero(of == one)] for one in np.unique(of)):
@@ -128,8 +98,8 @@ class AdmmPlanner:
         made: list[Desk] = [seat(worker) if seat else WorkerDesk(worker, secure) for worker in workers]
         desks = dict(zip(names, made, strict=True))
         panel = Panel(Channel(desks, self._audit), secure, of, 1 + len(coupling.groups))
-        sharing = Sharing(names, steps, coupling, prices.expected_per_mwh, panel.rated_mw, self._settings)
-        for worker, share_mw in zip(workers, self._shares(names, steps, elapsed_h), strict=True):
+        sharing = Sharing(names, step_h, coupling, prices.expected_per_mwh, panel.rated_mw, self._settings)
+        for worker, share_mw in zip(workers, self._shares(names, step_h, elapsed_h), strict=True):
             worker.begin(share_mw)
         sharing.start(self._agreement, elapsed_h, panel.begin(sharing.turnover))
         return AdmmRounds(sharing, workers, panel, coupling, prices, self._settings, self._watch)
@@ -149,8 +119,9 @@ class AdmmPlanner:
         """Start the next plan from here."""
         self._agreement = agreement
 
-    def _enlist(self, owners: Sequence[Owner], step_h: Float, prices: Prices, terminal: Terminal) -> list[Worker]:
+    def _enlist(self, problem: Problem) -> list[Worker]:
         """One worker for each owner, kept from the last plan where there is one."""
+        owners, step_h, _, prices, terminal = problem
         known, self._workers = self._workers, {}
         if not known:
             warn_of_thin_tail(prices, sum(owner.beta > 0 for owner in owners))

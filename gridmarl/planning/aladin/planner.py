@@ -35,18 +35,15 @@ from gridmarl.planning.admm.sharing import AdmmSettings, Agreement
 from gridmarl.planning.aladin.finisher import Finisher, Trial
 from gridmarl.planning.dantzig_wolfe.coordinator import Coordinator, DantzigWolfeSettings
 from gridmarl.planning.dantzig_wolfe.planner import base_of, moved, settled, take_rounds
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
 from gridmarl.planning.model.gap import slack_mw
 from gridmarl.planning.model.groups import by_class, totals
 from gridmarl.planning.model.plan import Plan, coupled
-from gridmarl.planning.model.request import check_request
-from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.owners.delegate import Delegate
 from gridmarl.planning.owners.pricing import Proposer
 from gridmarl.planning.owners.worker import Worker
 from gridmarl.planning.wire.channel import Audit, Desk
 from gridmarl.planning.wire.delegate_desk import DelegateDesk
-from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
 
@@ -119,16 +116,8 @@ class AladinPlanner:
         self._admm = AdmmPlanner(self._settings.admm, audit, watch)
         self._mixed: Plan | None = None  # the last plan, where costs were linear
 
-    def solve(
-        self,
-        owners: Sequence[Owner],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan by messages; see `AdmmPlanner.solve` for parameters and errors.
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
+        """Plan by messages, starting from the last agreement moved forward by ``elapsed_h``; errors as `AdmmPlanner`'s.
 
         Returns
         -------
@@ -139,12 +128,12 @@ class AladinPlanner:
         desks: list[DelegateDesk] = []
 
         def seat(worker: Worker) -> Desk:
-            propose = partial(Proposer, worker.problem.owner, steps, prices, terminal or Terminal())
+            propose = partial(Proposer, worker.problem.owner, problem.step_h, problem.prices, problem.terminal)
             desks.append(DelegateDesk(worker, propose))
             return desks[-1]
 
-        steps = check_request(owners, step_h, prices)
-        rounds = self._admm.open(owners, steps, coupling, prices, terminal, elapsed_h, seat)
+        problem = problem.checked()
+        rounds = self._admm.open(problem, elapsed_h=elapsed_h, seat=seat)
         return self._mix(rounds, desks, elapsed_h) or self._negotiate(rounds, desks)
 
     def _negotiate(self, rounds: AdmmRounds, desks: list[DelegateDesk]) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,15 +13,14 @@ from gridmarl.planning.central.direct import solve_directly
 from gridmarl.planning.central.exclusive import best_modes, pairs_of, with_modes
 from gridmarl.planning.central.joint import Joint, join
 from gridmarl.planning.central.program import CouplingNumbers, Optimum, Program, RiskNumbers
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.assets import Coupling
 from gridmarl.planning.model.gap import slack_cost, slack_mw
 from gridmarl.planning.model.groups import by_class, classes, rows_of, totals
 from gridmarl.planning.model.plan import Plan, Rounds, coupled
-from gridmarl.planning.model.request import check_request
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices, cvar, revenue, warn_of_thin_tail
 from gridmarl.planning.programs.feasible import infeasible_error
 from gridmarl.planning.programs.local import local_problem, steady_base
-from gridmarl.units import Float
 
 logger = logging.getLogger(__name__)
 
@@ -47,29 +46,8 @@ class CentralPlanner:
         self._program: Program | None = None
         self._structure: tuple[object, ...] = ()
 
-    def solve(
-        self,
-        owners: Sequence[Owner],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
         """Plan for all owners at once; ``elapsed_h`` is ignored, as every plan is solved afresh.
-
-        Parameters
-        ----------
-        owners : sequence of N Owner
-            Their assets and risk weights.
-        step_h : array (K,)
-            Hours a step.
-        coupling : Coupling
-            Bounds on the total injection [MW] and the price of missing them [$/MWh].
-        prices : Prices
-            Scenarios of $/MWh.
-        terminal : Terminal, optional
-            What stored energy is worth at the end; by default batteries keep their energy.
 
         Returns
         -------
@@ -87,28 +65,26 @@ class CentralPlanner:
         SolverError
             Where the solver stopped without an answer.
         """
-        steps, owners = check_request(owners, step_h, prices), tuple(owners)
-        end = terminal or Terminal()
-        joint = self._stack(owners, steps, coupling, prices, end)
-        bounds, risk = _coupling_numbers(joint, coupling), _risk_numbers(joint, prices)
+        problem = problem.checked()
+        joint = self._stack(problem)
+        bounds, risk = _coupling_numbers(joint, problem.coupling), _risk_numbers(joint, problem.prices)
         optimum = self._optimum(joint, bounds, risk)
         proved = float(optimum.dual + joint.program.constant) * joint.problems[0].base.money
         if self._exclusive and len(optimum.y):
             optimum, proved = _without_overlap(self._optimum, joint, bounds, risk, optimum, proved)
         if not len(optimum.y):
-            raise infeasible_error(owners, steps, end) or SolverError(
+            raise infeasible_error(problem.owners, problem.step_h, problem.terminal) or SolverError(
                 "central plan", optimum.status, "optimal", "look for limits or costs of very different size"
             )
         if optimum.status != "optimal":
             logger.warning("central plan is less accurate than asked: the solver says %s", optimum.status)
-        return _plan(joint, coupling, prices, optimum, proved)
+        return _plan(joint, problem.coupling, problem.prices, optimum, proved)
 
-    def _stack(
-        self, owners: tuple[Owner, ...], step_h: Float, coupling: Coupling, prices: Prices, terminal: Terminal
-    ) -> Joint:
+    def _stack(self, problem: Problem) -> Joint:
+        owners, step_h, coupling, prices, terminal = problem
         old, of = self._joint, classes(coupling, [owner.name for owner in owners])
         base = steady_base(owners, prices, old.problems[0].base if old else None)
-        known = {problem.owner.name: problem for problem in old.problems} if old else {}
+        known = {own.owner.name: own for own in old.problems} if old else {}
         problems = [
             local_problem(owner, step_h, prices, terminal, base, known.get(owner.name), with_cvar=False)
             for owner in owners

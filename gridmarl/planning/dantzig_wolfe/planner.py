@@ -14,11 +14,11 @@ import numpy as np
 
 from gridmarl.planning.admm.rounds import Round, Watch
 from gridmarl.planning.dantzig_wolfe.coordinator import Coordinator, DantzigWolfeSettings
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
+from gridmarl.planning.model.assets import Coupling
 from gridmarl.planning.model.groups import classes, heard
 from gridmarl.planning.model.horizon import steps_held
 from gridmarl.planning.model.plan import Plan, Rounds, coupled
-from gridmarl.planning.model.request import check_request
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices, warn_of_thin_tail
 from gridmarl.planning.owners.pricing import Proposal, Proposer
 from gridmarl.planning.programs.local import Base
@@ -49,31 +49,8 @@ class DantzigWolfePlanner:
         self._settings, self._audit, self._watch = settings or DantzigWolfeSettings(), audit, watch
         self._last: Plan | None = None
 
-    def solve(
-        self,
-        owners: Sequence[Owner],
-        step_h: Float,
-        coupling: Coupling,
-        prices: Prices,
-        terminal: Terminal | None = None,
-        elapsed_h: float = 0.0,
-    ) -> Plan:
-        """Plan by rounds of prices and proposals.
-
-        Parameters
-        ----------
-        owners : sequence of N Owner
-            Each is handed to its own proposer and to nobody else; their costs must be linear.
-        step_h : array (K,)
-            Hours a step.
-        coupling : Coupling
-            Bounds on the total injection [MW] and the price of missing them [$/MWh].
-        prices : Prices
-            Scenarios of $/MWh, public.
-        terminal : Terminal, optional
-            What stored energy is worth at the end; by default batteries keep their energy.
-        elapsed_h : float
-            Hours since the last plan began; its multiplier is moved forward by as much.
+    def solve(self, problem: Problem, *, elapsed_h: float = 0.0) -> Plan:
+        """Plan by rounds of prices and proposals; the last multiplier is moved forward by ``elapsed_h``.
 
         Returns
         -------
@@ -89,18 +66,18 @@ class DantzigWolfePlanner:
         SolverError
             Where HiGHS stopped without an answer.
         """
-        steps, end = check_request(owners, step_h, prices), terminal or Terminal()
+        owners, step_h, coupling, prices, terminal = problem.checked()
         if self._last is None:
             warn_of_thin_tail(prices, sum(owner.beta > 0 for owner in owners))
-        proposers = [Proposer(owner, steps, prices, end) for owner in owners]
+        proposers = [Proposer(owner, step_h, prices, terminal) for owner in owners]
         desks: dict[str, Desk] = {o.name: ProposerDesk(p) for o, p in zip(owners, proposers, strict=True)}
         of = classes(coupling, list(desks))
         panel = Panel(Channel(desks, self._audit), False, of, 1 + len(coupling.groups))
-        base, guess = base_of(panel.rated_mw, coupling, prices), moved(self._last, elapsed_h, steps, coupling)
-        coordinator = Coordinator(of, steps, coupling, base, self._settings, guess)
+        base, guess = base_of(panel.rated_mw, coupling, prices), moved(self._last, elapsed_h, step_h, coupling)
+        coordinator = Coordinator(of, step_h, coupling, base, self._settings, guess)
         take_rounds(coordinator, panel.propose, self._watch)
         panel.settle(coordinator.master.weights())
-        self._last = settled(tuple(desks), steps, coupling, prices, coordinator, proposers)
+        self._last = settled(tuple(desks), step_h, coupling, prices, coordinator, proposers)
         return self._last
 
 

@@ -14,6 +14,7 @@ from gridmarl.errors import ScenarioError
 from gridmarl.planning.model import vehicles
 from gridmarl.planning.model.assets import Asset, Battery, Coupling, FlexibleLoad, Generator, Group, Owner, Terminal
 from gridmarl.planning.model.horizon import Horizon
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.model.risk import Prices
 from gridmarl.scenario.participants import ElectricVehicle
 from gridmarl.units import HOURS_PER_DAY, Float
@@ -26,7 +27,7 @@ ALPHA = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One planning problem.
+    """One planning problem and the horizon it was made for.
 
     Attributes
     ----------
@@ -44,6 +45,11 @@ class Outlook:
     prices: Prices
     coupling: Coupling
     terminal: Terminal
+
+    @property
+    def problem(self) -> Problem:
+        """What methods solve."""
+        return Problem(self.owners, self.horizon.step_h, self.coupling, self.prices, self.terminal)
 
 
 def owner_of(seats: Seats, horizon: Horizon, feed: Feed, beta: float) -> Owner:

@@ -15,10 +15,9 @@ from gridmarl.planning.admm.planner import AdmmPlanner
 from gridmarl.planning.admm.sharing import AdmmSettings
 from gridmarl.planning.aladin.planner import AladinPlanner
 from gridmarl.planning.dantzig_wolfe.planner import DantzigWolfePlanner
-from gridmarl.planning.model.assets import Coupling, Owner, Terminal
-from gridmarl.planning.model.risk import Prices
+from gridmarl.planning.model.assets import Owner
+from gridmarl.planning.model.problem import Problem
 from gridmarl.planning.wire.channel import COORDINATOR, Audit
-from gridmarl.units import Float
 
 NOTHING: Final = "nothing"
 MEANINGS: Final = {
@@ -58,19 +57,13 @@ class Disclosure:
     bytes: float  # an owner
 
 
-def what_methods_reveal(
-    owners: Sequence[Owner], step_h: Float, coupling: Coupling, prices: Prices, terminal: Terminal | None = None
-) -> list[Disclosure]:
+def what_methods_reveal(problem: Problem) -> list[Disclosure]:
     """Plan once with every method and list what was said.
 
     Parameters
     ----------
-    owners : sequence of at least three Owner
-    step_h : array (K,)
-        Hours a step.
-    coupling : Coupling
-    prices : Prices
-    terminal : Terminal, optional
+    problem : Problem
+        Of at least three owners.
 
     Returns
     -------
@@ -78,17 +71,17 @@ def what_methods_reveal(
         ``central``'s is counted from the owners' parameters, those of methods with messages from their audits;
         ``dantzig-wolfe`` has rows only where costs are linear.
     """
-    rows = [_all_parameters(owners), Disclosure("selfish", COORDINATOR, "", NOTHING, 0.0, "", 0.0)]
+    rows = [_all_parameters(problem.owners), Disclosure("selfish", COORDINATOR, "", NOTHING, 0.0, "", 0.0)]
     for method, secure in (("admm", False), ("admm, secure", True)):
         audit = Audit()
-        AdmmPlanner(AdmmSettings(secure=secure), audit).solve(owners, step_h, coupling, prices, terminal)
+        AdmmPlanner(AdmmSettings(secure=secure), audit).solve(problem)
         rows += disclosed(method, audit)
     audit = Audit()
-    AladinPlanner(audit=audit).solve(owners, step_h, coupling, prices, terminal)
+    AladinPlanner(audit=audit).solve(problem)
     rows += disclosed("aladin", audit)
     audit = Audit()
     try:
-        DantzigWolfePlanner(audit=audit).solve(owners, step_h, coupling, prices, terminal)
+        DantzigWolfePlanner(audit=audit).solve(problem)
     except ScenarioError:  # quadratic costs, refused before anything is said
         return rows
     return rows + disclosed("dantzig-wolfe", audit)
