@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.cli import app
-from gridmarl.errors import CatalogueError, GridmarlError, OutputError
+from gridmarl.errors import CatalogueError, GridmarlError, OutputError, TrainingError
 from gridmarl.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
@@ -295,7 +295,10 @@ def test_a_training_goes_on_where_it_stopped_and_says_what_it_came_to(tmp_path):
     )
     out = ("train", str(recipe), "--out", str(tmp_path / "pole"), "--seed", "3")
     assert "test:" in said(*out, "--device", "cpu")
-    again = json.loads(said(*out, "--resume", "--json"))
+    result = CliRunner().invoke(app, [*out, "--resume"])
+    assert isinstance(result.exception, TrainingError)
+    assert "which has finished" in str(result.exception)
+    again = json.loads(said(*out, "--replace", "--json"))
     assert (again["recipe"]["seed"], again["curve"][-1]["step"]) == (3, 200)
 
 
