@@ -11,8 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.cli import app
-from gridmarl.errors import GridmarlError, OutputError
+from gridmarl.errors import CatalogueError, GridmarlError, OutputError, TrainingError
 from gridmarl.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,19 @@ def test_everything_that_ships_is_listed_and_shown():
     for names in listed.values():
         for name in names:
             assert json.loads(said("show", name, "--json"))
+
+
+def test_the_policy_that_negotiates_is_listed_as_what_it_is_and_seated_in_no_market():
+    listed = json.loads(said("list", "policies", "--json"))["policies"]
+    assert "picks from a home's menu" in listed["dqn-negotiate"]
+    assert "--strategy learned" in listed["dqn-negotiate"]
+    assert list(listed) == sorted(listed)
+    assert "dqn-negotiate" in said("list", "policies")
+    assert "dqn-negotiate" in said("list")
+    assert json.loads(said("show", "dqn-negotiate", "--json"))["recipe"]["algorithm"] == "dqn"
+    assert set(listed) - set(policy_names()) == {"dqn-negotiate"}
+    with pytest.raises(CatalogueError, match="dqn-auction"):
+        load_agent("dqn-negotiate")
 
 
 def test_an_auction_is_cleared_from_a_file(tmp_path):
@@ -281,7 +295,10 @@ def test_a_training_goes_on_where_it_stopped_and_says_what_it_came_to(tmp_path):
     )
     out = ("train", str(recipe), "--out", str(tmp_path / "pole"), "--seed", "3")
     assert "test:" in said(*out, "--device", "cpu")
-    again = json.loads(said(*out, "--resume", "--json"))
+    result = CliRunner().invoke(app, [*out, "--resume"])
+    assert isinstance(result.exception, TrainingError)
+    assert "which has finished" in str(result.exception)
+    again = json.loads(said(*out, "--replace", "--json"))
     assert (again["recipe"]["seed"], again["curve"][-1]["step"]) == (3, 200)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
+    from gridmarl.agents.cards import PolicyCard
+
 
 YAML_WIDTH = 80
 """Columns after which a line of YAML breaks at the next space; a word later still fits a pipe's width."""
@@ -32,13 +34,12 @@ def list_names(
     Example: gridmarl list teams.
     """
     from gridmarl import catalogue
-    from gridmarl.agents.load import policy_names
 
     found = {
         kind: {name: _describe(folder, name) for name in catalogue.names(folder)}
         for kind, folder in COLLECTIONS.items()
     }
-    found["policies"] = {name: _describe_policy(name) for name in policy_names()}
+    found["policies"] = _policies()
     if what != "all" and what not in found:
         raise ScenarioError("list", what, ", ".join((*found, "all")), "choose one of them")
     chosen = found if what == "all" else {what: found[what]}
@@ -55,10 +56,32 @@ def _describe(folder: str, name: str) -> str:
     return str(catalogue.read(folder, name).get("description", ""))
 
 
-def _describe_policy(name: str) -> str:
+def _policies() -> dict[str, str]:
+    """Shipped policies, those that sit in no market too, and what each is."""
+    from gridmarl.agents.load import policy_names
+    from gridmarl.negotiation.learned import negotiating_policies
+
+    described = {name: _describe_policy(name) for name in policy_names()}
+    described |= {name: _describe_negotiator(name) for name in negotiating_policies()}
+    return dict(sorted(described.items()))
+
+
+def _describe_negotiator(name: str) -> str:
+    from gridmarl.negotiation.learned import SHIPPED, training_of
+
+    recipe = training_of(name)["recipe"]
+    use = ": gridmarl negotiate --strategy learned" if name == SHIPPED else ""
+    return f"{recipe['algorithm']} in negotiations, picks from a home's menu{use}"
+
+
+def _card_of(name: str) -> PolicyCard:
     from gridmarl.agents.cards import CARD, find_policy, read_card
 
-    card = read_card(find_policy(name) / CARD)
+    return read_card(find_policy(name) / CARD)
+
+
+def _describe_policy(name: str) -> str:
+    card = _card_of(name)
     seats = ", ".join(card.seats) if len(card.seats) <= MOST_SEATS else f"{len(card.seats)} of {card.role}"
     return f"{card.algorithm} in {card.scenario}, others {card.others}: {seats}"
 
@@ -74,17 +97,18 @@ def show(
     Example: gridmarl show auction.
     """
     from gridmarl import catalogue
-    from gridmarl.agents.cards import CARD, find_policy, read_card
     from gridmarl.agents.load import policy_names
     from gridmarl.errors import CatalogueError, nearest
+    from gridmarl.negotiation.learned import negotiating_policies, training_of
 
-    if name in policy_names():
-        content: Any = read_card(find_policy(name) / CARD).model_dump(mode="json")
+    seated, negotiating = policy_names(), negotiating_policies()
+    if name in (*seated, *negotiating):
+        content: Any = training_of(name) if name in negotiating else _card_of(name).model_dump(mode="json")
         print_json(content) if as_json else _show_mapping(name, content)
         return
     found = {kind: dict(catalogue.read(f, name)) for kind, f in COLLECTIONS.items() if name in catalogue.names(f)}
     if not found:
-        every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *policy_names()]
+        every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *seated, *negotiating]
         raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
     wanted = "worlds" in found and (data or columns or not as_json)
     seats = _seats_of(name, data, mapping_of(columns)) if wanted else None  # refused before anything is printed

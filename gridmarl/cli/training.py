@@ -25,6 +25,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training in the same folder stopped.")
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let the new policy take the place of a finished one in the same folder.")
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Other steps than the recipe's, of all environments.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = None,
     data: Data = None,
@@ -45,7 +48,7 @@ def train(
     world = scenario_of(env or load_recipe(recipe).scenario, data, mapping_of(columns)) if fed else env
     given = {"device": device, "seats": seats, "steps": steps}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, **changes)
+    folder = train_policy(recipe, env=world, seed=seed, out=out, resume=resume, replace=replace, **changes)
     for front in (folder / "front.json", *folder.glob("*/front.json")):
         if front.is_file():
             from gridmarl.bench.fronts import draw_front

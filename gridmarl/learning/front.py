@@ -171,6 +171,13 @@ def write_front(folder: Path, front: Front) -> None:
     write_atomically(folder / f"{FRONT}.csv", table.getvalue())
 
 
+def drop_front(folder: Path) -> None:
+    """Remove the front, if there is one, that a policy left whose place another one took; its table and picture too."""
+    if (folder / f"{FRONT}.json").is_file():
+        for suffix in ("csv", "png", "json"):
+            (folder / f"{FRONT}.{suffix}").unlink(missing_ok=True)
+
+
 def read_front(folder: Path) -> Front:
     """What :func:`write_front` wrote."""
     path = folder / f"{FRONT}.json"

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from pydantic import JsonValue
 
-from gridmarl.agents.cards import CurvePoint, PolicyCard, Standing
+from gridmarl.agents.cards import CARD, CurvePoint, PolicyCard, Standing
 from gridmarl.agents.networks import PreferenceNetwork, SeatNetwork
 from gridmarl.agents.policies import Stored, digest_of, write_policy
 from gridmarl.environment import fields
@@ -49,8 +49,19 @@ class Report(Model):
 def write_report(folder: Path, report: Report, weights: Mapping[str, bytes]) -> None:
     """Write ``training.json`` and a file of weights for each group."""
     for group, content in weights.items():
-        write_atomically(folder / f"{group.replace(':', '-')}.safetensors", content)
+        write_atomically(_weights_file(folder, group), content)
     write_atomically(folder / REPORT, json.dumps(report.model_dump(mode="json"), indent=1) + "\n")
+
+
+def _weights_file(folder: Path, group: str) -> Path:
+    return folder / f"{group.replace(':', '-')}.safetensors"
+
+
+def files_of(folder: Path, groups: Mapping[str, GroupSpec], market: bool) -> list[Path]:
+    """What says afterwards that a training was here: in a market each group's card, else the report and weights."""
+    if market:
+        return [group_folder(folder, group, groups) / CARD for group in groups]
+    return [folder / REPORT, *(_weights_file(folder, group) for group in groups)]
 
 
 def read_report(folder: Path) -> Report:

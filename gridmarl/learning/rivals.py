@@ -4,8 +4,8 @@ Exploitability is the mean over seats of what a seat gains by its best deviation
 al. 2017 call the sum NashConv). Tried are constant actions and the pool's policies, one seat at a time; so it is a
 lower bound of what a true best response gains. In an episode of one interval without chance it is exact for choices.
 Each seat's deviation is chosen on one half of the episodes and scored on the other, so that the luckiest of many is not
-mistaken for the best; a deviation that loses there gains 0, because staying is one, too. All of it is one batch of
-markets side by side, the same seeds for each deviation.
+mistaken for the best; a deviation that loses there gains 0, because staying is one, too. All of it is played by markets
+side by side, as many at once as memory should hold, with the same seeds for each deviation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from gridmarl.learning.adapters import Markets
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics, Task
-from gridmarl.learning.judging import Player, greedy_returns, own_scaled
+from gridmarl.learning.judging import Player, Returns, greedy_returns, own_scaled
 from gridmarl.learning.pool import CURRENT, Cast, Pool
 from gridmarl.units import Bool, Float, Float32, Int
 
@@ -27,6 +27,9 @@ LEVELS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Constants tried for an action of one number."""
 PRODUCT: Final = 3
 """Up to so many components, all combinations of -1, 0 and 1 are tried; beyond, the same in all."""
+TOGETHER: Final = 2**17
+"""Seats of all markets that are advanced together: a seat takes 2 to 3 kB in a market, and about as much in the layers
+of a network, so these take less than 1 GB whatever the world; a step costs no more a market than in larger batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +94,28 @@ def rivalry(algorithm: Player, pool: Pool, task: Task, seed: int, episodes: int,
         among the current ones; ``cross.worst``, the mean over roles of the lowest of these; and ``pool``, how many
         members it has.
     """
-    probe = task.make(1, "select").groups
-    matches = [None, *deviations(probe, len(pool), seats), *cross_plays(probe, len(pool))]
-    world = task.make(len(matches) * episodes, "select")
-    assert isinstance(world, Markets)
-    cast = cast_of(matches, world.groups, episodes)
-    seeds = np.tile(np.arange(seed, seed + episodes), len(matches))
-    returns = greedy_returns(Players(algorithm, pool, cast), world, seeds.tolist())
-    shape = (len(matches), episodes, -1)
-    scaled = {n: own_scaled(returns[n], group).reshape(shape) for n, group in world.groups.items()}
-    met = crossed(matches, scaled, world.groups, pool.steps)
+    probe = task.make(1, "select")
+    assert isinstance(probe, Markets)
+    groups = probe.groups
+    matches = [None, *deviations(groups, len(pool), seats), *cross_plays(groups, len(pool))]
+    most = max(1, TOGETHER // (episodes * len(probe.env.core.compiled.layout.seats)))
+    players, seeds = Players(algorithm, pool), range(seed, seed + episodes)
+    parts = [_played(matches[at : at + most], players, task, seeds) for at in range(0, len(matches), most)]
+    returns = {name: np.concatenate([part[name] for part in parts]) for name in groups}
+    scaled = {n: own_scaled(returns[n], g).reshape(len(matches), episodes, -1) for n, g in groups.items()}
+    met = crossed(matches, scaled, groups, pool.steps)
     return {**exploitability(matches, scaled), **met, "pool": float(len(pool))}
+
+
+def _played(matches: Sequence[Match], players: Players, task: Task, seeds: Sequence[int]) -> Returns:
+    """Group -> (match and seed, seat) returns of these matches, all at once.
+
+    No market knows of those beside it, so parts come to what all matches at once would; only a network's matrix product
+    may round differently where its batch has few rows.
+    """
+    world = task.make(len(matches) * len(seeds), "select")
+    players.cast = cast_of(matches, world.groups, len(seeds))
+    return greedy_returns(players, world, [*seeds] * len(matches))
 
 
 def deviations(groups: Mapping[str, GroupSpec], members: int, seats: int | None = None) -> list[Match]:

@@ -16,6 +16,8 @@ from gridmarl.scenario.model import Model
 from gridmarl.units import Float32
 
 FRESH = "begin again without --resume, or restore the folder"
+FAILED = "failed-batch.safetensors"
+"""What a policy's folder keeps of a batch that could not be learned."""
 
 
 class Stamp(Model):

@@ -17,7 +17,6 @@ from gridmarl.agents.policies import weights_of
 from gridmarl.errors import TrainingError
 from gridmarl.learning.checkpoints import (
     FOLDER,
-    MANIFEST,
     Manifest,
     Progress,
     Setting,
@@ -29,24 +28,23 @@ from gridmarl.learning.checkpoints import (
 )
 from gridmarl.learning.cloning import imitate
 from gridmarl.learning.device import device_of, repeatable
-from gridmarl.learning.front import Front, write_front
+from gridmarl.learning.front import Front, drop_front, write_front
 from gridmarl.learning.interface import HearsEpisodes, Start, Task, VectorWorld
 from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.nstep import NStep, column_shapes
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.replay import Replay, Transitions
-from gridmarl.learning.results import Report, group_folder, write_policies, write_report
+from gridmarl.learning.results import Report, files_of, group_folder, write_policies, write_report
 from gridmarl.learning.scalars import scalar_writer
-from gridmarl.learning.segments import disk_refused, write_arrays
+from gridmarl.learning.segments import FAILED, disk_refused, write_arrays
 from gridmarl.learning.tasks import MarketTask, task_of
 from gridmarl.learning.untouched import LessUntouched
+from gridmarl.learning.vacancy import check_replaced, goes_on
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
 log = logging.getLogger(__name__)
-
-FAILED = "failed-batch.safetensors"
 
 
 def train(
@@ -56,6 +54,7 @@ def train(
     seed: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    replace: bool = False,
     progress: bool = True,
     **overrides: object,
 ) -> Path:
@@ -77,6 +76,8 @@ def train(
     resume : bool
         Go on from the checkpoint in that folder, to the tensors that a run which never stopped would have; from the
         beginning where there is none.
+    replace : bool
+        Let the new policy take the place of a finished one in that folder, which stands until the first evaluation.
     progress : bool
         Draw a bar, if standard error is a terminal.
     **overrides
@@ -93,7 +94,8 @@ def train(
         Where the recipe or the world is unknown or does not fit.
     TrainingError
         Where the loss stops being finite (names the update and the batch; the last checkpoint stands), where a
-        checkpoint is corrupted or of another setting, or where an unfinished training stands in the folder.
+        checkpoint is corrupted or of another setting, where an unfinished training stands in the folder, or where a
+        policy stands there that is not to be replaced.
     """
     changes = {**overrides, **({} if seed is None else {"seed": seed})}
     if isinstance(env, (str, Path)):
@@ -101,15 +103,13 @@ def train(
     chosen = load_recipe(recipe, changes)
     task = task_of(chosen, Scenario.load(env) if env is not None else None)
     folder = Path(out) if out is not None else Path("results", "policies", chosen.policy_name(task.name))
+    begun = goes_on(folder, resume, replace)
     with repeatable(chosen):
         training = Training(chosen, task, folder)
-        if resume and (training.checkpoint / MANIFEST).is_file():
+        if begun:
             training.resume()
-        elif resume:
-            log.warning("no unfinished training in %s: it begins anew", folder)
-        elif (training.checkpoint / MANIFEST).is_file():
-            remedy = "pass --resume to go on, or remove it"
-            raise TrainingError("unfinished training", str(training.checkpoint), "a folder without one", remedy)
+        else:
+            check_replaced(folder, files_of(folder, training.groups, isinstance(task, MarketTask)))
         training.run(progress)
     shutil.rmtree(training.checkpoint)
     return folder
@@ -282,8 +282,9 @@ class Training:
                 write_policies(self.folder, self.recipe, self.task, self.groups, networks, report, self.weights)
             else:
                 write_report(self.folder, report, self.weights)
-            for name, front in self.fronts.items():
-                write_front(group_folder(self.folder, name, self.groups), front)
+            for name in self.groups:
+                place = group_folder(self.folder, name, self.groups)
+                write_front(place, self.fronts[name]) if name in self.fronts else drop_front(place)
         except OSError as error:
             raise disk_refused(self.folder, error) from error
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SHIPPED: Final = "dqn-negotiate"
 WEIGHTS: Final = "home.safetensors"
+REPORT: Final = "training.json"
 
 
 class Learned:
@@ -45,12 +47,33 @@ class Learned:
         return worth.argmax(axis=1)
 
 
+def negotiating_policies() -> list[str]:
+    """Names of the shipped policies that pick from menus; none of them plays a seat of a market."""
+    shipped = catalogue.shipped("training") / "policies"
+    return sorted(file.parent.name for file in shipped.glob(f"*/{WEIGHTS}"))
+
+
+def training_of(policy: str | Path = SHIPPED) -> dict[str, Any]:
+    """Recipe, curve and results of a policy's training.
+
+    Raises
+    ------
+    PolicyError
+        Where there is no such policy, or nothing is known about its training.
+    """
+    path = _folder(policy) / REPORT
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"{path}: {error}", None, "the report of a training", "train again") from None
+
+
 def _folder(policy: str | Path) -> Path:
     shipped = catalogue.shipped("training") / "policies"
     for folder in (Path(policy), shipped / str(policy)):
         if (folder / WEIGHTS).is_file():
             return folder
-    known = sorted(file.parent.name for file in shipped.glob(f"*/{WEIGHTS}"))
+    known = negotiating_policies()
     remedy = nearest(str(policy), known) or "train one: gridmarl train negotiate"
     raise PolicyError("policy of a negotiation", str(policy), ", ".join(known) or f"a folder with {WEIGHTS}", remedy)
 

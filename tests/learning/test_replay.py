@@ -16,6 +16,15 @@ from tests.learning.worlds import group
 
 SHAPES = column_shapes({"generator": group(2, 3)}, 0)
 
+RESIDENT = Path("/proc/self/statm")
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds now."""
+    import resource
+
+    return int(RESIDENT.read_text().split()[1]) * resource.getpagesize()
+
 
 def rows(first: int, count: int) -> dict[str, Float32]:
     """Rows whose every number tells which row and which seat it belongs to."""
@@ -117,3 +126,50 @@ def test_a_segment_that_is_cut_short_missing_or_of_another_world_is_refused_by_n
     file.unlink()
     with pytest.raises(TrainingError, match="No such file"):
         Replay(20, SHAPES).load(tmp_path, [segment], 2)
+
+
+@pytest.mark.parametrize("expected, claimed", [(0, 0), (6, 6), (10, 10), (25, 10)])
+def test_as_many_rows_as_are_expected_are_written_to_when_a_memory_is_made(
+    expected: int, claimed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system gives pages when they are written to; rows nobody expects are left to it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "zeros", lambda shape, dtype: np.full(shape, np.nan, dtype))  # untouched is what stays nan
+        replay = Replay(10, SHAPES, expected=expected)
+    for name, column in replay._kept.items():
+        if column.size:
+            written = np.isfinite(column).reshape(10, -1).all(1)
+            assert written.tolist() == [True] * claimed + [False] * (10 - claimed), name
+            assert not column[:claimed].any(), name
+    assert (replay.size, replay.added) == (0, 0)
+
+
+@pytest.mark.skipif(not RESIDENT.is_file(), reason="only Linux tells a process how much memory it holds")
+def test_memory_for_expected_rows_is_held_before_the_first_is_added() -> None:
+    shapes = {"s.generator": (64, 16), "discount": ()}
+    capacity, mega = 16_384, 2**20  # 64 MB
+
+    def grown(expected: int) -> tuple[Replay, int]:
+        before = resident()
+        replay = Replay(capacity, shapes, expected=expected)
+        return replay, resident() - before
+
+    _lazy, untouched = grown(0)
+    _half, some = grown(capacity // 2)
+    _whole, all_of_it = grown(3 * capacity)
+    assert untouched < 8 * mega
+    assert 24 * mega < some < 40 * mega
+    assert 56 * mega < all_of_it < 72 * mega
+
+
+@given(capacity=st.integers(1, 9), expected=st.integers(0, 20), blocks=st.lists(st.integers(1, 12), max_size=5))
+def test_what_a_memory_holds_does_not_depend_on_what_was_expected(
+    capacity: int, expected: int, blocks: list[int]
+) -> None:
+    lazy, ready = Replay(capacity, SHAPES), Replay(capacity, SHAPES, expected=expected)
+    for number, count in enumerate(blocks):
+        for replay in (lazy, ready):
+            replay.add(rows(sum(blocks[:number]), count))
+        assert (ready.size, ready.added) == (lazy.size, lazy.added)
+    for name, column in lazy._kept.items():
+        np.testing.assert_array_equal(ready._kept[name], column)

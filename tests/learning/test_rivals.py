@@ -11,9 +11,11 @@ import torch
 
 from gridmarl.agents.cards import CurvePoint, read_card
 from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.world import compile_world
 from gridmarl.errors import ScenarioError
+from gridmarl.learning import rivals
 from gridmarl.learning.device import repeatable
-from gridmarl.learning.interface import ActionSpec, Algorithm, ByGroup, GroupSpec
+from gridmarl.learning.interface import ActionSpec, Algorithm, ByGroup, GroupSpec, VectorWorld
 from gridmarl.learning.judging import greedy_returns, own_scaled
 from gridmarl.learning.market import MarketLearner
 from gridmarl.learning.pool import CURRENT, Cast, Pool
@@ -31,8 +33,9 @@ from gridmarl.learning.rivals import (
 )
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train
+from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
-from tests.learning.worlds import BEST_ACTION, BEST_PROFIT, MARKET_ROLES, market_settings
+from tests.learning.worlds import BEST_ACTION, BEST_PROFIT, MARKET_ROLES, all_roles, market_settings
 
 NUMBERS = ActionSpec(low=np.zeros(1), high=np.ones(1))
 GROUPS = {
@@ -231,3 +234,34 @@ def test_the_last_of_the_least_exploitable_is_kept(world: str, tmp_path: Path) -
     assert len(gains) == 5
     assert card.chosen_step == max(step for step, gain in gains.items() if gain == min(gains.values()))
     assert all(gain >= 0.0 for gain in gains.values())
+
+
+@pytest.mark.parametrize("matches", [1, 7])
+@pytest.mark.parametrize("seats", ["generator", "*"])
+def test_matches_played_in_parts_come_to_the_numbers_of_one_batch(
+    seats: str, matches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit; where actions are numbers, but for how a matrix product rounds in batches of few rows."""
+    recipe, world = all_roles(seats=seats), Scenario.load("auction").but(intervals=4)
+    with repeatable(recipe):
+        training = Training(recipe, task_of(recipe, world), tmp_path)
+        learner, task = training.algorithm, training.task
+        assert isinstance(learner, MarketLearner)
+        learner.pool.add(0, training.rng)
+        made, make = list[int](), task.make
+
+        def counted(num_envs: int, split: Split) -> VectorWorld:
+            made.append(num_envs)
+            return make(num_envs, split)
+
+        monkeypatch.setattr(task, "make", counted)
+        whole = recipe.rivals(learner, task, 5)
+        _, rows = made  # the first is a look at who plays
+        made.clear()
+        in_a_market = len(compile_world(world).layout.seats)
+        monkeypatch.setattr(rivals, "TOGETHER", (matches * 2 + 1) * in_a_market)  # two episodes each
+        parts = recipe.rivals(learner, task, 5)
+    assert parts == (whole if seats == "generator" else pytest.approx(whole, rel=1e-6, abs=1e-9))
+    assert whole["exploitability"] > 0.0
+    assert made[1:-1] == [matches * 2] * (len(made) - 2)
+    assert sum(made[1:]) == rows > made[1]

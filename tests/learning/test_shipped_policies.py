@@ -15,7 +15,7 @@ from gridmarl.learning.returns import episode_objectives, episode_profits, with_
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
-RETRAIN = "the world changed since the policy was trained; run `gridmarl train` with its recipe again"
+RETRAIN = "the world changed since the policy was trained; run `gridmarl train --replace` with its recipe again"
 ALGORITHMS = {
     "generator": "dqn",
     "storage": "actor_critic",
