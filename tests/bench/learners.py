@@ -99,8 +99,8 @@ class Race:
 TD3: Final = {"kind": "td3"}
 PLAIN: Final = {"double": False, "dueling": False}
 """As Stable-Baselines3's DQN is."""
-BARE: Final = {**PLAIN, "updates": 1, "less_untouched": False}
-"""The operator's recipe with one gradient step a round too, and no twin world beside it."""
+BARE: Final = {**PLAIN, "less_untouched": False}
+"""The operator's recipe without a twin world beside it."""
 WIDE: Final = {"num_envs": 256, "learn_every": 256, "updates": 4}
 """As many gradient steps of as many samples, four after each step of 256 environments, not one after each of 64."""
 MERGED: Final = {"batch_size": 1024, "learn_every": 256}
@@ -111,8 +111,10 @@ GAS: Final = ("dqn-gas", "gas_1", "DQN", 256, 64, (128, 64, 32))
 TD3_STORE: Final = ("storage", "battery_1", "TD3", 256, 64, (64, 32))
 SAC_STORE: Final = ("storage", "battery_1", "SAC", 256, 64, (64, 32))
 HOME: Final = ("maddpg", "load_1", "TD3", 128, 128, (64, 32))
-OPERATOR: Final = ("operator", "operator", "DQN", 256, 64, (128, 96, 64))
+OPERATOR: Final = ("operator", "operator", "DQN", 32, 8, (128, 96, 64))
+SAME_STEPS: Final = ("operator", "operator", "DQN", 256, 64, (128, 96, 64))
 DOUBLE: Final = "double, which theirs is not"
+UNUSUAL: Final = "theirs in steps of 256, not its 32"
 PAIRS: Final = (
     Pair(*GAS, PLAIN),
     Pair(*GAS, {**PLAIN, **WIDE}),
@@ -122,19 +124,22 @@ PAIRS: Final = (
     Pair(*SAC_STORE, WIDE),
     Pair(*HOME, {}),
     Pair(*HOME, {**WIDE, "updates": 2}),
-    Pair(*OPERATOR, BARE),
-    Pair(*OPERATOR, {**BARE, **WIDE}),
+    Pair(*OPERATOR, BARE, no_worse=True),
+    Pair(*OPERATOR, {**BARE, **WIDE}, no_worse=True),
+    Pair(*SAME_STEPS, BARE, UNUSUAL),
+    Pair(*SAME_STEPS, {**BARE, **WIDE}, UNUSUAL),
     Pair(*GAS, {}, DOUBLE),
     Pair(*GAS, WIDE, DOUBLE),
     Pair(*TD3_STORE, {**TD3, **MERGED}),
     Pair(*SAC_STORE, MERGED),
-    Pair(*OPERATOR, {**BARE, **WIDE, **MERGED, "updates": 1}),
+    Pair(*SAME_STEPS, {**BARE, **WIDE, **MERGED, "updates": 1}),
     Pair("dqn-gas", "gas_1", "DQN", 32, 4, (128, 64, 32), {"batch_size": 512}),
     Pair("storage", "battery_1", "TD3", 256, 1, (64, 32), {**TD3, **USUAL}),
     Pair("storage", "battery_1", "SAC", 256, 1, (64, 32), USUAL),
 )
-"""Like for like, with as many environments as shipped and with more; then as shipped where ours does more; then ours
-with gradient steps merged, at last at the ratio that theirs has by default."""
+"""Like for like, with as many environments as shipped and with more, the operator's larger steps beside those that
+theirs takes by default; then where the two differ; then ours with gradient steps merged, at last at the ratio that
+theirs has by default."""
 
 
 @dataclass(frozen=True, slots=True)
