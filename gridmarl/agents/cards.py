@@ -10,8 +10,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from gridmarl import catalogue
-from gridmarl.environment import fields
-from gridmarl.environment.codecs import CODECS, GRID_PRICES, INTERVENTIONS, RESERVE_LEVELS
+from gridmarl.environment.compiled import fields
+from gridmarl.environment.compiled.codecs import CODECS, GRID_PRICES, INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import PolicyError, ScenarioError, nearest
 from gridmarl.scenario.model import Model
 
@@ -82,7 +82,7 @@ class PolicyCard(Model):
     Attributes
     ----------
     observation_version : int
-        Of the fields the network reads, :data:`gridmarl.environment.fields.VERSION`.
+        Of the fields the network reads, :data:`gridmarl.environment.compiled.fields.VERSION`.
     sizes : tuple of int
         Observation fields, hidden layers, outputs.
     head, shared

@@ -14,8 +14,8 @@ import numpy as np
 
 from gridmarl.agents.agent import Agent, Information, Sees
 from gridmarl.agents.seats import Seats
-from gridmarl.environment.mailbox import Router
-from gridmarl.environment.messages import Record, Scalar
+from gridmarl.environment.messages.mailbox import Router
+from gridmarl.environment.messages.records import Record, Scalar
 from gridmarl.errors import ActionError, ScenarioError
 from gridmarl.units import Float, Float32
 

@@ -12,7 +12,7 @@ import yaml
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import Seats
-from gridmarl.environment.fields import PROSUMER
+from gridmarl.environment.compiled.fields import PROSUMER
 from gridmarl.files import write_atomically
 from gridmarl.scenario.prosumers import Prosumer
 from gridmarl.units import Float, Float32

@@ -19,8 +19,8 @@ from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.cards import CARD, PolicyCard, find_policy, read_card
 from gridmarl.agents.networks import PreferenceNetwork, SeatNetwork, Slots
 from gridmarl.agents.seats import Seats
-from gridmarl.environment.columns import CLASS_SLOTS
-from gridmarl.environment.fields import OPERATOR_GLOBALS, SIZES
+from gridmarl.environment.compiled.columns import CLASS_SLOTS
+from gridmarl.environment.compiled.fields import OPERATOR_GLOBALS, SIZES
 from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
 from gridmarl.units import Float, Float32

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.seats import GeneratorSeat, Seats
-from gridmarl.environment.codecs import CODECS, INTERVENTIONS, RESERVE_LEVELS
+from gridmarl.environment.compiled.codecs import CODECS, INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.files import write_atomically
 from gridmarl.scenario.model import Model

@@ -14,9 +14,9 @@ from gridmarl.agents.agent import Agent, BatchAgent, Prepares
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.trained import trained_team
-from gridmarl.environment.arrays import Outcome
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.fields import ROLES
 from gridmarl.environment.core import Core
-from gridmarl.environment.fields import ROLES
 from gridmarl.environment.others import matches
 from gridmarl.environment.seating import Place, Seating, observations_of
 from gridmarl.errors import ActionError, ScenarioError, nearest

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gridmarl.agents.team import Team, load_team
-from gridmarl.environment.columns import REWARD
+from gridmarl.environment.compiled.columns import REWARD
 from gridmarl.errors import ScenarioError
 from gridmarl.evaluation.metrics import consumer_cost, resource_cost
 from gridmarl.evaluation.rollout import Progress, rollout

@@ -14,7 +14,7 @@ from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.pictures.comparison import INK, PRICE_INK, png
 from gridmarl.bench.statistics import estimate
-from gridmarl.environment.codecs import INTERVENTIONS, RESERVE_LEVELS
+from gridmarl.environment.compiled.codecs import INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
 from gridmarl.learning.front import FRONT, Front, read_front, simplex_grid

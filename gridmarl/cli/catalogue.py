@@ -133,7 +133,7 @@ def _show_mapping(name: str, content: dict[str, object]) -> None:
 
 def _seats_of(name: str, data: list[Path] | None, columns: Mapping[str, str]) -> Group:
     from gridmarl.agents.make import scenario_of
-    from gridmarl.environment.world import compile_world
+    from gridmarl.environment.compiled.world import compile_world
 
     layout = compile_world(scenario_of(name, data, columns)).layout
     rows = [

@@ -12,10 +12,19 @@ import numpy as np
 from gridmarl.data.profiles import forecast_path, realised_path
 from gridmarl.data.random import SPLIT_CODE
 from gridmarl.data.straying import mean_strays
-from gridmarl.environment import columns, fields
-from gridmarl.environment.arrays import Book, Outcome, Rows, book_sizes, copy_rows, empty_book, empty_given, empty_rows
-from gridmarl.environment.step import observe_rows, reset_rows, step_rows
-from gridmarl.environment.world import Compiled, compile_world
+from gridmarl.environment.compiled import columns, fields
+from gridmarl.environment.compiled.arrays import (
+    Book,
+    Outcome,
+    Rows,
+    book_sizes,
+    copy_rows,
+    empty_book,
+    empty_given,
+    empty_rows,
+)
+from gridmarl.environment.compiled.world import Compiled, compile_world
+from gridmarl.environment.interval.step import observe_rows, reset_rows, step_rows
 from gridmarl.errors import ActionError, OrderError, ScenarioError
 from gridmarl.kernels import cache_folder
 from gridmarl.scenario.rules import SPLITS, Split
@@ -194,7 +203,7 @@ class Core:
 
     def _clear_jointly(self, actions: Float) -> None:
         """Take the orders from a step of copies, clear them, and leave the results for the step proper."""
-        from gridmarl.environment.joint import clear_rows
+        from gridmarl.environment.interval.joint import clear_rows
 
         world, slots = self.compiled.world, sum(book_sizes(self.compiled.world))
         ordered = self.empty_outcome()._replace(book=np.empty((self.count, slots, 4)))

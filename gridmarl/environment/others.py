@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from gridmarl.environment.arrays import Outcome
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.fields import ROLES
+from gridmarl.environment.compiled.world import Layout
 from gridmarl.environment.core import Core
-from gridmarl.environment.fields import ROLES
-from gridmarl.environment.world import Layout
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.units import Float
 

@@ -9,13 +9,13 @@ import numpy as np
 from gymnasium import logger, spaces
 from pettingzoo import ParallelEnv
 
-from gridmarl.environment import columns, fields
-from gridmarl.environment.announce import interval_messages
-from gridmarl.environment.arrays import Outcome
-from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
+from gridmarl.environment.compiled import columns, fields
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.columns import MARKET_NAMES, SEAT_NAMES
+from gridmarl.environment.compiled.fields import Field
 from gridmarl.environment.core import Core, seed_array
-from gridmarl.environment.fields import Field
-from gridmarl.environment.mailbox import Router
+from gridmarl.environment.messages.announce import interval_messages
+from gridmarl.environment.messages.mailbox import Router
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Seating, global_state, observations_of, reward_vector, state_space
 from gridmarl.errors import ActionError, CatalogueError, ScenarioError, nearest

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmarl.environment import columns
-from gridmarl.environment.arrays import Outcome, book_sizes
-from gridmarl.environment.world import Compiled
+from gridmarl.environment.compiled import columns
+from gridmarl.environment.compiled.arrays import Outcome, book_sizes
+from gridmarl.environment.compiled.world import Compiled
 from gridmarl.units import KW_PER_MW, QUANTITY_TOLERANCE, Float
 
 if TYPE_CHECKING:

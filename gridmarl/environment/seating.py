@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from gymnasium import spaces
 
-from gridmarl.environment import columns, fields
-from gridmarl.environment.arrays import Outcome
-from gridmarl.environment.codecs import ActionSpace, Codec, action_space
-from gridmarl.environment.world import Compiled
+from gridmarl.environment.compiled import columns, fields
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.codecs import ActionSpace, Codec, action_space
+from gridmarl.environment.compiled.world import Compiled
 from gridmarl.errors import ActionError
 from gridmarl.units import Float, Float32
 

@@ -12,9 +12,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gridmarl.environment.arrays import Outcome
-from gridmarl.environment.codecs import Codec
-from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.codecs import Codec
+from gridmarl.environment.compiled.columns import MARKET_NAMES, SEAT_NAMES
 from gridmarl.environment.core import Clocks, Core, seed_array
 from gridmarl.environment.others import Others, chosen_seats
 from gridmarl.environment.seating import Place, Seating, global_state, observations_of, state_space

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmarl.environment.columns import SEAT_NAMES
+from gridmarl.environment.compiled.columns import SEAT_NAMES
+from gridmarl.environment.compiled.grid import nominal_hz
 from gridmarl.environment.core import Core
-from gridmarl.environment.grid import nominal_hz
 from gridmarl.scenario.grid import FrequencySettings
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

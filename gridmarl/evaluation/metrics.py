@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridmarl.environment.columns import NINTH, PAYMENT
+from gridmarl.environment.compiled.columns import NINTH, PAYMENT
 from gridmarl.evaluation import stability
 from gridmarl.evaluation.trajectory import Trajectory
 from gridmarl.evaluation.wear import storage_wear

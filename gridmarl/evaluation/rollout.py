@@ -12,7 +12,7 @@ import numpy as np
 
 from gridmarl.agents.team import SeatedTeam, Team, load_team
 from gridmarl.assets import battery, load
-from gridmarl.environment import arrays
+from gridmarl.environment.compiled import arrays
 from gridmarl.environment.core import Core, seed_array
 from gridmarl.environment.render import order_seats
 from gridmarl.evaluation.facts import GridFacts, battery_facts, held_back_mw, untaken_mw

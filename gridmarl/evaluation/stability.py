@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridmarl.environment.messages import Stage
+from gridmarl.environment.messages.records import Stage
 from gridmarl.evaluation.trajectory import Trajectory
 from gridmarl.units import Bool, Float
 

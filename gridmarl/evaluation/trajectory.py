@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridmarl.environment.columns import DEVIATION_MW, MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
-from gridmarl.environment.fields import ROLES
+from gridmarl.environment.compiled.columns import DEVIATION_MW, MARKET_NAMES, POWER_MW, REWARD, SEAT_NAMES
+from gridmarl.environment.compiled.fields import ROLES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.evaluation.facts import BatteryFacts, GridFacts
 from gridmarl.units import Float
@@ -65,9 +65,9 @@ class Trajectory:
     seats, roles, technologies : tuple of str
         Names behind the rows of ``results``.
     market : (interval, column) array
-        Columns of :data:`gridmarl.environment.arrays.MARKET_NAMES`.
+        Columns of :data:`gridmarl.environment.compiled.arrays.MARKET_NAMES`.
     results : (interval, seat, column) array
-        Columns by role, :data:`gridmarl.environment.arrays.SEAT_NAMES`.
+        Columns by role, :data:`gridmarl.environment.compiled.arrays.SEAT_NAMES`.
     book : (interval, slot, 4) array
         Orders: price, MW, accepted MW, rank; first the offers.
     offers : int

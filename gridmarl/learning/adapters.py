@@ -14,7 +14,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from gridmarl.environment.columns import COST_OBJECTIVE, FIFTH, NINTH
+from gridmarl.environment.compiled.columns import COST_OBJECTIVE, FIFTH, NINTH
 from gridmarl.environment.seating import global_state
 from gridmarl.environment.vector import MarketVectorEnv
 from gridmarl.errors import TrainingError

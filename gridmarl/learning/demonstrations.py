@@ -14,9 +14,9 @@ import numpy as np
 
 from gridmarl.agents.agent import Agent
 from gridmarl.agents.team import Team, load_team, roles_of
-from gridmarl.environment.bidding import MUST_RUN
-from gridmarl.environment.codecs import GRID_PRICES
-from gridmarl.environment.columns import ORDER_ACCEPTED, ORDER_MW, ORDER_PRICE
+from gridmarl.environment.compiled.codecs import GRID_PRICES
+from gridmarl.environment.compiled.columns import ORDER_ACCEPTED, ORDER_MW, ORDER_PRICE
+from gridmarl.environment.interval.bidding import MUST_RUN
 from gridmarl.errors import TrainingError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory

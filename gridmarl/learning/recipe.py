@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from gridmarl import catalogue
-from gridmarl.environment.fields import ROLES
+from gridmarl.environment.compiled.fields import ROLES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.scenario.model import Model
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from gridmarl.agents.cards import CARD, CurvePoint, PolicyCard, Standing
 from gridmarl.agents.networks import PreferenceNetwork, SeatNetwork
 from gridmarl.agents.policies import Stored, digest_of, write_policy
-from gridmarl.environment import fields
+from gridmarl.environment.compiled import fields
 from gridmarl.errors import TrainingError
 from gridmarl.files import write_atomically
 from gridmarl.learning.interface import GroupSpec

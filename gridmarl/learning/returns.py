@@ -8,7 +8,7 @@ import numpy as np
 
 from gridmarl.agents.agent import Agent, BatchAgent
 from gridmarl.agents.team import SeatedTeam, Team
-from gridmarl.environment.columns import COST_OBJECTIVE, FIFTH, NINTH, REWARD
+from gridmarl.environment.compiled.columns import COST_OBJECTIVE, FIFTH, NINTH, REWARD
 from gridmarl.environment.core import Core
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import OPERATOR, Scenario

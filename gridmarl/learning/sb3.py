@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.policies import digest_of
 from gridmarl.agents.seats import Seats
-from gridmarl.environment import fields
-from gridmarl.environment.codecs import CODECS, DEFAULTS
+from gridmarl.environment.compiled import fields
+from gridmarl.environment.compiled.codecs import CODECS, DEFAULTS
 from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
 from gridmarl.learning.sb3_card import CARD, WEIGHTS, SB3Card, SB3Stored, check_codec, read_sb3

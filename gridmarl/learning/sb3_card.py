@@ -13,8 +13,8 @@ from gymnasium import spaces
 from pydantic import JsonValue
 
 from gridmarl.agents.policies import digest_of
-from gridmarl.environment import fields
-from gridmarl.environment.codecs import CODECS
+from gridmarl.environment.compiled import fields
+from gridmarl.environment.compiled.codecs import CODECS
 from gridmarl.errors import PolicyError, ScenarioError, nearest
 from gridmarl.scenario.model import Model
 
@@ -29,7 +29,7 @@ class SB3Card(Model):
     Attributes
     ----------
     observation_version : int
-        Of the fields the network reads, :data:`gridmarl.environment.fields.VERSION`.
+        Of the fields the network reads, :data:`gridmarl.environment.compiled.fields.VERSION`.
     choices : int
         How many actions there are to choose from; 0 where an action is a vector of numbers.
     low, high : tuple of float

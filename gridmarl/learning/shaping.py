@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gridmarl.environment.fields import FIELDS
+from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.errors import TrainingError, nearest
 from gridmarl.learning.interface import GroupSpec
 

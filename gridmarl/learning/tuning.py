@@ -12,7 +12,7 @@ from gridmarl.agents.rules import Rule
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import SeatedTeam, Team, load_team, roles_of
 from gridmarl.assets import battery
-from gridmarl.environment.columns import PRICE, REWARD
+from gridmarl.environment.compiled.columns import PRICE, REWARD
 from gridmarl.environment.core import Core
 from gridmarl.environment.seating import Seating
 from gridmarl.learning.returns import with_player

@@ -30,7 +30,7 @@ from pydantic import Field
 from gridmarl.agents.agent import Information, Sees
 from gridmarl.agents.homes import SelfConsumption
 from gridmarl.agents.seats import Seats
-from gridmarl.environment.fields import FIELDS
+from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.files import write_atomically
 from gridmarl.negotiation.cycle import Negotiation, devices, negotiate
 from gridmarl.negotiation.fleet import draw_fleet, fleet_of

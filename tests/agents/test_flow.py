@@ -16,8 +16,8 @@ from gridmarl.agents.load import load_agent
 from gridmarl.agents.make import parallel_env
 from gridmarl.agents.rules import Rule, ZeroIntelligence
 from gridmarl.agents.team import Team, load_team
-from gridmarl.environment.columns import DEVIATION_MW, POWER_MW
-from gridmarl.environment.messages import Scalar
+from gridmarl.environment.compiled.columns import DEVIATION_MW, POWER_MW
+from gridmarl.environment.messages.records import Scalar
 from gridmarl.errors import ActionError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.scenario.scenario import Scenario

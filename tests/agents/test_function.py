@@ -10,7 +10,7 @@ from gridmarl.agents.function import FunctionAgent
 from gridmarl.agents.make import vector_env
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ActionError, PolicyError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.units import Float32

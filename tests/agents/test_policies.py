@@ -17,7 +17,7 @@ from gridmarl.agents.networks import SeatNetwork
 from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, digest_of, weights_of
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import PolicyError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning.trainer import train

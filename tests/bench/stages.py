@@ -249,7 +249,8 @@ def best_round(stepping: Stepping, tally: Tally) -> tuple[int, np.ndarray, np.nd
 
 def profile(world: str, rows: int, copies: int = 1) -> Profile:
     """Measure a step of a world."""
-    from gridmarl.environment import core, step
+    from gridmarl.environment import core
+    from gridmarl.environment.interval import step
     from gridmarl.scenario.scenario import Scenario
     from tests.bench.worlds import in_copies
 

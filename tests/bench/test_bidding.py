@@ -11,7 +11,7 @@ from gridmarl.agents.make import vector_env
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import load_team
 from gridmarl.bench.market_power.bidding import MARKUPS, best_bids, bidding_table, difference, seat_profits
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.learning.trainer import train
 from gridmarl.scenario.scenario import Scenario

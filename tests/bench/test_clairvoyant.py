@@ -12,7 +12,7 @@ from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.market_power.bidding import seat_profits
 from gridmarl.bench.market_power.clairvoyant import clairvoyant
 from gridmarl.bench.market_power.enumeration import Alone
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

@@ -10,7 +10,7 @@ import pytest
 from gridmarl.agents.load import load_agent
 from gridmarl.agents.team import load_team
 from gridmarl.bench.market_power.strategy import strategy_table
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning.returns import with_player
 from gridmarl.learning.trainer import train

@@ -9,7 +9,7 @@ from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import load_team
 from gridmarl.bench.market_power.bidding import difference, seat_profits
 from gridmarl.bench.market_power.foresight import HORIZON, SHAPES, plans_around, undercutting, without_foresight
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import BEST_PROFIT, duopoly_world
 

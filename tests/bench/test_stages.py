@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridmarl.environment import step
+from gridmarl.environment.interval import step
 from gridmarl.kernels import inner_kernel
 from tests.bench.stages import MACHINES, Tally, entry, kernels_called, lap_cost, less_laps, lines_of, measured
 

@@ -21,7 +21,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 from pettingzoo.utils.conversions import parallel_to_aec
 
-from gridmarl.environment.fields import SIZES
+from gridmarl.environment.compiled.fields import SIZES
 from gridmarl.environment.parallel import MarketEnv
 from gridmarl.environment.vector import MarketVectorEnv
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment import arrays, columns
-from gridmarl.environment.arrays import Outcome, Rows
+from gridmarl.environment.compiled import arrays, columns
+from gridmarl.environment.compiled.arrays import Outcome, Rows
 from gridmarl.environment.core import Core
 from gridmarl.grid.frequency import DEVIATION_HZ, INERTIA
 from tests.environment.worlds import MONEY_TOLERANCE, POWER_TOLERANCE, TRADERS, Settings, market, seat

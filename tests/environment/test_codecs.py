@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from gridmarl.environment import arrays, columns
-from gridmarl.environment.arrays import Outcome
-from gridmarl.environment.codecs import CODECS, DEFAULTS, GRID_PRICES, MAXIMUM_MARKUP, action_space, codec_of
+from gridmarl.environment.compiled import arrays, columns
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.codecs import CODECS, DEFAULTS, GRID_PRICES, MAXIMUM_MARKUP, action_space, codec_of
 from gridmarl.environment.core import Core
 from gridmarl.environment.parallel import MarketEnv
 from gridmarl.errors import ScenarioError

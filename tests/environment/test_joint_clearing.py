@@ -10,10 +10,10 @@ from scipy.optimize import linprog
 
 from gridmarl.agents.make import parallel_env, vector_env
 from gridmarl.assets import battery, generator
-from gridmarl.environment import arrays, columns
-from gridmarl.environment.announce import interval_messages
+from gridmarl.environment.compiled import arrays, columns
 from gridmarl.environment.core import Core
-from gridmarl.environment.messages import DispatchInstruction, Reason
+from gridmarl.environment.messages.announce import interval_messages
+from gridmarl.environment.messages.records import DispatchInstruction, Reason
 from gridmarl.errors import OrderError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.scenario.participants import Battery, Generator

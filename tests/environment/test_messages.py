@@ -11,11 +11,11 @@ import pytest
 
 from gridmarl.agents.make import parallel_env
 from gridmarl.environment import parallel
-from gridmarl.environment.announce import emergency_signals, interval_messages
-from gridmarl.environment.arrays import Outcome
+from gridmarl.environment.compiled.arrays import Outcome
 from gridmarl.environment.core import Core
-from gridmarl.environment.mailbox import Router
-from gridmarl.environment.messages import (
+from gridmarl.environment.messages.announce import emergency_signals, interval_messages
+from gridmarl.environment.messages.mailbox import Router
+from gridmarl.environment.messages.records import (
     EVERYONE,
     RECORDS,
     DemandResponseOffer,

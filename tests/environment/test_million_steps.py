@@ -13,9 +13,9 @@ import pytest
 
 from gridmarl import catalogue
 from gridmarl.assets import battery, generator
-from gridmarl.environment import columns
-from gridmarl.environment.arrays import Outcome, Rows
-from gridmarl.environment.columns import MARKET_NAMES
+from gridmarl.environment.compiled import columns
+from gridmarl.environment.compiled.arrays import Outcome, Rows
+from gridmarl.environment.compiled.columns import MARKET_NAMES
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

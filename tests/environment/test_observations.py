@@ -12,7 +12,7 @@ import pytest
 
 from gridmarl.assets import load
 from gridmarl.data import profiles
-from gridmarl.environment.fields import FIELDS, LEAD_HOURS, ROLES, SIZES
+from gridmarl.environment.compiled.fields import FIELDS, LEAD_HOURS, ROLES, SIZES
 from gridmarl.environment.parallel import MarketEnv
 from gridmarl.scenario.participants import Battery, Generator, Load
 from gridmarl.scenario.scenario import Scenario

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gridmarl
-from gridmarl.environment import arrays
+from gridmarl.environment.compiled import arrays
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.worlds import Settings, market, play, seat, world

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import gridmarl
 from gridmarl.assets import battery
-from gridmarl.environment import arrays, columns, fields
+from gridmarl.environment.compiled import arrays, columns, fields
+from gridmarl.environment.compiled.homes import PART_CODECS
 from gridmarl.environment.core import Core
-from gridmarl.environment.homes import PART_CODECS
 from gridmarl.errors import ActionError, ScenarioError
 from gridmarl.scenario.prosumers import PARTS
 from gridmarl.scenario.scenario import Scenario

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridmarl.environment import arrays, columns
+from gridmarl.environment.compiled import arrays, columns
+from gridmarl.environment.compiled.grid import nominal_hz
 from gridmarl.environment.core import Core
-from gridmarl.environment.grid import nominal_hz
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.grid import frequency
 from gridmarl.scenario.scenario import Scenario

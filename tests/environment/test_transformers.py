@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmarl.environment import arrays, columns
+from gridmarl.environment.compiled import arrays, columns
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import street, streets

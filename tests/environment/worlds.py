@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from gridmarl.environment import arrays, columns
-from gridmarl.environment.codecs import CODECS, MAXIMUM_MARKUP
+from gridmarl.environment.compiled import arrays, columns
+from gridmarl.environment.compiled.codecs import CODECS, MAXIMUM_MARKUP
 from gridmarl.environment.core import Core
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

@@ -10,7 +10,7 @@ import pytest
 import gridmarl
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
+from gridmarl.environment.compiled.columns import MARKET_NAMES, SEAT_NAMES
 from gridmarl.errors import CatalogueError, ScenarioError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory

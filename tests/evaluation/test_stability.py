@@ -9,8 +9,8 @@ import pytest
 
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.environment.columns import MARKET_NAMES
-from gridmarl.environment.messages import Stage
+from gridmarl.environment.compiled.columns import MARKET_NAMES
+from gridmarl.environment.messages.records import Stage
 from gridmarl.evaluation import stability
 from gridmarl.evaluation.metrics import Yardstick, average_co2, curtailed_mwh, marginal_co2, measure
 from gridmarl.evaluation.rollout import rollout

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
 from gridmarl.agents.make import vector_env
-from gridmarl.environment.columns import REWARD
+from gridmarl.environment.compiled.columns import REWARD
 from gridmarl.errors import TrainingError
 from gridmarl.learning.adapters import Gymnasium, Markets, PettingZoo, action_spec, stretched
 from gridmarl.learning.interface import ActionSpec, VectorWorld

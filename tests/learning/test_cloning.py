@@ -11,7 +11,7 @@ import torch
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning import cloning, demonstrations

@@ -11,7 +11,7 @@ from torch import Tensor
 from gridmarl.agents.make import vector_env
 from gridmarl.agents.networks import PreferenceNetwork
 from gridmarl.agents.policies import slots_of
-from gridmarl.environment.fields import FIELDS
+from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.errors import TrainingError
 from gridmarl.learning.adapters import Markets
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, HearsEpisodes

@@ -11,7 +11,7 @@ from gridmarl.agents.agent import Agent
 from gridmarl.agents.policies import StoredPolicy
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, make_agent
-from gridmarl.environment.columns import REWARD
+from gridmarl.environment.compiled.columns import REWARD
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning.trainer import train
 from gridmarl.scenario.scenario import Scenario

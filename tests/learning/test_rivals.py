@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from gridmarl.agents.cards import CurvePoint, read_card
-from gridmarl.environment.codecs import GRID_PRICES
-from gridmarl.environment.world import compile_world
+from gridmarl.environment.compiled.codecs import GRID_PRICES
+from gridmarl.environment.compiled.world import compile_world
 from gridmarl.errors import ScenarioError
 from gridmarl.learning import rivals
 from gridmarl.learning.device import repeatable

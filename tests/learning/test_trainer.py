@@ -12,7 +12,7 @@ from gridmarl.agents.make import vector_env
 from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, read_policy
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
-from gridmarl.environment.fields import FIELDS
+from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.errors import CatalogueError, ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning import scalars

@@ -21,7 +21,7 @@ from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.market_power.bidding import mean_of
 from gridmarl.bench.market_power.enumeration import Alone, BestSequence
 from gridmarl.bench.statistics import Estimate, estimate
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.returns import episode_profits, with_player

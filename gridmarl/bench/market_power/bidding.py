@@ -14,7 +14,7 @@ from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team, load_team, roles_of
 from gridmarl.bench.statistics import estimate
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.learning.returns import episode_profits
 from gridmarl.learning.tuning import MARKUPS

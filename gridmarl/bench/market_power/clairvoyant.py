@@ -19,7 +19,7 @@ import numpy as np
 from gridmarl.agents.team import Team
 from gridmarl.assets import battery, generator
 from gridmarl.bench.market_power.enumeration import Alone
-from gridmarl.environment.arrays import Rows
+from gridmarl.environment.compiled.arrays import Rows
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario

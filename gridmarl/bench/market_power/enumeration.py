@@ -12,9 +12,9 @@ from gridmarl.agents.agent import BatchAgent
 from gridmarl.agents.rules import ZeroIntelligence
 from gridmarl.agents.team import SeatedTeam, Team, roles_of
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import Outcome, Rows
-from gridmarl.environment.codecs import action_space, codec_of
-from gridmarl.environment.columns import REWARD
+from gridmarl.environment.compiled.arrays import Outcome, Rows
+from gridmarl.environment.compiled.codecs import action_space, codec_of
+from gridmarl.environment.compiled.columns import REWARD
 from gridmarl.environment.core import Core
 from gridmarl.environment.seating import Place, Seating
 from gridmarl.errors import ScenarioError, nearest

@@ -19,9 +19,9 @@ import numpy as np
 
 from gridmarl.agents.team import Team
 from gridmarl.bench.market_power.enumeration import Alone
-from gridmarl.environment.arrays import Outcome
-from gridmarl.environment.codecs import GRID_PRICES
-from gridmarl.environment.columns import REWARD
+from gridmarl.environment.compiled.arrays import Outcome
+from gridmarl.environment.compiled.codecs import GRID_PRICES
+from gridmarl.environment.compiled.columns import REWARD
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Int

@@ -20,7 +20,7 @@ from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.market_power.bidding import SEEDS, best_bids, check_seat, difference, players_of, seat_profits
 from gridmarl.bench.market_power.clairvoyant import WIDTH, clairvoyant
 from gridmarl.bench.progress import SILENT, Stage
-from gridmarl.environment.codecs import GRID_PRICES
+from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
 from gridmarl.learning.returns import episode_profits
 from gridmarl.scenario.scenario import Scenario

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridmarl.bench.pictures.comparison import INK, PRICE_INK, clock, held, svg
-from gridmarl.environment.messages import Stage
+from gridmarl.environment.messages.records import Stage
 from gridmarl.evaluation.stability import stages_reached
 from gridmarl.evaluation.trajectory import Trajectory
 from gridmarl.units import Float

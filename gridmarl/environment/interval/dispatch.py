@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import Book, Rows, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, Rows, World
+from gridmarl.environment.compiled.columns import (
     BID_AT,
     BIDS,
     CLASS,

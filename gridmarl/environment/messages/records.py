@@ -38,7 +38,7 @@ class MessageType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an order got what it got; see :func:`gridmarl.environment.announce.reason_of`."""
+    """Why an order got what it got; see :func:`gridmarl.environment.messages.announce.reason_of`."""
 
     CLEARED = "cleared"
     PARTIALLY_CLEARED = "partially_cleared"

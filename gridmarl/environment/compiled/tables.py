@@ -9,8 +9,8 @@ import numpy as np
 from gridmarl.assets import battery, generator, load
 from gridmarl.data.series import Series
 from gridmarl.data.straying import STRAYING_COLUMNS
-from gridmarl.environment import grid
-from gridmarl.environment.homes import (
+from gridmarl.environment.compiled import grid
+from gridmarl.environment.compiled.homes import (
     vehicle_columns,
 )
 from gridmarl.scenario.scenario import MINUTES_PER_HOUR, Scenario

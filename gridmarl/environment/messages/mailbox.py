@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gridmarl.environment.messages import EVERYONE, Message, MessageType
+from gridmarl.environment.messages.records import EVERYONE, Message, MessageType
 from gridmarl.errors import ScenarioError, nearest
 
 CAPACITY = 1024

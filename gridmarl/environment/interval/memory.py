@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.data import profiles
-from gridmarl.environment.arrays import World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import World
+from gridmarl.environment.compiled.columns import (
     CARBON_ADDER,
     CURTAILED,
     DAY_MEMORY,
@@ -49,8 +49,8 @@ from gridmarl.environment.columns import (
     VOLTAGE_LOW,
     WHOLESALE,
 )
-from gridmarl.environment.forecasts import expected, reference_price
-from gridmarl.environment.observe import MILD_C
+from gridmarl.environment.interval.forecasts import expected, reference_price
+from gridmarl.environment.interval.observe import MILD_C
 from gridmarl.grid import frequency
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gridmarl.data.series import Series
-from gridmarl.environment import columns
+from gridmarl.environment.compiled import columns
 from gridmarl.errors import ScenarioError
 from gridmarl.scenario.participants import Battery, ElectricVehicle
 from gridmarl.scenario.prosumers import PARTS, Prosumer

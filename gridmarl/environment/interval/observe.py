@@ -8,8 +8,8 @@ results never: that would wait for the memory.
 from __future__ import annotations
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import Book, Outcome, Rows, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, Outcome, Rows, World
+from gridmarl.environment.compiled.columns import (
     CLASS_ACCEPTED,
     CLASS_OFFERED,
     CLASS_SLOTS,
@@ -38,7 +38,7 @@ from gridmarl.environment.columns import (
     MEAN_DAY,
     MEAN_HOUR,
 )
-from gridmarl.environment.forecasts import (
+from gridmarl.environment.interval.forecasts import (
     FOUR_HOUR_LEAD,
     NET_AT,
     ONE_HOUR_LEAD,
@@ -46,7 +46,7 @@ from gridmarl.environment.forecasts import (
     expected,
     observe_forecasts,
 )
-from gridmarl.environment.prosumers import observe_prosumers
+from gridmarl.environment.interval.prosumers import observe_prosumers
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32
 

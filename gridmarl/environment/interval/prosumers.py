@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, ev, generator, load
-from gridmarl.environment.arrays import Rows, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Rows, World
+from gridmarl.environment.compiled.columns import (
     ACTION_AT,
     COST,
     DEVIATION_MW,
@@ -32,9 +32,9 @@ from gridmarl.environment.columns import (
     TENTH,
     TRIP_ENERGY,
 )
-from gridmarl.environment.forecasts import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, expected
-from gridmarl.environment.transformers import net_mw
-from gridmarl.environment.vehicles import local_hour
+from gridmarl.environment.interval.forecasts import FOUR_HOUR_LEAD, ONE_HOUR_LEAD, expected
+from gridmarl.environment.interval.transformers import net_mw
+from gridmarl.environment.interval.vehicles import local_hour
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32, Int
 

@@ -5,8 +5,8 @@ Runs between the response and the delivery, while schedule and deviation still s
 
 from __future__ import annotations
 
-from gridmarl.environment.arrays import Book, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, World
+from gridmarl.environment.compiled.columns import (
     DEVIATION_MW,
     EIGHTH,
     FIFTH,

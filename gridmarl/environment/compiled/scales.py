@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gridmarl.environment.fields import FIELDS, OWN_SIZES, PUBLIC, Field
+from gridmarl.environment.compiled.fields import FIELDS, OWN_SIZES, PUBLIC, Field
 from gridmarl.scenario.participants import Battery, Generator, Load
 from gridmarl.scenario.prosumers import Prosumer
 from gridmarl.scenario.scenario import Scenario

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, degradation, generator, load
-from gridmarl.environment.arrays import Book, Rows, World
-from gridmarl.environment.bidding import KG_PER_T, import_co2
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, Rows, World
+from gridmarl.environment.compiled.columns import (
     ACTIVATED_MW,
     CARBON_ADDER,
     CARBON_COLLECTED,
@@ -44,6 +43,7 @@ from gridmarl.environment.columns import (
     WEAR,
     WHOLESALE,
 )
+from gridmarl.environment.interval.bidding import KG_PER_T, import_co2
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float
 

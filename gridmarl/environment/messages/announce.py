@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from gridmarl.environment.arrays import Outcome, book_sizes
-from gridmarl.environment.bidding import MUST_RUN
-from gridmarl.environment.columns import MARKET_NAMES, SEAT_NAMES
-from gridmarl.environment.messages import (
+from gridmarl.environment.compiled.arrays import Outcome, book_sizes
+from gridmarl.environment.compiled.columns import MARKET_NAMES, SEAT_NAMES
+from gridmarl.environment.compiled.world import Compiled
+from gridmarl.environment.interval.bidding import MUST_RUN
+from gridmarl.environment.messages.records import (
     EVERYONE,
     DemandResponseOffer,
     DispatchInstruction,
@@ -23,7 +24,6 @@ from gridmarl.environment.messages import (
     StatusUpdate,
 )
 from gridmarl.environment.render import CONNECTION, order_seats
-from gridmarl.environment.world import Compiled
 from gridmarl.errors import DataError
 from gridmarl.scenario.scenario import OPERATOR
 from gridmarl.units import QUANTITY_TOLERANCE, Float

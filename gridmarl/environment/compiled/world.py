@@ -9,11 +9,11 @@ import numpy as np
 
 from gridmarl.data import profiles
 from gridmarl.data.series import Series, build_series
-from gridmarl.environment import columns, grid
-from gridmarl.environment.arrays import World
-from gridmarl.environment.codecs import DEFAULTS, GRID_PRICES, Codec, action_limits, codec_of
-from gridmarl.environment.fields import LEAD_HOURS, ROLES, bound_table, own_sizes
-from gridmarl.environment.homes import (
+from gridmarl.environment.compiled import columns, grid
+from gridmarl.environment.compiled.arrays import World
+from gridmarl.environment.compiled.codecs import DEFAULTS, GRID_PRICES, Codec, action_limits, codec_of
+from gridmarl.environment.compiled.fields import LEAD_HOURS, ROLES, bound_table, own_sizes
+from gridmarl.environment.compiled.homes import (
     balancing_seats,
     behind_transformers,
     flexible_slots,
@@ -21,8 +21,8 @@ from gridmarl.environment.homes import (
     home_table,
     local_hours,
 )
-from gridmarl.environment.scales import scale_table
-from gridmarl.environment.tables import (
+from gridmarl.environment.compiled.scales import scale_table
+from gridmarl.environment.compiled.tables import (
     battery_table,
     clock_table,
     generator_table,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, generator
-from gridmarl.environment.arrays import Book, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, World
+from gridmarl.environment.compiled.columns import (
     ACTIVATED,
     ACTIVATED_MW,
     CAP_MW,
@@ -22,7 +22,7 @@ from gridmarl.environment.columns import (
     SHED,
     STORAGE_RESPONSE,
 )
-from gridmarl.environment.dispatch import LEAST_MW
+from gridmarl.environment.interval.dispatch import LEAST_MW
 from gridmarl.grid import frequency
 from gridmarl.kernels import inner_kernel
 from gridmarl.market import reserve

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from gridmarl.assets import battery, generator, load
-from gridmarl.environment.arrays import Book, Rows, World
-from gridmarl.environment.codecs import (
+from gridmarl.environment.compiled.arrays import Book, Rows, World
+from gridmarl.environment.compiled.codecs import (
     CURVE,
     INTERVENTIONS,
     MARKUP,
@@ -14,7 +14,7 @@ from gridmarl.environment.codecs import (
     POWER,
     PRICE_GRID,
 )
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.columns import (
     ACTION_AT,
     BID_AT,
     CAP,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gridmarl.environment import columns
+from gridmarl.environment.compiled import columns
 from gridmarl.grid import emergency, frequency, voltage
 from gridmarl.kernels import entry_kernel
 from gridmarl.scenario.feeder import Feeder

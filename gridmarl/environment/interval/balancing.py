@@ -6,9 +6,8 @@ import numpy as np
 
 from gridmarl.assets import battery, generator, load
 from gridmarl.data import straying
-from gridmarl.environment.activation import activate, room_below, storage_room
-from gridmarl.environment.arrays import Book, Rows, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, Rows, World
+from gridmarl.environment.compiled.columns import (
     ACTIVATED,
     DAMPED,
     DEVIATION_MW,
@@ -41,7 +40,8 @@ from gridmarl.environment.columns import (
     WHOLESALE_PRICE,
     ZENITH,
 )
-from gridmarl.environment.dispatch import FULLY
+from gridmarl.environment.interval.activation import activate, room_below, storage_room
+from gridmarl.environment.interval.dispatch import FULLY
 from gridmarl.grid import frequency
 from gridmarl.grid.emergency import rebase, unscheduled_mw
 from gridmarl.kernels import inner_kernel

@@ -7,10 +7,8 @@ import numpy as np
 from gridmarl.assets import battery, degradation, generator
 from gridmarl.data import profiles, straying
 from gridmarl.data.random import episode_key
-from gridmarl.environment.arrays import PAGES, Book, Outcome, Rows, World, open_page
-from gridmarl.environment.balancing import balance, compare, respond, stray
-from gridmarl.environment.bidding import ADD_CARBON, actions_are_sound, intervention, reserve_level, write_orders
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import PAGES, Book, Outcome, Rows, World, open_page
+from gridmarl.environment.compiled.columns import (
     CARBON,
     CARBON_ADDER,
     CARBON_COLLECTED,
@@ -59,15 +57,23 @@ from gridmarl.environment.columns import (
     WEAR,
     WHOLESALE_PRICE,
 )
-from gridmarl.environment.delivery import deliver
-from gridmarl.environment.dispatch import dispatch
-from gridmarl.environment.feeding import feed
-from gridmarl.environment.memory import remember, remember_before
-from gridmarl.environment.observe import observe, present
-from gridmarl.environment.procurement import procure
-from gridmarl.environment.prosumers import account, expand, meter
-from gridmarl.environment.transformers import limit_orders, measure_loading
-from gridmarl.environment.vehicles import park, plug_in, travel
+from gridmarl.environment.interval.balancing import balance, compare, respond, stray
+from gridmarl.environment.interval.bidding import (
+    ADD_CARBON,
+    actions_are_sound,
+    intervention,
+    reserve_level,
+    write_orders,
+)
+from gridmarl.environment.interval.delivery import deliver
+from gridmarl.environment.interval.dispatch import dispatch
+from gridmarl.environment.interval.feeding import feed
+from gridmarl.environment.interval.memory import remember, remember_before
+from gridmarl.environment.interval.observe import observe, present
+from gridmarl.environment.interval.procurement import procure
+from gridmarl.environment.interval.prosumers import account, expand, meter
+from gridmarl.environment.interval.transformers import limit_orders, measure_loading
+from gridmarl.environment.interval.vehicles import park, plug_in, travel
 from gridmarl.kernels import entry_kernel, inner_kernel
 from gridmarl.market.clearing import clear_book
 from gridmarl.market.merit import Curves

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.data import profiles
-from gridmarl.environment.arrays import World
-from gridmarl.environment.columns import LEADS, WHOLESALE
+from gridmarl.environment.compiled.arrays import World
+from gridmarl.environment.compiled.columns import LEADS, WHOLESALE
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float, Float32
 

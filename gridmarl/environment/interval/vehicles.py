@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, degradation, ev
-from gridmarl.environment.arrays import Book, Rows, World
-from gridmarl.environment.bidding import CHARGING, place
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, Rows, World
+from gridmarl.environment.compiled.columns import (
     BID_AT,
     BIDS,
     CAP,
@@ -20,6 +19,7 @@ from gridmarl.environment.columns import (
     SEVENTH,
     TRIP_ENERGY,
 )
+from gridmarl.environment.interval.bidding import CHARGING, place
 from gridmarl.kernels import inner_kernel
 from gridmarl.units import Float
 

@@ -11,7 +11,15 @@ from gridmarl.assets.battery import BATTERY_STATE
 from gridmarl.assets.generator import GENERATOR_STATE
 from gridmarl.assets.load import LOAD_STATE
 from gridmarl.bundles import bundle, page_opener
-from gridmarl.environment.columns import BIDS, CLASS_COLUMNS, CLASS_SLOTS, GIVEN_AWARDS, LEADS, MEMORY_COLUMNS, OFFERS
+from gridmarl.environment.compiled.columns import (
+    BIDS,
+    CLASS_COLUMNS,
+    CLASS_SLOTS,
+    GIVEN_AWARDS,
+    LEADS,
+    MEMORY_COLUMNS,
+    OFFERS,
+)
 from gridmarl.grid.frequency import GRID_STATE, LIMIT_COLUMNS, RESULT_COLUMNS
 from gridmarl.market.merit import empty_curves
 from gridmarl.market.reserve import RESERVE_COLUMNS

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gridmarl.assets import battery, generator
-from gridmarl.environment.arrays import Book, Rows, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, Rows, World
+from gridmarl.environment.compiled.columns import (
     DEMAND,
     DURATION_H,
     EIGHTH,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridmarl.environment.arrays import Book, World
-from gridmarl.environment.columns import (
+from gridmarl.environment.compiled.arrays import Book, World
+from gridmarl.environment.compiled.columns import (
     BID_AT,
     DEVIATION_MW,
     EIGHTH,

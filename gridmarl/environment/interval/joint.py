@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from gridmarl.assets import battery, generator
-from gridmarl.environment import arrays, columns
-from gridmarl.environment.arrays import Outcome, Rows, World
+from gridmarl.environment.compiled import arrays, columns
+from gridmarl.environment.compiled.arrays import Outcome, Rows, World
 from gridmarl.market.joint import JointMarket, Requirement, Sellers, clear_together
 from gridmarl.units import Bool, Float
 
@@ -33,7 +33,7 @@ def clear_rows(world: World, rows: Rows, ordered: Outcome, given: Float) -> None
     ordered : Outcome
         Of the interval, cleared in turn: its orders and what reserve it requires.
     given : (env, column) array
-        Filled, as `gridmarl.environment.step.step_rows` takes it.
+        Filled, as `gridmarl.environment.interval.step.step_rows` takes it.
 
     Raises
     ------

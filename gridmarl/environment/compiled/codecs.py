@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from gymnasium import spaces
 
-from gridmarl.environment.columns import FAULT_PRICE, FAULT_RANGE, FAULT_WHOLE
+from gridmarl.environment.compiled.columns import FAULT_PRICE, FAULT_RANGE, FAULT_WHOLE
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.scenario.scenario import BUILT_IN_CODECS, PROSUMER, SEPARATE
 from gridmarl.units import Float

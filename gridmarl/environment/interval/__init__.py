@@ -1,0 +1,1 @@
+"""One interval of the market, stage by stage: orders, clearing, dispatch, reserve, real time, delivery, observation."""
