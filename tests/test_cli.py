@@ -52,7 +52,8 @@ def test_the_policy_that_negotiates_is_listed_as_what_it_is_and_seated_in_no_mar
     assert "dqn-negotiate" in said("list", "policies")
     assert "dqn-negotiate" in said("list")
     assert json.loads(said("show", "dqn-negotiate", "--json"))["recipe"]["algorithm"] == "dqn"
-    assert set(listed) - set(policy_names()) == {"dqn-negotiate"}
+    assert set(listed) - set(policy_names(together=True)) == {"dqn-negotiate"}
+    assert "market-auction/storage" in listed
     with pytest.raises(CatalogueError, match="dqn-auction"):
         load_agent("dqn-negotiate")
 

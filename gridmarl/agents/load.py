@@ -41,7 +41,8 @@ def load_agent(name_or_path: str | Path) -> Agent:
     )
 
 
-def policy_names() -> list[str]:
-    """Names of the shipped policies."""
+def policy_names(together: bool = False) -> list[str]:
+    """Names of the shipped policies; ``together`` also ``market-auction/storage``, of groups that learned as one."""
     folder = catalogue.shipped("training") / "policies"
-    return sorted(p.parent.name for p in folder.glob("*/policy.json"))
+    found = [*folder.glob("*/policy.json"), *(folder.glob("*/*/policy.json") if together else ())]
+    return sorted(path.parent.relative_to(folder).as_posix() for path in found)

@@ -61,7 +61,7 @@ def _policies() -> dict[str, str]:
     from gridmarl.agents.load import policy_names
     from gridmarl.negotiation.learned import negotiating_policies
 
-    described = {name: _describe_policy(name) for name in policy_names()}
+    described = {name: _describe_policy(name) for name in policy_names(together=True)}
     described |= {name: _describe_negotiator(name) for name in negotiating_policies()}
     return dict(sorted(described.items()))
 
@@ -101,7 +101,7 @@ def show(
     from gridmarl.errors import CatalogueError, nearest
     from gridmarl.negotiation.learned import negotiating_policies, training_of
 
-    seated, negotiating = policy_names(), negotiating_policies()
+    seated, negotiating = policy_names(together=True), negotiating_policies()
     if name in (*seated, *negotiating):
         content: Any = training_of(name) if name in negotiating else _card_of(name).model_dump(mode="json")
         print_json(content) if as_json else _show_mapping(name, content)
