@@ -208,7 +208,8 @@ class MarketVectorEnv(VectorEnv[Groups, Groups, Any]):
         outcome = self._outcome = self.core.step(self._packed, self._outcome)
         self._others_acted = False
         done = self.core.rows.t >= min(self.max_cycles, self.core.intervals)
-        rewards: Groups = {n: np.array(outcome.rewards[:, g.rows]) for n, g in self.group_of.items()}
+        kept = outcome.rewards.copy()  # whoever keeps rewards does not keep the outcome from being used again
+        rewards: Groups = {n: kept[:, g.rows] for n, g in self.group_of.items()}
         infos: dict[str, Any] = {"seats": outcome.seats, "market": outcome.market}
         if done.any():
             self._begin_again(outcome, done, infos)

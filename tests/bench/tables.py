@@ -204,7 +204,7 @@ def races_table(races: Sequence[Race]) -> Table:
         "Agent-transitions a second of CPU time, one core; same seat, same layers, as many replayed samples a"
         " transition. Batch / transitions between gradient steps; of several steps at once, their mean distance. Where"
         " ours merges steps it learns no worse by tests/bench/test_merged_steps.py, or speed alone is shown.",
-        ("ours, theirs, seat", "environments", "replayed", "ours", "theirs", "ours", "theirs", "times", ""),
+        ("ours, theirs, seat", "envs", "replayed", "ours", "theirs", "ours", "theirs", "times", ""),
     )
     for race in races:
         pair = race.pair
