@@ -12,9 +12,9 @@ from gridmarl.cli.printing import print_json, print_tables, table_of
 from gridmarl.errors import ScenarioError
 
 if TYPE_CHECKING:
+    from gridmarl.negotiation.coalition.rounds import Lead
     from gridmarl.negotiation.cycle import Negotiation
-    from gridmarl.negotiation.fleet import ProsumerFleet
-    from gridmarl.negotiation.rounds import Lead
+    from gridmarl.negotiation.homes.fleet import ProsumerFleet
     from gridmarl.negotiation.schemas import MarketOpportunity
     from gridmarl.negotiation.strategies import Strategy
 
@@ -33,8 +33,8 @@ def fleet(
 
     Example: gridmarl fleet --size 200 --seed 1 --out fleet.yaml.
     """
-    from gridmarl.negotiation.fleet import draw_fleet, facts
-    from gridmarl.negotiation.fleet_files import write_fleet
+    from gridmarl.negotiation.homes.fleet import draw_fleet, facts
+    from gridmarl.negotiation.homes.fleet_files import write_fleet
 
     drawn = draw_fleet(size, seed)
     if out is not None:
@@ -82,8 +82,8 @@ def negotiate(
         return
     from gridmarl.bench.negotiation.files import write_negotiations
     from gridmarl.bench.progress import bar
+    from gridmarl.negotiation.coalition.rounds import Settings
     from gridmarl.negotiation.roster import strategy_of
-    from gridmarl.negotiation.rounds import Settings
     from gridmarl.negotiation.sequence import negotiate_in_turn
 
     player = strategy_of(strategy)
@@ -122,7 +122,7 @@ def _asked(player: Strategy) -> dict[str, object]:
 
 
 def _lead(graph: bool) -> Lead:
-    from gridmarl.negotiation.rounds import lead_rounds
+    from gridmarl.negotiation.coalition.rounds import lead_rounds
 
     if not graph:
         return lead_rounds
@@ -134,8 +134,8 @@ def _lead(graph: bool) -> Lead:
 
 
 def _fleet_of(fleet: str, seed: int) -> ProsumerFleet:
-    from gridmarl.negotiation.fleet import draw_fleet
-    from gridmarl.negotiation.fleet_files import read_fleet
+    from gridmarl.negotiation.homes.fleet import draw_fleet
+    from gridmarl.negotiation.homes.fleet_files import read_fleet
 
     if fleet.lstrip("+-").isdecimal():
         return draw_fleet(int(fleet), seed)

@@ -46,6 +46,6 @@ def fetch_model() -> None:
 
     Example: gridmarl fetch-model.
     """
-    from gridmarl.negotiation import local_model
+    from gridmarl.negotiation.language import local_model
 
     typer.echo(local_model.fetch_model())

@@ -15,9 +15,9 @@ import numpy as np
 
 from gridmarl.errors import TrainingError
 from gridmarl.learning.interface import Actions, ActionSpec, GroupSpec, Start, Step
+from gridmarl.negotiation.coalition.payments import SettlementRule
 from gridmarl.negotiation.game import OBSERVATION, Game, Round
 from gridmarl.negotiation.menu import DECLINE, ENTRIES
-from gridmarl.negotiation.payments import SettlementRule
 from gridmarl.units import Float32
 
 HOME: Final = "home"

@@ -12,13 +12,13 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.negotiation.capability import LEAST_CAR_SHARE, Capability
-from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
-from gridmarl.negotiation.living import Stored, since_arrival_h, stay_h
+from gridmarl.negotiation.coalition.offers import DUST_KW, CoalitionRules
+from gridmarl.negotiation.coalition.selection import target_kw
+from gridmarl.negotiation.homes.capability import LEAST_CAR_SHARE, Capability
+from gridmarl.negotiation.homes.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
+from gridmarl.negotiation.homes.living import Stored, since_arrival_h, stay_h
 from gridmarl.negotiation.menu import STEPS_PER_KW
-from gridmarl.negotiation.offers import DUST_KW, CoalitionRules
 from gridmarl.negotiation.schemas import MarketOpportunity, Outcome
-from gridmarl.negotiation.selection import target_kw
 from gridmarl.units import KW_PER_MW, Float
 
 PRICE_SHARES: Final = tuple(round(0.30 + 0.05 * step, 2) for step in range(15))

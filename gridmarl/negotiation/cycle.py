@@ -9,14 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.negotiation.capability import ROUNDING, Capability, capability
-from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
-from gridmarl.negotiation.living import Stored, at_hour
+from gridmarl.negotiation.coalition.offers import DUST_KW
+from gridmarl.negotiation.coalition.payments import ORDERS, Books, Deal, SettlementRule, settle
+from gridmarl.negotiation.coalition.rounds import Lead, Private, RoundRecord, Settings, Table, lead_rounds
+from gridmarl.negotiation.homes.capability import ROUNDING, Capability, capability
+from gridmarl.negotiation.homes.fleet import ProsumerFleet, draw_fleet
+from gridmarl.negotiation.homes.living import Stored, at_hour
 from gridmarl.negotiation.menu import build_menus
-from gridmarl.negotiation.offers import DUST_KW
-from gridmarl.negotiation.payments import ORDERS, Books, Deal, SettlementRule, settle
 from gridmarl.negotiation.roster import strategy_of
-from gridmarl.negotiation.rounds import Lead, Private, RoundRecord, Settings, Table, lead_rounds
 from gridmarl.negotiation.satisfaction import satisfaction_scores
 from gridmarl.negotiation.schemas import (
     CoalitionMember,

@@ -10,10 +10,10 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from gridmarl.errors import ActionError
+from gridmarl.negotiation.coalition.payments import SettlementRule
+from gridmarl.negotiation.coalition.rounds import Settings
 from gridmarl.negotiation.game import HIGHEST, OBSERVATION, Game, Round
 from gridmarl.negotiation.menu import ENTRIES
-from gridmarl.negotiation.payments import SettlementRule
-from gridmarl.negotiation.rounds import Settings
 
 METADATA: dict[str, Any] = {"name": "gridmarl_negotiation_v0", "render_modes": [], "is_parallelizable": True}
 

@@ -13,14 +13,8 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.adoption import Adoption
-from gridmarl.negotiation.capability import ROUNDING, Capability, capability
-from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
-from gridmarl.negotiation.living import Stored, usual_day
-from gridmarl.negotiation.menu import DEPTHS, MARKS, Menus, build_menus, entry
-from gridmarl.negotiation.opportunities import MARKETS, draw_opportunities
-from gridmarl.negotiation.payments import Books, Deal, SettlementRule, settle
-from gridmarl.negotiation.rounds import (
+from gridmarl.negotiation.coalition.payments import Books, Deal, SettlementRule, settle
+from gridmarl.negotiation.coalition.rounds import (
     Settings,
     Table,
     context_of,
@@ -30,6 +24,12 @@ from gridmarl.negotiation.rounds import (
     open_table,
     with_bids,
 )
+from gridmarl.negotiation.homes.adoption import Adoption
+from gridmarl.negotiation.homes.capability import ROUNDING, Capability, capability
+from gridmarl.negotiation.homes.fleet import ProsumerFleet, draw_fleet
+from gridmarl.negotiation.homes.living import Stored, usual_day
+from gridmarl.negotiation.menu import DEPTHS, MARKS, Menus, build_menus, entry
+from gridmarl.negotiation.opportunities import MARKETS, draw_opportunities
 from gridmarl.negotiation.strategies import Context
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Float, Float32, Int
 

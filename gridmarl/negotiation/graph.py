@@ -2,11 +2,11 @@
 
     open -> ask (all prosumers side by side) -> evaluate -> counter -> ask -> ... -> END
 
-The stages are those of :mod:`gridmarl.negotiation.rounds`; the graph lets them be drawn, streamed, traced, written down
-between any two and taken up again. Its state holds plain values that the aggregator may know. Menus, and with them
-everybody's floor, the strategy and whatever clients or keys it has, travel in the runtime context, which LangGraph
-keeps out of checkpoints. What a household draws depends on the seed, the round and its own number alone, so that the
-order in which tasks run changes nothing.
+The stages are those of :mod:`gridmarl.negotiation.coalition.rounds`; the graph lets them be drawn, streamed, traced,
+written down between any two and taken up again. Its state holds plain values that the aggregator may know. Menus, and
+with them everybody's floor, the strategy and whatever clients or keys it has, travel in the runtime context, which
+LangGraph keeps out of checkpoints. What a household draws depends on the seed, the round and its own number alone, so
+that the order in which tasks run changes nothing.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ except ImportError as error:
     raise ImportError("gridmarl.negotiation.graph needs langgraph: pip install 'gridmarl[graph]'") from error
 
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.menu import Menus
-from gridmarl.negotiation.offers import Bids, Offers
-from gridmarl.negotiation.rounds import (
+from gridmarl.negotiation.coalition.offers import Bids, Offers
+from gridmarl.negotiation.coalition.rounds import (
     Private,
     RoundRecord,
     Settings,
@@ -41,8 +40,9 @@ from gridmarl.negotiation.rounds import (
     open_table,
     with_bids,
 )
+from gridmarl.negotiation.coalition.selection import Selection
+from gridmarl.negotiation.menu import Menus
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import Selection
 from gridmarl.negotiation.strategies import Context
 
 HOUSEHOLDS_PER_TASK: Final = 20
@@ -221,7 +221,7 @@ def negotiation_graph(
     Returns
     -------
     CompiledStateGraph
-        Takes ``state_of(open_table(...))`` and, as its context, :class:`gridmarl.negotiation.rounds.Private`.
+        Takes ``state_of(open_table(...))`` and, as its context, :class:`gridmarl.negotiation.coalition.rounds.Private`.
 
     Raises
     ------

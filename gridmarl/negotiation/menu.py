@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import CommitmentError
-from gridmarl.negotiation.capability import ROUNDING, Capability
+from gridmarl.negotiation.homes.capability import ROUNDING, Capability
 from gridmarl.units import Bool, Float, Int
 
 DECLINE: Final = 0

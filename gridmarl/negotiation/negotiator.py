@@ -2,11 +2,11 @@
 
 Once an hour the aggregator looks at the public price forecast. It takes the dearest hours that nobody has been asked
 about yet, dearest first, and opens a negotiation about each: every home's menu is made from its own seat alone
-(:mod:`gridmarl.negotiation.home_desk`), rounds lead to a coalition, and what the members promise becomes the powers of
-their batteries in that hour. Where the transformer was near its rating in the last interval, relief in the coming hour
-is asked for first, if the team's file says what that is worth. Otherwise a home stores its own sun, serves its own load
-where that pays with what no promise needs, and charges its car in the cheapest way that keeps the deadline. What of the
-outcome is the negotiation's tells ``events: 0``, the same homes alone.
+(:mod:`gridmarl.negotiation.homes.home_desk`), rounds lead to a coalition, and what the members promise becomes the
+powers of their batteries in that hour. Where the transformer was near its rating in the last interval, relief in the
+coming hour is asked for first, if the team's file says what that is worth. Otherwise a home stores its own sun, serves
+its own load where that pays with what no promise needs, and charges its car in the cheapest way that keeps the
+deadline. What of the outcome is the negotiation's tells ``events: 0``, the same homes alone.
 
 Notes
 -----
@@ -32,14 +32,14 @@ from gridmarl.agents.homes import SelfConsumption
 from gridmarl.agents.seats import Seats
 from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.files import write_atomically
+from gridmarl.negotiation.coalition.offers import CoalitionRules
+from gridmarl.negotiation.coalition.rounds import Settings
 from gridmarl.negotiation.cycle import Negotiation, devices, negotiate
-from gridmarl.negotiation.fleet import draw_fleet, fleet_of
-from gridmarl.negotiation.home_desk import HomeDesk, narrowed
-from gridmarl.negotiation.living import Stored, blocked_at
-from gridmarl.negotiation.offers import CoalitionRules
-from gridmarl.negotiation.preferences import Preferences
+from gridmarl.negotiation.homes.fleet import draw_fleet, fleet_of
+from gridmarl.negotiation.homes.home_desk import HomeDesk, narrowed
+from gridmarl.negotiation.homes.living import Stored, blocked_at
+from gridmarl.negotiation.homes.preferences import Preferences
 from gridmarl.negotiation.roster import strategy_of
-from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.schemas import PRICE_LIMIT_PER_MWH, MarketOpportunity
 from gridmarl.scenario.model import Model
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Float, Float32

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from gridmarl.data.synthetic import shape
 from gridmarl.errors import DataError
-from gridmarl.negotiation.capability import capability
-from gridmarl.negotiation.fleet import ProsumerFleet
-from gridmarl.negotiation.living import Stored, usual_day
+from gridmarl.negotiation.homes.capability import capability
+from gridmarl.negotiation.homes.fleet import ProsumerFleet
+from gridmarl.negotiation.homes.living import Stored, usual_day
 from gridmarl.negotiation.schemas import EXPECTED_CALL, MarketOpportunity, MarketType
 from gridmarl.units import KW_PER_MW
 

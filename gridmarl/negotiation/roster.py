@@ -33,7 +33,7 @@ def strategy_of(name: str) -> Strategy:
     """
     kind, _, model = name.partition(":")
     if kind == "llm":
-        from gridmarl.negotiation.language import shared_strategy
+        from gridmarl.negotiation.language.choosing import shared_strategy
 
         return shared_strategy(model or "local")
     if name not in STRATEGIES:

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.negotiation.capability import Capability
-from gridmarl.negotiation.payments import Books
-from gridmarl.negotiation.rounds import Table
+from gridmarl.negotiation.coalition.payments import Books
+from gridmarl.negotiation.coalition.rounds import Table
+from gridmarl.negotiation.homes.capability import Capability
 from gridmarl.units import KW_PER_MW, Float
 
 FOR_FLOOR: Final = 4.0

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.negotiation.coalition.payments import SettlementRule
+from gridmarl.negotiation.coalition.rounds import Lead, Settings, lead_rounds
 from gridmarl.negotiation.cycle import Negotiation, devices, negotiate
-from gridmarl.negotiation.fleet import ProsumerFleet
-from gridmarl.negotiation.living import DEFAULT_INTERVAL_H, Stored, live_until, simulate, usual_day
-from gridmarl.negotiation.payments import SettlementRule
-from gridmarl.negotiation.rounds import Lead, Settings, lead_rounds
+from gridmarl.negotiation.homes.fleet import ProsumerFleet
+from gridmarl.negotiation.homes.living import DEFAULT_INTERVAL_H, Stored, live_until, simulate, usual_day
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.strategies import Strategy
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from gridmarl.negotiation.coalition.rounds import RoundRecord
 from gridmarl.negotiation.cycle import Negotiation
-from gridmarl.negotiation.rounds import RoundRecord
 from gridmarl.units import KW_PER_MW
 
 SHOWN: Final = 5

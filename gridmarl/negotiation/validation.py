@@ -22,8 +22,8 @@ from gridmarl.errors import (
     ForbiddenHourError,
     StateOfChargeError,
 )
-from gridmarl.negotiation.fleet import ProsumerFleet
-from gridmarl.negotiation.living import Stored
+from gridmarl.negotiation.homes.fleet import ProsumerFleet
+from gridmarl.negotiation.homes.living import Stored
 from gridmarl.negotiation.schemas import EXPECTED_CALL, MarketOpportunity
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Bool, Float
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from gridmarl.bench.negotiation.study import FULL, OURS, SINGLE, Measured, Study, measure_negotiation
 from gridmarl.bench.negotiation.table import figures_table, pairs_table
 from gridmarl.negotiation.baselines import full_information, overruns, single_offer, tune_single_offer
-from gridmarl.negotiation.capability import Capability
+from gridmarl.negotiation.coalition.offers import CoalitionRules
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.offers import CoalitionRules
+from gridmarl.negotiation.homes.capability import Capability
 from gridmarl.negotiation.schemas import MarketOpportunity
 from tests.negotiation.cases import full, opportunity, three
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from gridmarl.negotiation.capability import capability
-from gridmarl.negotiation.fleet import Household, ProsumerFleet, fleet_of
-from gridmarl.negotiation.living import Stored
-from gridmarl.negotiation.preferences import Assets, Preferences
+from gridmarl.negotiation.homes.capability import capability
+from gridmarl.negotiation.homes.fleet import Household, ProsumerFleet, fleet_of
+from gridmarl.negotiation.homes.living import Stored
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.units import Float
 

@@ -12,12 +12,12 @@ import pytest
 import gridmarl
 from gridmarl.errors import CommitmentError
 from gridmarl.negotiation import cycle
+from gridmarl.negotiation.coalition.offers import CoalitionRules, Offers
+from gridmarl.negotiation.coalition.payments import RULES
+from gridmarl.negotiation.coalition.selection import select
 from gridmarl.negotiation.cycle import negotiate, reliability
-from gridmarl.negotiation.fleet import draw_fleet, fleet_of
-from gridmarl.negotiation.living import at_hour
-from gridmarl.negotiation.offers import CoalitionRules, Offers
-from gridmarl.negotiation.payments import RULES
-from gridmarl.negotiation.selection import select
+from gridmarl.negotiation.homes.fleet import draw_fleet, fleet_of
+from gridmarl.negotiation.homes.living import at_hour
 from gridmarl.negotiation.transcript import told, transcript
 from tests.negotiation.cases import full, home, opportunity, three
 

@@ -13,11 +13,11 @@ from pettingzoo.test import parallel_api_test
 import gridmarl
 from gridmarl.errors import ActionError, CommitmentError, ScenarioError, TrainingError
 from gridmarl.learning.negotiating import HOME, Negotiations
+from gridmarl.negotiation.coalition.rounds import context_of
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.environment import NegotiationEnv, parallel_env
 from gridmarl.negotiation.game import OBSERVATION, Game, observe
 from gridmarl.negotiation.menu import DECLINE, ENTRIES, Menus
-from gridmarl.negotiation.rounds import context_of
 from gridmarl.negotiation.strategies import Rule
 from gridmarl.units import KW_PER_MW
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from gridmarl.errors import DataError, ScenarioError
-from gridmarl.negotiation.adoption import ALL_HOMES, CAR_SHARE_UNDER_ROOF, JOINING, Adoption
-from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet, fleet_of
-from gridmarl.negotiation.fleet_files import read_fleet, write_fleet
-from gridmarl.negotiation.living import overnight, simulate
+from gridmarl.negotiation.homes.adoption import ALL_HOMES, CAR_SHARE_UNDER_ROOF, JOINING, Adoption
+from gridmarl.negotiation.homes.fleet import ProsumerFleet, draw_fleet, fleet_of
+from gridmarl.negotiation.homes.fleet_files import read_fleet, write_fleet
+from gridmarl.negotiation.homes.living import overnight, simulate
 
 DRAW_LIMIT_S = 0.2
 STEP_LIMIT_S = 1e-6

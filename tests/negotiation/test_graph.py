@@ -15,14 +15,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Send
 
 from gridmarl.errors import CommitmentError, ScenarioError
-from gridmarl.negotiation.capability import capability
+from gridmarl.negotiation.coalition.rounds import Private, Settings, Table, lead_rounds, open_table
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.graph import lead_in_graph, negotiation_graph, state_of, table_of
-from gridmarl.negotiation.living import at_hour
+from gridmarl.negotiation.homes.capability import capability
+from gridmarl.negotiation.homes.fleet import draw_fleet
+from gridmarl.negotiation.homes.living import at_hour
 from gridmarl.negotiation.menu import Menus, build_menus
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.rounds import Private, Settings, Table, lead_rounds, open_table
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.negotiation.strategies import Context, Random, Rule
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import PolicyError, ScenarioError
-from gridmarl.negotiation import local_model
-from gridmarl.negotiation.asking import GRACE_S, Asker, Limits, Question, RefusalError
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import draw_fleet
-from gridmarl.negotiation.language import LanguageStrategy, archetypes, language_strategy, shared_strategy
+from gridmarl.negotiation.homes.fleet import draw_fleet
+from gridmarl.negotiation.language import local_model
+from gridmarl.negotiation.language.asking import GRACE_S, Asker, Limits, Question, RefusalError
+from gridmarl.negotiation.language.choosing import LanguageStrategy, archetypes, language_strategy, shared_strategy
 from gridmarl.negotiation.menu import ENTRIES, Menus
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.roster import strategy_of

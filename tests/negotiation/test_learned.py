@@ -16,13 +16,13 @@ from gridmarl.learning.negotiating import Negotiations
 from gridmarl.learning.recipe import load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import train
+from gridmarl.negotiation.coalition.rounds import Private, context_of
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import draw_fleet
 from gridmarl.negotiation.game import Game
+from gridmarl.negotiation.homes.fleet import draw_fleet
 from gridmarl.negotiation.learned import SHIPPED, WEIGHTS, Learned
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.roster import strategy_of
-from gridmarl.negotiation.rounds import Private, context_of
 
 
 def test_it_picks_what_is_on_the_menu_and_draws_nothing() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.fleet import draw_fleet, fleet_of
-from gridmarl.negotiation.living import Stored, at_hour, blocked_at, live_until, overnight, simulate, usual_day
+from gridmarl.negotiation.homes.fleet import draw_fleet, fleet_of
+from gridmarl.negotiation.homes.living import Stored, at_hour, blocked_at, live_until, overnight, simulate, usual_day
 from tests.negotiation.cases import full, home, wild_fleet, wild_state
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import CommitmentError
-from gridmarl.negotiation.capability import blocked_within, capability
-from gridmarl.negotiation.fleet import Household, draw_fleet, fleet_of
-from gridmarl.negotiation.living import Stored, at_hour
+from gridmarl.negotiation.homes.capability import blocked_within, capability
+from gridmarl.negotiation.homes.fleet import Household, draw_fleet, fleet_of
+from gridmarl.negotiation.homes.living import Stored, at_hour
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 from gridmarl.negotiation.menu import DECLINE, DEPTHS, ENTRIES, FULL_DEPTH, MARKS, PREFERRED_DEPTH, build_menus, entry
-from gridmarl.negotiation.preferences import Assets, Preferences
 from gridmarl.negotiation.validation import Commitment, check_devices, check_prices
 from tests.negotiation.cases import full, home, opportunity, wild_fleet, wild_opportunity, wild_state
 

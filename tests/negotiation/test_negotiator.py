@@ -19,10 +19,10 @@ from gridmarl.errors import PrivacyError, ScenarioError
 from gridmarl.evaluation.metrics import resource_cost
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory
-from gridmarl.negotiation.home_desk import HomeDesk, cheapest
+from gridmarl.negotiation.homes.home_desk import HomeDesk, cheapest
+from gridmarl.negotiation.homes.preferences import Preferences
 from gridmarl.negotiation.menu import DECLINE
 from gridmarl.negotiation.negotiator import NegotiatorAgent
-from gridmarl.negotiation.preferences import Preferences
 from gridmarl.negotiation.strategies import Rule
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import HOME, street, streets

@@ -11,10 +11,10 @@ import pytest
 
 from gridmarl.data.table import load_table
 from gridmarl.errors import DataError, ScenarioError
-from gridmarl.negotiation.capability import capability
 from gridmarl.negotiation.cycle import devices
-from gridmarl.negotiation.fleet import draw_fleet
-from gridmarl.negotiation.living import usual_day
+from gridmarl.negotiation.homes.capability import capability
+from gridmarl.negotiation.homes.fleet import draw_fleet
+from gridmarl.negotiation.homes.living import usual_day
 from gridmarl.negotiation.opportunities import draw_opportunities, draw_week, read_opportunities, week_opportunities
 from gridmarl.negotiation.sequence import negotiate_in_turn
 from tests.negotiation.cases import opportunity

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 
 from gridmarl.errors import CatalogueError
+from gridmarl.negotiation.coalition.offers import Bids, CoalitionRules, Offers
+from gridmarl.negotiation.coalition.payments import (
+    RULES,
+    Deal,
+    presence,
+    settle,
+    shapley_values,
+    welfare,
+    welfare_without,
+)
+from gridmarl.negotiation.coalition.selection import select
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import draw_fleet
-from gridmarl.negotiation.offers import Bids, CoalitionRules, Offers
-from gridmarl.negotiation.payments import RULES, Deal, presence, settle, shapley_values, welfare, welfare_without
-from gridmarl.negotiation.selection import select
+from gridmarl.negotiation.homes.fleet import draw_fleet
 from tests.negotiation.cases import opportunity
 
 ANYONE = CoalitionRules(least_members=1, least_kw=0.01)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.preferences import Assets, Preferences
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 
 
 def test_wishes_survive_json_and_yaml_shaped_lists():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gridmarl.negotiation.coalition.offers import CoalitionRules
+from gridmarl.negotiation.coalition.payments import RULES
+from gridmarl.negotiation.coalition.rounds import Settings
 from gridmarl.negotiation.cycle import devices, negotiate
-from gridmarl.negotiation.living import simulate
-from gridmarl.negotiation.offers import CoalitionRules
-from gridmarl.negotiation.payments import RULES
-from gridmarl.negotiation.rounds import Settings
+from gridmarl.negotiation.homes.living import simulate
 from tests.negotiation.cases import wild_fleet, wild_opportunity, wild_state
 
 STRATEGIES = ("rule", "random", "floor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import gridmarl.negotiation
+import gridmarl.negotiation.coalition
 from gridmarl.errors import CatalogueError, CommitmentError, ScenarioError
-from gridmarl.negotiation.capability import capability
+from gridmarl.negotiation.coalition.offers import CoalitionRules
+from gridmarl.negotiation.coalition.rounds import Private, Settings, collect_bids, counter_offers, evaluate, open_table
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import draw_fleet, fleet_of
+from gridmarl.negotiation.homes.capability import capability
+from gridmarl.negotiation.homes.fleet import draw_fleet, fleet_of
 from gridmarl.negotiation.menu import DECLINE, FULL_DEPTH, MARKS, build_menus, entry
-from gridmarl.negotiation.offers import CoalitionRules
 from gridmarl.negotiation.roster import strategy_of
-from gridmarl.negotiation.rounds import Private, Settings, collect_bids, counter_offers, evaluate, open_table
 from gridmarl.negotiation.strategies import Floor, Random
 from tests.negotiation.cases import full, home, opportunity, three, wild_fleet, wild_opportunity, wild_state
 
-AGGREGATOR = ("selection", "coalition", "payments")
-PRIVATE = ("fleet", "living", "capability", "menu", "preferences", "validation", "satisfaction")
+AGGREGATOR = ("selection", "mixed_integer", "payments")
+PRIVATE = ("homes.fleet", "homes.living", "homes.capability", "homes.preferences", "menu", "validation", "satisfaction")
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,14 @@ def test_stages_change_nothing_that_they_are_given():
     np.testing.assert_array_equal(again.selection.kw, first.selection.kw)
 
 
+@pytest.mark.parametrize("name", PRIVATE)
+def test_what_counts_as_private_is_there(name):
+    assert find_spec(f"gridmarl.negotiation.{name}")
+
+
 @pytest.mark.parametrize("module", AGGREGATOR)
 def test_the_aggregator_imports_nothing_that_knows_a_floor(module):
-    path = Path(gridmarl.negotiation.__file__).with_name(f"{module}.py")
+    path = Path(gridmarl.negotiation.coalition.__file__).with_name(f"{module}.py")
     tree = ast.parse(path.read_text("utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not imported & {f"gridmarl.negotiation.{name}" for name in PRIVATE}

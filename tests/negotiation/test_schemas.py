@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from gridmarl.negotiation import schemas
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import draw_fleet
+from gridmarl.negotiation.homes.fleet import draw_fleet
 from gridmarl.negotiation.schemas import MarketOpportunity, Message
 from tests.negotiation.cases import opportunity
 

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from gridmarl.negotiation.coalition import solve_mixed_integer
-from gridmarl.negotiation.offers import Bids, CoalitionRules, Offers
-from gridmarl.negotiation.selection import clearing_ask, merit_order, obeys, select
+from gridmarl.negotiation.coalition.mixed_integer import solve_mixed_integer
+from gridmarl.negotiation.coalition.offers import Bids, CoalitionRules, Offers
+from gridmarl.negotiation.coalition.selection import clearing_ask, merit_order, obeys, select
 
 RULES = CoalitionRules(least_members=3, least_kw=1.0)
 

@@ -17,9 +17,9 @@ from gridmarl.errors import (
     ForbiddenHourError,
     StateOfChargeError,
 )
-from gridmarl.negotiation.fleet import Household, fleet_of
-from gridmarl.negotiation.living import Stored
-from gridmarl.negotiation.preferences import Assets, Preferences
+from gridmarl.negotiation.homes.fleet import Household, fleet_of
+from gridmarl.negotiation.homes.living import Stored
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 from gridmarl.negotiation.validation import Commitment, check_commitment
 from tests.negotiation.cases import home, opportunity
 

@@ -15,12 +15,12 @@ import numpy as np
 from gridmarl.bench.numbers import interval, money, number, percent
 from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.bench.statistics import Estimate
+from gridmarl.negotiation.coalition.rounds import Settings
 from gridmarl.negotiation.cycle import Negotiation, negotiate
-from gridmarl.negotiation.fleet import draw_fleet
-from gridmarl.negotiation.living import usual_day
+from gridmarl.negotiation.homes.fleet import draw_fleet
+from gridmarl.negotiation.homes.living import usual_day
 from gridmarl.negotiation.opportunities import draw_opportunities
 from gridmarl.negotiation.roster import strategy_of
-from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.strategies import Strategy
 from gridmarl.units import Float
 

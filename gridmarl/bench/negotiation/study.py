@@ -26,15 +26,15 @@ from gridmarl.negotiation.baselines import (
     single_offer,
     tune_single_offer,
 )
-from gridmarl.negotiation.capability import Capability, capability
+from gridmarl.negotiation.coalition.offers import USUAL_RULES, CoalitionRules
+from gridmarl.negotiation.coalition.rounds import Settings
+from gridmarl.negotiation.coalition.selection import clearing_ask
 from gridmarl.negotiation.cycle import Negotiation, negotiate
-from gridmarl.negotiation.fleet import ProsumerFleet, draw_fleet
-from gridmarl.negotiation.living import Stored, usual_day
-from gridmarl.negotiation.offers import USUAL_RULES, CoalitionRules
+from gridmarl.negotiation.homes.capability import Capability, capability
+from gridmarl.negotiation.homes.fleet import ProsumerFleet, draw_fleet
+from gridmarl.negotiation.homes.living import Stored, usual_day
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.rounds import Settings
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import clearing_ask
 from gridmarl.negotiation.strategies import Strategy
 from gridmarl.units import Float
 

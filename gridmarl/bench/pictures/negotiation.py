@@ -9,8 +9,8 @@ import numpy as np
 
 from gridmarl.bench.pictures.comparison import INK, PRICE_INK
 from gridmarl.bench.pictures.plan import BARE_INK, BEFORE_INK, Picture
+from gridmarl.negotiation.coalition.offers import DUST_KW
 from gridmarl.negotiation.cycle import Negotiation
-from gridmarl.negotiation.offers import DUST_KW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from gridmarl.errors import DataError
-from gridmarl.negotiation.preferences import Assets, Preferences
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 from gridmarl.negotiation.words.belongings import belongings
 from gridmarl.negotiation.words.clock import moments, spoken, windows
 from gridmarl.negotiation.words.numerals import NUMBER, number, shares

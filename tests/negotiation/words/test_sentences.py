@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 
 from gridmarl.cli import app
 from gridmarl.errors import DataError
-from gridmarl.negotiation.asking import Question
 from gridmarl.negotiation.cycle import negotiate
-from gridmarl.negotiation.fleet import Household, fleet_of
-from gridmarl.negotiation.language import LanguageStrategy
+from gridmarl.negotiation.homes.fleet import Household, fleet_of
+from gridmarl.negotiation.homes.preferences import CONSERVATIVE_BACKUP, CONSERVATIVE_PRICE_PER_MWH
+from gridmarl.negotiation.language.asking import Question
+from gridmarl.negotiation.language.choosing import LanguageStrategy
 from gridmarl.negotiation.opportunities import draw_opportunities
-from gridmarl.negotiation.preferences import CONSERVATIVE_BACKUP, CONSERVATIVE_PRICE_PER_MWH
 from gridmarl.negotiation.words.sentences import FIELDS, LONGEST_TEXT, Wishes, complete, parse
 from gridmarl.negotiation.words.timing import hours_of
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gridmarl.data.synthetic import shape
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
+from gridmarl.negotiation.homes.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
 from gridmarl.units import HOURS_PER_DAY, Bool, Float
 
 PEAK_STARTS_H: Final = 16.0

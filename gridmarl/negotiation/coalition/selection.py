@@ -6,9 +6,10 @@
 with asks a, offered powers k, the least power l worth a call, and the required power Q; with too few offers Q falls to
 what there is, down to 80 % of the requirement. Without the last two rules this is a linear program whose optimum is the
 merit order. Where the merit order obeys them it is therefore the optimum of the whole; only else the mixed-integer
-program is solved (:mod:`gridmarl.negotiation.coalition`).
+program is solved (:mod:`gridmarl.negotiation.coalition.mixed_integer`).
 
-Which offers count, those of who was asked for more included, is decided before (:mod:`gridmarl.negotiation.offers`).
+Which offers count, those of who was asked for more included, is decided before
+(:mod:`gridmarl.negotiation.coalition.offers`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmarl.negotiation.offers import DUST_KW, CoalitionRules, Offers
+from gridmarl.negotiation.coalition.offers import DUST_KW, CoalitionRules, Offers
 from gridmarl.negotiation.schemas import Outcome
 from gridmarl.units import Bool, Float, Int
 
@@ -73,7 +74,7 @@ def select(offers: Offers, required_kw: float, rules: CoalitionRules) -> Selecti
     kw = merit_order(offers, worth, target)
     if obeys(kw, rules):
         return Selection(kw, outcome, "merit order")
-    from gridmarl.negotiation.coalition import solve_mixed_integer
+    from gridmarl.negotiation.coalition.mixed_integer import solve_mixed_integer
 
     solved = solve_mixed_integer(offers, worth, target, rules)
     return nothing if solved is None else Selection(solved, outcome, "mixed-integer program")

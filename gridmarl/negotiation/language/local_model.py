@@ -142,7 +142,7 @@ def serve(path: Path | None = None) -> LocalServer:
     # Threads that spin while they wait would take the machine from whoever asks.
     quiet = {**os.environ, "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gridmarl.negotiation.local_model"],
+        [sys.executable, "-m", "gridmarl.negotiation.language.local_model"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet, text=True,
     )  # fmt: skip
     assert process.stdin is not None

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.asking import Asker, Endpoint, Limits, Question, RefusalError
-from gridmarl.negotiation.local_model import shared_server
+from gridmarl.negotiation.language.asking import Asker, Endpoint, Limits, Question, RefusalError
+from gridmarl.negotiation.language.local_model import shared_server
 from gridmarl.negotiation.menu import DECLINE, Menus
 from gridmarl.negotiation.strategies import Context, Rule, Strategy
 from gridmarl.units import Bool, Int

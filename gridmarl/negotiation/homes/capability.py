@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
-from gridmarl.negotiation.living import Stored, since_arrival_h, stay_h
+from gridmarl.negotiation.homes.fleet import ONE_WAY_EFFICIENCY, ProsumerFleet
+from gridmarl.negotiation.homes.living import Stored, since_arrival_h, stay_h
 from gridmarl.negotiation.schemas import MarketOpportunity
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Bool, Float
 

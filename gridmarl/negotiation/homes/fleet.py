@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from gridmarl.errors import ScenarioError
-from gridmarl.negotiation.adoption import BATTERY_SIZES, CAR_SIZES, JOINING, Adoption, Sizes
-from gridmarl.negotiation.preferences import Assets, Preferences
+from gridmarl.negotiation.homes.adoption import BATTERY_SIZES, CAR_SIZES, JOINING, Adoption, Sizes
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 from gridmarl.units import HOURS_PER_DAY, KW_PER_MW, Bool, Float
 
 ONE_WAY_EFFICIENCY: Final = 0.95

@@ -29,10 +29,10 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import ScenarioError
+from gridmarl.negotiation.coalition.offers import DUST_KW, USUAL_RULES, Bids, CoalitionRules, Offers
+from gridmarl.negotiation.coalition.selection import Selection, clearing_ask, select
 from gridmarl.negotiation.menu import Menus
-from gridmarl.negotiation.offers import DUST_KW, USUAL_RULES, Bids, CoalitionRules, Offers
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import Selection, clearing_ask, select
 from gridmarl.negotiation.strategies import Context, Strategy
 from gridmarl.units import KW_PER_MW, Float, Int
 

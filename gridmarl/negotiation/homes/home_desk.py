@@ -14,8 +14,8 @@ import numpy as np
 
 from gridmarl.agents.seats import Feed, Seats, StorageSeat
 from gridmarl.errors import PrivacyError
-from gridmarl.negotiation.fleet import ONE_WAY_EFFICIENCY, Household
-from gridmarl.negotiation.preferences import Assets, Preferences
+from gridmarl.negotiation.homes.fleet import ONE_WAY_EFFICIENCY, Household
+from gridmarl.negotiation.homes.preferences import Assets, Preferences
 from gridmarl.scenario.participants import Battery, ElectricVehicle
 from gridmarl.units import KW_PER_MW, Bool, Float
 

@@ -30,10 +30,10 @@ import numpy as np
 
 from gridmarl.errors import CatalogueError, nearest
 from gridmarl.market.settlement import round_to_cents
-from gridmarl.negotiation.offers import DUST_KW, Bids, CoalitionRules, Offers
-from gridmarl.negotiation.rounds import Table
+from gridmarl.negotiation.coalition.offers import DUST_KW, Bids, CoalitionRules, Offers
+from gridmarl.negotiation.coalition.rounds import Table
+from gridmarl.negotiation.coalition.selection import Selection, by_merit, clearing_ask, select
 from gridmarl.negotiation.schemas import MarketOpportunity
-from gridmarl.negotiation.selection import Selection, by_merit, clearing_ask, select
 from gridmarl.units import KW_PER_MW, Float, Int
 
 SettlementRule = Literal["uniform", "margin-share", "pay-as-bid", "vcg", "shapley"]

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from gridmarl.errors import SolverError
-from gridmarl.negotiation.offers import CoalitionRules, Offers
+from gridmarl.negotiation.coalition.offers import CoalitionRules, Offers
 from gridmarl.units import Bool, Float
 
 INFEASIBLE: Final = 2

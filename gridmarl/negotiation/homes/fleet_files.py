@@ -11,8 +11,8 @@ import numpy as np
 
 from gridmarl.errors import DataError, ScenarioError
 from gridmarl.files import write_atomically, written_atomically
-from gridmarl.negotiation.fleet import Household, ProsumerFleet, fleet_of
-from gridmarl.negotiation.preferences import Assets, Preferences, Strict
+from gridmarl.negotiation.homes.fleet import Household, ProsumerFleet, fleet_of
+from gridmarl.negotiation.homes.preferences import Assets, Preferences, Strict
 
 SUFFIXES: Final = (".yaml", ".parquet")
 SPAN: Final = "blocked_{end}_{number}"
