@@ -65,9 +65,9 @@ class Trajectory:
     seats, roles, technologies : tuple of str
         Names behind the rows of ``results``.
     market : (interval, column) array
-        Columns of :data:`gridmarl.environment.compiled.arrays.MARKET_NAMES`.
+        Columns of :data:`gridmarl.environment.compiled.columns.MARKET_NAMES`.
     results : (interval, seat, column) array
-        Columns by role, :data:`gridmarl.environment.compiled.arrays.SEAT_NAMES`.
+        Columns by role, :data:`gridmarl.environment.compiled.columns.SEAT_NAMES`.
     book : (interval, slot, 4) array
         Orders: price, MW, accepted MW, rank; first the offers.
     offers : int

@@ -28,8 +28,8 @@ LEVELS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
 PRODUCT: Final = 3
 """Up to so many components, all combinations of -1, 0 and 1 are tried; beyond, the same in all."""
 TOGETHER: Final = 2**17
-"""Seats of all markets that are advanced together: a seat takes 2 to 3 kB in a market, and about as much in the layers
-of a network, so these take less than 1 GB whatever the world; a step costs no more a market than in larger batches."""
+"""Seats of all markets that are advanced together. Memory goes with seats, not with markets: one of `city` has a
+hundred times those of `auction`. What a row of a world takes, ``make bench`` prints."""
 
 
 @dataclass(frozen=True, slots=True)

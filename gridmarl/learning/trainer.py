@@ -32,6 +32,7 @@ from gridmarl.learning.front import Front, drop_front, write_front
 from gridmarl.learning.interface import HearsEpisodes, Start, Task, VectorWorld
 from gridmarl.learning.judging import greedy_returns, standing_of
 from gridmarl.learning.nstep import NStep, column_shapes
+from gridmarl.learning.overwriting import check_replaced, goes_on
 from gridmarl.learning.progress import DRAW_EVERY, progress_bar
 from gridmarl.learning.recipe import Recipe, load_recipe
 from gridmarl.learning.replay import Replay, Transitions
@@ -40,7 +41,6 @@ from gridmarl.learning.scalars import scalar_writer
 from gridmarl.learning.segments import FAILED, disk_refused, write_arrays
 from gridmarl.learning.tasks import MarketTask, task_of
 from gridmarl.learning.untouched import LessUntouched
-from gridmarl.learning.vacancy import check_replaced, goes_on
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 
