@@ -26,7 +26,7 @@ AGENT_KINDS: Final[Mapping[str, str]] = {
     "sb3": "gridmarl.learning.sb3:SB3Agent",
     "zero-intelligence": "gridmarl.agents.rules:ZeroIntelligence",
     "self-consumption": "gridmarl.agents.homes:SelfConsumption",
-    "tuned": "gridmarl.learning.tuned:TunedRule",
+    "tuned": "gridmarl.learning.fixed.tuned:TunedRule",
     "negotiate": "gridmarl.negotiation.negotiator:NegotiatorAgent",
 }
 """Built-in kinds of agents, kind -> "module:attribute"."""

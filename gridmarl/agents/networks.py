@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 LEAST_DEVIATION: Final = 1e-2
 """Fields that hardly vary in training are divided by this, so that they cannot explode elsewhere."""
-HIGHEST_EXPONENT: Final = 60.0
-"""Scores of slots are clipped here, far from where they matter: exponentials of more might not be finite in sum."""
+HIGHEST_EXPONENT: Final = 30.0
+"""Scores of slots are clipped here, far from where they matter: of more, squared sums might not be finite."""
 LEAST_SUM: Final = 1e-30
 """Added to sums of exponentials: nothing, but where an observation has no slot at all."""
 HIGHEST_SCORE: Final = 5.0
@@ -148,7 +148,11 @@ class SeatNetwork(nn.Module):
         who : Tensor, optional
             (seat,) numbers of the seats, -1 for a stranger; by default all, in order.
         """
-        return self._meant(self.through(self.normaliser(x), who))
+        return self.of_scores(self.normaliser(x), who)
+
+    def of_scores(self, scores: Tensor, who: Tensor | None = None) -> Tensor:
+        """The same of observations that are normalised already."""
+        return self._meant(self.through(scores, who))
 
     def through(self, x: Tensor, who: Tensor | None) -> Tensor:
         """(row, seat, input) of the first layer to (row, seat, output), each seat by its own or as itself."""
@@ -188,33 +192,30 @@ class Slots(NamedTuple):
 
 
 class SlotAttention(nn.Module):
-    """Each slot that is filled gathers from the others (Vaswani et al. 2017), as the preference asks.
+    """Each slot that is filled gathers from all that are (Luong et al. 2015), as the preference asks.
 
     Parameters
     ----------
     slots : Slots
     objectives : int
         Length of the preference that the questions depend on.
-    size : int
-        Of questions and keys.
 
     Notes
     -----
-    A slot i gathers ``sum_j p_ij value_j`` where p_ij, a softmax over j, weighs ``question_i . key_j / sqrt(size)``.
-    Questions, keys and values are linear in slots of a few fields, so none of them is ever formed: the scores are
-    ``(s_i G + ...) . s_j`` with the small matrix ``G = W_question' W_key / sqrt(size)``, and values are those of what
-    the p_ij gather of the slots themselves.
+    To a slot s_i is added ``value(sum_j p_ij s_j)`` where p_ij, a softmax over j, weighs ``question(s_i, w) . s_j``.
+    With so few fields as a slot has, keys of their own would only be another basis of the same fields. A slot's first
+    field is 1, which serves both layers as bias and the sum over j as count, so an empty slot, all zeros, weighs
+    nothing and gives nothing.
     """
 
-    def __init__(self, slots: Slots, objectives: int, size: int = 16) -> None:
+    def __init__(self, slots: Slots, objectives: int) -> None:
         super().__init__()
-        self.slots, self.size = slots, size
-        self.question = nn.Linear(slots.width + objectives, size)
-        self.key = nn.Linear(slots.width, size, bias=False)  # it would add the same to all scores of a question
-        self.value = nn.Linear(slots.width, slots.width)
+        self.slots = slots
+        self.question = nn.Linear(slots.width + objectives, slots.width, bias=False)
+        self.value = nn.Linear(slots.width, slots.width, bias=False)
 
     def forward(self, x: Tensor, seen: Tensor, w: Tensor) -> Tensor:
-        """Normalised observations with what their slots gathered added; empty slots are zeros and give nothing.
+        """Normalised observations with what their slots gathered added, then the preference; empty slots are zeros.
 
         Parameters
         ----------
@@ -224,27 +225,18 @@ class SlotAttention(nn.Module):
         w : (row, seat, objective) Tensor
         """
         first, count, width = self.slots
-        rows, seats, _ = x.shape
-        there = (seen[..., first : first + count * width : width] > 0.5).to(x.dtype).view(-1, count)
-        slots = x[..., first : first + count * width].reshape(-1, count, width).permute(2, 0, 1).contiguous() * there
-        asked = self._asked(slots, w.reshape(rows * seats, -1))  # fields come first: products with few numbers are slow
-        scores = torch.bmm(asked.permute(1, 2, 0), slots.transpose(0, 1))  # (row and seat, slot that asks, slot asked)
+        beyond = first + count * width
+        there = (seen[..., first:beyond:width] > 0.5).to(x.dtype).view(-1, count, 1)  # (row and seat, slot, 1)
+        slots = x[..., first:beyond].reshape(-1, count, width) * there
+        slots[..., :1] = there
+        preference = w.reshape(len(slots), 1, -1).expand(-1, count, -1)
+        asked = self.question(torch.cat([slots, preference], dim=-1))
+        scores = torch.bmm(asked, slots.transpose(1, 2))  # (row and seat, slot that asks, slot asked)
         scores.detach().clamp_(-HIGHEST_EXPONENT, HIGHEST_EXPONENT)  # in place, and gradients need not know
-        e = scores.exp_()
-        values = torch.addmm(self.value.bias[:, None], self.value.weight, slots.flatten(1)).view_as(slots) * there
-        sums = torch.bmm(torch.cat([values, there[None]]).transpose(0, 1), e.transpose(1, 2))
-        means = sums[:, :width] / (sums[:, width:] + LEAST_SUM)
-        gathered = (slots.transpose(0, 1) + means) * there[:, None]
-        parts = [x[..., :first], gathered.transpose(1, 2).reshape(rows, seats, -1), x[..., first + count * width :]]
-        return torch.cat(parts, dim=-1)
-
-    def _asked(self, slots: Tensor, w: Tensor) -> Tensor:
-        """What each slot's scores multiply the other slots' fields with, (field, row and seat, slot)."""
-        width = self.slots.width
-        keys = self.key.weight.t() / math.sqrt(self.size)
-        by_slot, by_preference = (keys @ self.question.weight).split((width, w.shape[-1]), dim=1)
-        everywhere = torch.addmm((keys @ self.question.bias)[:, None], by_preference, w.t())
-        return (by_slot @ slots.flatten(1)).view_as(slots) + everywhere[..., None]
+        sums = torch.bmm(scores.exp_(), slots)
+        means = sums * (there / (sums[..., :1] + LEAST_SUM))
+        gathered = (slots + self.value(means)).view(*x.shape[:2], -1)
+        return torch.cat([x[..., :first], gathered, x[..., beyond:], w], dim=-1)
 
 
 class PreferenceNetwork(SeatNetwork):
@@ -298,9 +290,8 @@ class PreferenceNetwork(SeatNetwork):
         """
         w = (self.preference if w is None else w).expand(*x.shape[:2], -1)
         scores = self.normaliser(x)
-        if self.attention is not None:
-            scores = self.attention(scores, x, w)
-        y = self.through(torch.cat([scores, w], dim=-1), who).unflatten(-1, (-1, self.objectives))
+        read = torch.cat([scores, w], dim=-1) if self.attention is None else self.attention(scores, x, w)
+        y = self.through(read, who).unflatten(-1, (-1, self.objectives))
         if self.head == "vectors":
             return y
         value, advantage = y[..., :1, :], y[..., 1:, :]
@@ -319,4 +310,4 @@ class PreferenceNetwork(SeatNetwork):
 
 def weighted(values: Tensor, w: Tensor) -> Tensor:
     """w'Q: (row, seat, action) of (row, seat, action, objective) values Q and (..., objective) preferences w."""
-    return (values * w[..., None, :]).sum(-1)
+    return torch.einsum("...ao,...o->...a", values, w)

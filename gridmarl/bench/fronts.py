@@ -17,9 +17,9 @@ from gridmarl.bench.statistics import estimate
 from gridmarl.environment.compiled.codecs import INTERVENTIONS, RESERVE_LEVELS
 from gridmarl.errors import PolicyError
 from gridmarl.files import write_atomically
-from gridmarl.learning.front import FRONT, Front, read_front, simplex_grid
-from gridmarl.learning.returns import episode_objectives, with_player
-from gridmarl.learning.scales import OBJECTIVES, objective_scale
+from gridmarl.learning.fixed.returns import episode_objectives, with_player
+from gridmarl.learning.judging.front import FRONT, Front, read_front, simplex_grid
+from gridmarl.learning.worlds.scales import OBJECTIVES, objective_scale
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import OPERATOR, Scenario
 from gridmarl.units import Float

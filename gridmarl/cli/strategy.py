@@ -62,7 +62,7 @@ def exploit(
     from gridmarl.agents.team import load_team, roles_of
     from gridmarl.bench.market_power.strategy import chosen_seats, strategy_table
     from gridmarl.bench.progress import bar
-    from gridmarl.learning.returns import with_player
+    from gridmarl.learning.fixed.returns import with_player
 
     if recipe is not None and not trainings:
         raise ScenarioError("--recipe", recipe, "beside --trainings NUMBER", "say how many policies are learned")

@@ -12,7 +12,7 @@ from gridmarl.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
     from gridmarl.agents.cards import PolicyCard
-    from gridmarl.learning.results import Report
+    from gridmarl.learning.keeping.results import Report
 
 
 def train(
@@ -40,8 +40,8 @@ def train(
     Example: gridmarl train dqn --env auction.
     """
     from gridmarl.agents.make import scenario_of
+    from gridmarl.learning.keeping.results import Report
     from gridmarl.learning.recipe import load_recipe
-    from gridmarl.learning.results import Report
     from gridmarl.learning.trainer import train as train_policy
 
     fed = data or columns
@@ -70,7 +70,7 @@ def train(
 def _trained(folder: Path) -> PolicyCard | Report:
     """What a training wrote about itself: a policy's card (the first group's), or a report."""
     from gridmarl.agents.cards import read_card
-    from gridmarl.learning.results import read_report
+    from gridmarl.learning.keeping.results import read_report
 
     cards = _cards(folder)
     return read_card(cards[0]) if cards else read_report(folder)

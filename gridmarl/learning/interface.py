@@ -26,7 +26,7 @@ import numpy as np
 from torch import Tensor
 
 from gridmarl.agents.networks import SeatNetwork
-from gridmarl.learning.replay import Transitions
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.scenario.rules import Split
 from gridmarl.units import Bool, Float, Float32, Int
 
@@ -220,8 +220,8 @@ class Algorithm(Protocol):
         Raises
         ------
         TrainingError
-            Where a loss or gradient is not finite (see :func:`gridmarl.learning.tensors.check_finite`); the weights
-            are those before the step.
+            Where a loss or gradient is not finite (see :func:`gridmarl.learning.descent.tensors.check_finite`); the
+            weights are those before the step.
         """
         ...
 

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     import torch
 
     from gridmarl.agents.cards import CurvePoint
-    from gridmarl.learning.front import Front
     from gridmarl.learning.interface import Algorithm, GroupSpec, Metrics, Task, VectorWorld
+    from gridmarl.learning.judging.front import Front
     from gridmarl.scenario.rules import Split
 
 FOLDER: Final = "training"
 ALGORITHMS: Final[Mapping[str, str]] = {
-    "dqn": "gridmarl.learning.dqn:DQNRecipe",
-    "multi_objective": "gridmarl.learning.multi_objective:MultiObjectiveRecipe",
-    "actor_critic": "gridmarl.learning.actor_critic:ActorCriticRecipe",
-    "maddpg": "gridmarl.learning.maddpg:MADDPGRecipe",
-    "market": "gridmarl.learning.market:MarketRecipe",
+    "dqn": "gridmarl.learning.algorithms.dqn:DQNRecipe",
+    "multi_objective": "gridmarl.learning.algorithms.multi_objective:MultiObjectiveRecipe",
+    "actor_critic": "gridmarl.learning.algorithms.actor_critic:ActorCriticRecipe",
+    "maddpg": "gridmarl.learning.algorithms.maddpg:MADDPGRecipe",
+    "market": "gridmarl.learning.algorithms.market:MarketRecipe",
 }
 """Algorithm -> "module:class" of its recipe."""
 
@@ -168,8 +168,8 @@ class Recipe(Model):
         """What else an evaluation measures where several learn against each other; ``seed`` is the first episode's."""
         if self.choose != "least-exploitable":
             return {}
-        from gridmarl.learning.pool import Pool
-        from gridmarl.learning.rivals import rivalry
+        from gridmarl.learning.judging.pool import Pool
+        from gridmarl.learning.judging.rivals import rivalry
 
         even = self.select_seeds + self.select_seeds % 2  # one half chooses the deviations, the other scores them
         return rivalry(algorithm, Pool(0, algorithm.policies), task, seed, even)

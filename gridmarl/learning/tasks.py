@@ -10,15 +10,17 @@ from gridmarl.agents.make import vector_env
 from gridmarl.agents.team import Team, load_team, roles_of
 from gridmarl.environment.others import matches
 from gridmarl.errors import ScenarioError, TrainingError
-from gridmarl.learning.adapters import Gymnasium, Markets, PettingZoo
 from gridmarl.learning.interface import VectorWorld
 from gridmarl.learning.recipe import Recipe
+from gridmarl.learning.worlds.adapters import Gymnasium, Markets, PettingZoo
 from gridmarl.scenario.rules import SPLITS, Split
 from gridmarl.scenario.scenario import Scenario
 
 APART: Final = 1_000_000_007
 """Between the seeds of train, select and test where an environment knows no splits."""
-TWINS: Final[Mapping[str, str]] = {"gridmarl.negotiation.environment": "gridmarl.learning.negotiating:Negotiations"}
+TWINS: Final[Mapping[str, str]] = {
+    "gridmarl.negotiation.environment": "gridmarl.learning.worlds.negotiations:Negotiations"
+}
 """Environments of PettingZoo that are ours -> the same for many at once, "module:class"."""
 
 
@@ -30,7 +32,7 @@ class MarketTask:
     recipe : Recipe
     scenario : Scenario
     state, objectives : bool
-        As for :class:`gridmarl.learning.adapters.Markets`.
+        As for :class:`gridmarl.learning.worlds.adapters.Markets`.
 
     Raises
     ------

@@ -15,7 +15,11 @@ import torch
 from gridmarl.agents.cards import CurvePoint, Standing
 from gridmarl.agents.policies import weights_of
 from gridmarl.errors import TrainingError
-from gridmarl.learning.checkpoints import (
+from gridmarl.learning.device import device_of, repeatable
+from gridmarl.learning.interface import HearsEpisodes, Start, Task, VectorWorld
+from gridmarl.learning.judging.front import Front, drop_front, write_front
+from gridmarl.learning.judging.standing import greedy_returns, standing_of
+from gridmarl.learning.keeping.checkpoints import (
     FOLDER,
     Manifest,
     Progress,
@@ -26,21 +30,17 @@ from gridmarl.learning.checkpoints import (
     write_checkpoint,
     write_state,
 )
-from gridmarl.learning.cloning import imitate
-from gridmarl.learning.device import device_of, repeatable
-from gridmarl.learning.front import Front, drop_front, write_front
-from gridmarl.learning.interface import HearsEpisodes, Start, Task, VectorWorld
-from gridmarl.learning.judging import greedy_returns, standing_of
-from gridmarl.learning.nstep import NStep, column_shapes
-from gridmarl.learning.overwriting import check_replaced, goes_on
-from gridmarl.learning.progress import DRAW_EVERY, progress_bar
+from gridmarl.learning.keeping.overwriting import check_replaced, goes_on
+from gridmarl.learning.keeping.results import Report, files_of, group_folder, write_policies, write_report
+from gridmarl.learning.memory.replay import Replay, Transitions
+from gridmarl.learning.memory.segments import FAILED, disk_refused, write_arrays
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.replay import Replay, Transitions
-from gridmarl.learning.results import Report, files_of, group_folder, write_policies, write_report
-from gridmarl.learning.scalars import scalar_writer
-from gridmarl.learning.segments import FAILED, disk_refused, write_arrays
+from gridmarl.learning.reporting.progress import DRAW_EVERY, progress_bar
+from gridmarl.learning.reporting.scalars import scalar_writer
 from gridmarl.learning.tasks import MarketTask, task_of
-from gridmarl.learning.untouched import LessUntouched
+from gridmarl.learning.warm_start.cloning import imitate
+from gridmarl.learning.worlds.nstep import NStep, column_shapes
+from gridmarl.learning.worlds.untouched import LessUntouched
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 

@@ -16,7 +16,7 @@ from gridmarl.agents.policies import StoredPolicy, read_policy, untrained
 from gridmarl.agents.team import Team
 from gridmarl.errors import PolicyError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning.returns import episode_profits
+from gridmarl.learning.fixed.returns import episode_profits
 from gridmarl.scenario.scenario import Scenario
 
 AUCTION = Scenario.load("auction")

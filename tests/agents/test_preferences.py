@@ -15,7 +15,7 @@ from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
 from gridmarl.errors import PolicyError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning.front import read_front
+from gridmarl.learning.judging.front import read_front
 from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.trainer import train
 from gridmarl.scenario.scenario import Scenario

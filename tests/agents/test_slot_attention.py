@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -27,13 +25,14 @@ def observations(rows: int, seats: int, there: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def textbook(a: SlotAttention, x: Tensor, w: Tensor, filled: list[int]) -> Tensor:
-    """Scaled dot-product attention among the filled slots of one observation, written out."""
+    """Dot-product attention among the filled slots of one observation, written out."""
     slots = x[2:20].view(6, 3)[filled]
+    slots = torch.cat([torch.ones(len(filled), 1), slots[:, 1:]], 1)
     asked = torch.cat([slots, w.expand(len(filled), -1)], 1)
-    scores = a.question(asked) @ a.key(slots).t() / math.sqrt(a.size)
+    scores = a.question(asked) @ slots.t()
     found = torch.zeros(6, 3)
     found[filled] = slots + torch.softmax(scores, 1) @ a.value(slots)
-    return torch.cat([x[:2], found.flatten(), x[20:]])
+    return torch.cat([x[:2], found.flatten(), x[20:], w])
 
 
 def test_slots_that_are_filled_attend_to_each_other_and_empty_ones_are_zeros() -> None:
@@ -49,7 +48,7 @@ def test_slots_that_are_filled_attend_to_each_other_and_empty_ones_are_zeros() -
 def test_an_observation_without_any_slot_is_finite() -> None:
     a, (x, seen, w) = attention(), observations(1, 1, torch.zeros(6))
     found = a(x, seen, w)[0, 0]
-    assert torch.equal(found, torch.cat([x[0, 0, :2], torch.zeros(18), x[0, 0, 20:]]))
+    assert torch.equal(found, torch.cat([x[0, 0, :2], torch.zeros(18), x[0, 0, 20:], w[0, 0]]))
 
 
 def test_scores_however_large_leave_values_and_gradients_finite() -> None:

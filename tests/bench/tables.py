@@ -203,7 +203,7 @@ def races_table(races: Sequence[Race]) -> Table:
         "Learning in one seat of a world, beside Stable-Baselines3",
         "Agent-transitions a second of CPU time, one core; same seat, same layers, as many replayed samples a"
         " transition. Batch / transitions between gradient steps; of several steps at once, their mean distance. Where"
-        " ours merges several of theirs: speed only; tests/bench/test_merged_steps.py: what that costs an operator.",
+        " ours merges several of theirs, tests/bench/test_merged_steps.py shows what an operator then learns.",
         ("ours, theirs, seat", "envs", "replayed", "ours", "theirs", "ours", "theirs", "times", ""),
     )
     for race in races:

@@ -12,7 +12,7 @@ from gridmarl.agents.team import load_team
 from gridmarl.bench.market_power.strategy import strategy_table
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning.returns import with_player
+from gridmarl.learning.fixed.returns import with_player
 from gridmarl.learning.trainer import train
 from gridmarl.scenario.scenario import Scenario
 

@@ -14,7 +14,7 @@ from gridmarl.agents.team import Team, load_team
 from gridmarl.bench.market_power.enumeration import Alone, action_grid, dearest
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
-from gridmarl.learning.returns import with_player
+from gridmarl.learning.fixed.returns import with_player
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 

@@ -10,8 +10,8 @@ from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import load_team
 from gridmarl.bench.fronts import draw_front, front_picture, preference_table
 from gridmarl.errors import PolicyError, ScenarioError
-from gridmarl.learning.front import Front, FrontPoint, write_front
-from gridmarl.learning.returns import episode_objectives, episode_profits, with_player
+from gridmarl.learning.fixed.returns import episode_objectives, episode_profits, with_player
+from gridmarl.learning.judging.front import Front, FrontPoint, write_front
 from gridmarl.scenario.scenario import OPERATOR, Scenario
 
 POLICY = "multi_objective-storm"

@@ -16,7 +16,7 @@ import pytest
 
 from gridmarl.agents.cards import CARD, read_card
 from gridmarl.learning.device import repeatable
-from gridmarl.learning.judging import greedy_returns, standing_of
+from gridmarl.learning.judging.standing import greedy_returns, standing_of
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train
@@ -49,10 +49,11 @@ def test_learning_beside_stable_baselines3(benchmark: Any, findings: Findings, p
     pytest.importorskip("stable_baselines3", reason="the learners to compare with are Stable-Baselines3's")
     found = benchmark.pedantic(lambda: race(pair), rounds=1)
     findings.races.append(found)
-    if found.note:
+    if not found.counts:
         assert found.times > 1.0, f"{found.kind} ({found.note}) is slower than {pair.theirs}"
         return
     what = f"{found.kind} / {pair.theirs} in {pair.seat}, {pair.ratio:g} replayed, {found.environments} environments"
+    what += f", steps of {found.batch} / {pair.batch}" if found.merged else ""
     findings.judge(what, found.times, FASTER, "times", at_least=True)
 
 

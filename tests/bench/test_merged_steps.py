@@ -1,9 +1,9 @@
-"""Few gradient steps on large batches instead of many on small ones: what that costs the operator at equal transitions.
+"""Few gradient steps on large batches instead of many on small ones: what an operator then learns at equal transitions.
 
-Its recipes take one step of 256 samples where a DQN usually takes eight of 32. Both have the best of the learning rates
-that were tried for them (one alone for small steps in the auction), and a target network that follows as fast. In the
-storm small steps come to a little more, beyond chance, and begin faster; so large ones are a choice for speed, not for
-free.
+Its recipes take one step of 256 samples where a DQN usually takes eight of 32. Both have the better of the learning
+rates that were tried for them (small steps 0.001 and 0.002, large ones 0.002 and 0.003), and a target network that
+follows as fast. In the auction, where `make bench` races, large steps learn no worse; in the storm small ones come to a
+little more, beyond chance, so there large steps are a choice for speed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ import numpy as np
 import pytest
 
 from gridmarl.agents.cards import CARD, read_card
-from gridmarl.learning.multi_objective import MultiObjectiveRecipe
+from gridmarl.learning.algorithms.multi_objective import MultiObjectiveRecipe
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.trainer import train
 from gridmarl.units import Float
 
-SEEDS: Final = range(5)
-T_4 = 2.776
-"""97.5 % of Student's distribution lie below, with five seeds."""
+SEEDS: Final = range(8)
+T_7 = 2.365
+"""97.5 % of Student's distribution lie below, with eight seeds."""
 EIGHT: Final = {"batch_size": 32, "updates": 8}
 """As many samples, in the steps that Stable-Baselines3's DQN takes by default."""
 TASKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "operator-storm": {**EIGHT, "target_every": 4_000, "learning_rate": 0.002},
     "operator": {**EIGHT, "tau": 0.00375, "learning_rate": 0.001},
 }
+NO_WORSE: Final = "operator"
+"""Where the mean over seeds may lose nothing but what chance explains."""
 LOSS: Final = 0.15
-"""Scaled utility that the mean over seeds may lose at most."""
+"""Scaled utility that it may lose at most anywhere, some 5 % of what is gained over doing nothing."""
 POINTS: Final = 8
 """Evaluations along the way."""
 
@@ -73,12 +75,12 @@ def test_small_steps_replay_as_many_samples_and_their_targets_follow_as_fast(nam
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", TASKS)
-def test_the_operator_loses_little_in_large_steps(
+def test_the_operator_loses_nothing_or_little_in_large_steps(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     large, small = (curves(name, changes, tmp_path / f"{k}") for k, changes in enumerate(({}, TASKS[name])))
     gain = large.test - small.test
-    half = T_4 * gain.std(ddof=1) / len(gain) ** 0.5
+    half = T_7 * gain.std(ddof=1) / len(gain) ** 0.5
     later = (large.select - small.select)[:, POINTS // 2 :].mean()
     with capsys.disabled():
         for size, found in ((256, large), (32, small)):
@@ -87,3 +89,5 @@ def test_the_operator_loses_little_in_large_steps(
         print(f"{name}: test {gain.mean():+.3f} +- {half:.3f}, second half of the curves {later:+.3f}")
     assert gain.mean() > -LOSS
     assert later > -LOSS
+    if name == NO_WORSE:
+        assert gain.mean() + half > 0.0, "large steps are worse beyond chance"

@@ -35,6 +35,5 @@ class SlotFeatures(BaseFeaturesExtractor):
         seen = observations[:, None]
         w: Any = self.preference
         w, x = w.expand(len(seen), 1, -1), self.normaliser(seen)
-        if self.attention is not None:
-            x = self.attention(x, seen, w)
-        return torch.cat([x, w], dim=-1)[:, 0]
+        read = torch.cat([x, w], dim=-1) if self.attention is None else self.attention(x, seen, w)
+        return read[:, 0]

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from gridmarl.errors import TrainingError
-from gridmarl.learning.actor_critic import ActorCritic, ActorCriticRecipe, Batch, GroupLearner, sample
+from gridmarl.learning.algorithms.actor_critic import ActorCritic, ActorCriticRecipe, Batch, GroupLearner, sample
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, HearsEpisodes
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import parse_recipe
-from gridmarl.learning.replay import Transitions
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training
 
@@ -95,9 +95,11 @@ def random_batch(seats: int = 3, components: int = 1, discount: float = 0.9, row
     )
 
 
-def samples(batch: Transitions) -> Batch:
-    s, a, r, s_next = (torch.from_numpy(by["storage"]) for by in (batch.s, batch.a, batch.r, batch.s_next))
-    return Batch(s, a, r, s_next, torch.from_numpy(batch.discount)[:, None])
+def samples(mine: GroupLearner, batch: Transitions) -> Batch:
+    """As the learner reads them, once its normaliser has seen them."""
+    s = torch.from_numpy(batch.s["storage"])
+    mine.pi.normaliser.observe(2.0 * s.reshape(-1, s.shape[-1]) + 1.0)
+    return mine._samples(batch, "storage")
 
 
 def observations(seats: int = 3) -> dict[str, np.ndarray]:
@@ -147,7 +149,8 @@ def test_the_log_density_stays_finite_where_tanh_has_become_one() -> None:
 def test_td3s_target_by_hand() -> None:
     """Smoothed with clipped noise, clipped to the actions, judged by the smaller critic."""
     actor_critic = learner("td3", target_noise=0.5, target_clip=0.3)
-    mine, b = only(actor_critic), samples(random_batch())
+    mine = only(actor_critic)
+    b = samples(mine, random_batch())
     with torch.no_grad():
         mine.Q_target.layers.biases[-1][0] += 0.01
         mine.pi_target.layers.biases[-1][:] = 0.4
@@ -162,7 +165,8 @@ def test_td3s_target_by_hand() -> None:
 
 def test_sacs_target_by_hand() -> None:
     actor_critic = learner("sac", temperature=0.3)
-    mine, b = only(actor_critic), samples(random_batch())
+    mine = only(actor_critic)
+    b = samples(mine, random_batch())
     y = mine.target(b, np.random.default_rng(7))
     noise = torch.from_numpy(np.random.default_rng(7).standard_normal((ROWS, 3, 1), np.float32))
     a_next, log_density = sample(mine.pi(b.s_next), noise)
@@ -174,27 +178,30 @@ def test_sacs_target_by_hand() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_where_the_world_ended_the_target_is_the_reward_and_where_it_was_cut_off_the_value_counts(kind: Kind) -> None:
     mine = only(learner(kind))
-    ended, cut = (samples(random_batch(discount=discount)) for discount in (0.0, 0.9))
+    ended, cut = (samples(mine, random_batch(discount=discount)) for discount in (0.0, 0.9))
     assert torch.equal(mine.target(ended, np.random.default_rng(0)), ended.r)
     assert (mine.target(cut, np.random.default_rng(0)) != cut.r).all()
 
 
 def test_the_actors_losses_by_hand() -> None:
     td3, sac = only(learner("td3")), only(learner("sac", temperature=0.3))
-    s = samples(random_batch()).s
-    loss, _ = td3.actor_loss(s, np.random.default_rng(0))
-    assert loss.item() == pytest.approx(-td3.Q(s, td3.pi.greedy(s))[0].mean().item(), rel=FLOAT32)
-    loss, log_density = sac.actor_loss(s, np.random.default_rng(7))
+    s, x = torch.from_numpy(random_batch().s["storage"]), samples(td3, random_batch()).x
+    assert not torch.equal(s, x)
+    loss, _ = td3.actor_loss(x, np.random.default_rng(0))
+    assert loss.item() == pytest.approx(-td3.Q(x, td3.pi.greedy(s))[0].mean().item(), rel=FLOAT32)
+    x = samples(sac, random_batch()).x
+    loss, log_density = sac.actor_loss(x, np.random.default_rng(7))
     noise = torch.from_numpy(np.random.default_rng(7).standard_normal((ROWS, 3, 1), np.float32))
     a, expected = sample(sac.pi(s), noise)
     torch.testing.assert_close(log_density, expected.detach())
-    assert loss.item() == pytest.approx((0.3 * expected - sac.Q(s, a).amin(0)).mean().item(), abs=1e-6)
+    assert loss.item() == pytest.approx((0.3 * expected - sac.Q(x, a).amin(0)).mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_loss_reaches_its_own_parameters_and_no_target_network(kind: Kind) -> None:
     actor_critic, batch = learner(kind, actor_every=2), random_batch()
-    mine, b = only(actor_critic), samples(batch)
+    mine = only(actor_critic)
+    b = samples(mine, batch)
     loss = mine.critic_loss(b, np.random.default_rng(0))
     assert all(
         g is None for g in torch.autograd.grad(loss, [*mine.pi.parameters()], allow_unused=True, retain_graph=True)

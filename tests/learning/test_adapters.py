@@ -12,9 +12,9 @@ from pettingzoo import ParallelEnv
 from gridmarl.agents.make import vector_env
 from gridmarl.environment.compiled.columns import REWARD
 from gridmarl.errors import TrainingError
-from gridmarl.learning.adapters import Gymnasium, Markets, PettingZoo, action_spec, stretched
 from gridmarl.learning.interface import ActionSpec, VectorWorld
-from gridmarl.learning.scales import OBJECTIVES, REFERENCE_CO2_KG_PER_MWH, objective_scale, reward_scale
+from gridmarl.learning.worlds.adapters import Gymnasium, Markets, PettingZoo, action_spec, stretched
+from gridmarl.learning.worlds.scales import OBJECTIVES, REFERENCE_CO2_KG_PER_MWH, objective_scale, reward_scale
 from gridmarl.scenario.scenario import Scenario
 
 SINGLE = 1e-6

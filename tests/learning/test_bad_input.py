@@ -16,13 +16,13 @@ import yaml
 
 from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy, digest_of
 from gridmarl.errors import PolicyError, ScenarioError, TrainingError
-from gridmarl.learning import segments
-from gridmarl.learning.checkpoints import MANIFEST
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import Metrics
+from gridmarl.learning.keeping.checkpoints import MANIFEST
+from gridmarl.learning.keeping.results import read_report
+from gridmarl.learning.memory import segments
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.results import read_report
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train
 from tests.learning.worlds import duopoly_world, quick_recipe

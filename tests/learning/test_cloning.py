@@ -14,13 +14,13 @@ from gridmarl.agents.team import Team
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning import cloning, demonstrations
-from gridmarl.learning.cloning import imitation_loss
-from gridmarl.learning.demonstrations import demonstrate, prices, shares
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.recipe import Clone, Recipe, load_recipe, parse_recipe
 from gridmarl.learning.tasks import MarketTask, task_of
 from gridmarl.learning.trainer import Training, train
+from gridmarl.learning.warm_start import cloning, demonstrations
+from gridmarl.learning.warm_start.cloning import imitation_loss
+from gridmarl.learning.warm_start.demonstrations import demonstrate, prices, shares
 from gridmarl.scenario.scenario import Scenario
 from tests.environment.homes import street
 from tests.learning.worlds import duopoly_world, quick_recipe

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import TrainingError
-from gridmarl.learning.descent import Descent
-from gridmarl.learning.tensors import seeded
+from gridmarl.learning.descent.adam import Descent
+from gridmarl.learning.descent.tensors import seeded
 
 LIMIT, RATE = 0.05, 1e-2
 
@@ -44,16 +44,6 @@ def test_steps_are_those_of_adam_with_clipped_gradients() -> None:
     assert not torch.equal(weights(ours), weights(network()))
 
 
-def test_laying_parameters_together_changes_no_number_and_no_object() -> None:
-    before, after = network(), network()
-    held = [*after.parameters()]
-    descent = Descent(after.parameters())
-    assert all(p is q for p, q in zip(held, after.parameters(), strict=True))
-    assert torch.equal(weights(before), weights(after))
-    descent.vector.zero_()
-    assert not weights(after).any()
-
-
 def test_moments_that_are_taken_up_go_on_to_equal_weights() -> None:
     first, second = network(), network()
     begun, taken_up = Descent(first.parameters()), Descent(second.parameters())
@@ -75,3 +65,15 @@ def test_moments_of_another_network_are_refused_by_name() -> None:
     other.step(RATE)
     with pytest.raises(TrainingError, match=r"adam\.exp_avg"):
         descent.load("adam", other.tensors("adam"))
+
+
+def test_a_pace_shortens_the_steps_of_its_parameters_alone() -> None:
+    even, uneven = network(), network()
+    first, *others = uneven.parameters()
+    for net, pace in ((even, None), (uneven, {first: torch.full((1,), 0.25)})):
+        descent = Descent(net.parameters(), pace)
+        descent.take_gradient(losses(net, 1)[-1], LIMIT)
+        descent.step(RATE)
+    begun, whole = next(network().parameters()), next(even.parameters())
+    torch.testing.assert_close(first - begun, 0.25 * (whole - begun))
+    assert all(torch.equal(p, q) for p, q in zip(others, [*even.parameters()][1:], strict=True))

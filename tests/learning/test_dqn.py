@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gridmarl.agents.networks import LEAST_DEVIATION, Normaliser, SeatNetwork
 from gridmarl.errors import TrainingError
-from gridmarl.learning.dqn import DQN, DQNRecipe, td_target
+from gridmarl.learning.algorithms.dqn import DQN, DQNRecipe, td_target
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec
 from gridmarl.learning.recipe import parse_recipe
 from tests.learning.worlds import group, random_batch

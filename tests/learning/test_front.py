@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gridmarl.agents.networks import PreferenceNetwork
-from gridmarl.learning.front import (
+from gridmarl.learning.judging.front import (
     Front,
     FrontPoint,
     hypervolume,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gridmarl import catalogue
+from gridmarl.learning.keeping.results import read_report
 from gridmarl.learning.recipe import load_recipe
-from gridmarl.learning.results import read_report
 from gridmarl.learning.trainer import train
 
 SEEDS = range(5)

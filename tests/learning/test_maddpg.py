@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from gridmarl.errors import ScenarioError, TrainingError
-from gridmarl.learning.central_critics import AttentionCritic
-from gridmarl.learning.checkpoints import MANIFEST, read_manifest, read_state
+from gridmarl.learning.algorithms.central_critics import AttentionCritic
+from gridmarl.learning.algorithms.maddpg import MADDPG, MADDPGRecipe, gumbel_softmax
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, HearsEpisodes
-from gridmarl.learning.maddpg import MADDPG, MADDPGRecipe, gumbel_softmax
+from gridmarl.learning.keeping.checkpoints import MANIFEST, read_manifest, read_state
+from gridmarl.learning.memory.replay import Transitions
+from gridmarl.learning.memory.segments import read_arrays
 from gridmarl.learning.recipe import parse_recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.segments import read_arrays
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training
 from gridmarl.scenario.scenario import Scenario

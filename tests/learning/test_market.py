@@ -17,10 +17,10 @@ from gridmarl.agents.team import Team
 from gridmarl.cli import app
 from gridmarl.errors import ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
+from gridmarl.learning.algorithms.market import MarketLearner, MarketRecipe, part_of_state
 from gridmarl.learning.device import repeatable
-from gridmarl.learning.judging import greedy_returns, own_scaled
-from gridmarl.learning.market import MarketLearner, MarketRecipe, part_of_state
-from gridmarl.learning.pool import CURRENT
+from gridmarl.learning.judging.pool import CURRENT
+from gridmarl.learning.judging.standing import greedy_returns, own_scaled
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train

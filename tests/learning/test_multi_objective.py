@@ -13,12 +13,12 @@ from gridmarl.agents.networks import PreferenceNetwork
 from gridmarl.agents.policies import slots_of
 from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.errors import TrainingError
-from gridmarl.learning.adapters import Markets
+from gridmarl.learning.algorithms.multi_objective import MultiObjective, MultiObjectiveRecipe, td_target
 from gridmarl.learning.interface import ActionSpec, Algorithm, GroupSpec, HearsEpisodes
-from gridmarl.learning.multi_objective import MultiObjective, MultiObjectiveRecipe, td_target
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import parse_recipe
-from gridmarl.learning.replay import Transitions
 from gridmarl.learning.trainer import Training
+from gridmarl.learning.worlds.adapters import Markets
 from tests.learning.treasure import DIVER, SETTINGS, SeaTask
 
 FLOAT32 = 1e-6
@@ -117,7 +117,7 @@ def test_slots_attend_to_each_other_and_empty_ones_neither_ask_nor_answer() -> N
     x, w = torch.randn(1, 1, 80, generator=torch.Generator().manual_seed(0)), torch.full((1, 1, 3), 1 / 3)
     before = attention(x, seen, w)
     assert torch.equal(before[..., :20], x[..., :20])
-    assert torch.equal(before[..., 30:], torch.zeros(1, 1, 50))
+    assert torch.equal(before[..., 30:], torch.cat([torch.zeros(1, 1, 50), w], -1))
     elsewhere = x.clone()
     elsewhere[..., 30:] += 1.0  # what empty slots hold is nobody's business
     assert torch.equal(attention(elsewhere, seen, w), before)

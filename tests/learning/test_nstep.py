@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmarl.learning.interface import Start, Step
-from gridmarl.learning.nstep import NStep, column_shapes
+from gridmarl.learning.worlds.nstep import NStep, column_shapes
 from gridmarl.units import Float32
 from tests.learning.worlds import group
 

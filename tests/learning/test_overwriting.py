@@ -9,9 +9,9 @@ import pytest
 
 from gridmarl.agents.policies import CARD, WEIGHTS, StoredPolicy
 from gridmarl.errors import TrainingError
-from gridmarl.learning.front import Front, read_front, write_front
+from gridmarl.learning.judging.front import Front, read_front, write_front
+from gridmarl.learning.keeping.results import REPORT, read_report
 from gridmarl.learning.recipe import Recipe, parse_recipe
-from gridmarl.learning.results import REPORT, read_report
 from gridmarl.learning.trainer import Training, train
 from gridmarl.scenario.scenario import Scenario
 

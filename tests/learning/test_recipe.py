@@ -6,7 +6,7 @@ import pytest
 
 from gridmarl import catalogue
 from gridmarl.errors import CatalogueError, ScenarioError
-from gridmarl.learning.dqn import DQNRecipe
+from gridmarl.learning.algorithms.dqn import DQNRecipe
 from gridmarl.learning.recipe import load_recipe, parse_recipe
 
 

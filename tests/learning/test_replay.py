@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmarl.errors import TrainingError
-from gridmarl.learning.nstep import column_shapes
-from gridmarl.learning.replay import Replay
-from gridmarl.learning.segments import Segment
+from gridmarl.learning.memory.replay import Replay
+from gridmarl.learning.memory.segments import Segment
+from gridmarl.learning.worlds.nstep import column_shapes
 from gridmarl.units import Float32
 from tests.learning.worlds import group
 

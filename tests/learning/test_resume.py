@@ -17,9 +17,10 @@ import torch
 import yaml
 
 from gridmarl.errors import TrainingError
-from gridmarl.learning import results, segments
-from gridmarl.learning.checkpoints import MANIFEST, read_manifest, read_state
 from gridmarl.learning.device import repeatable
+from gridmarl.learning.keeping import results
+from gridmarl.learning.keeping.checkpoints import MANIFEST, read_manifest, read_state
+from gridmarl.learning.memory import segments
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train
@@ -70,7 +71,7 @@ from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.trainer import Training
-from gridmarl.learning.checkpoints import MANIFEST
+from gridmarl.learning.keeping.checkpoints import MANIFEST
 from gridmarl.scenario.scenario import Scenario
 
 recipe, folder = load_recipe(Path(sys.argv[1])), Path(sys.argv[2])

@@ -11,7 +11,7 @@ from gridmarl.agents.rules import Rule, ZeroIntelligence
 from gridmarl.agents.seats import Seats
 from gridmarl.agents.team import Team, load_team
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning.returns import episode_profits
+from gridmarl.learning.fixed.returns import episode_profits
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Float32
 

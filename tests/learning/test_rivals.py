@@ -13,14 +13,12 @@ from gridmarl.agents.cards import CurvePoint, read_card
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.environment.compiled.world import compile_world
 from gridmarl.errors import ScenarioError
-from gridmarl.learning import rivals
+from gridmarl.learning.algorithms.market import MarketLearner
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import ActionSpec, Algorithm, ByGroup, GroupSpec, VectorWorld
-from gridmarl.learning.judging import greedy_returns, own_scaled
-from gridmarl.learning.market import MarketLearner
-from gridmarl.learning.pool import CURRENT, Cast, Pool
-from gridmarl.learning.recipe import load_recipe, parse_recipe
-from gridmarl.learning.rivals import (
+from gridmarl.learning.judging import rivals
+from gridmarl.learning.judging.pool import CURRENT, Cast, Pool
+from gridmarl.learning.judging.rivals import (
     LEVELS,
     CrossPlay,
     Deviation,
@@ -31,6 +29,8 @@ from gridmarl.learning.rivals import (
     exploitability,
     rivalry,
 )
+from gridmarl.learning.judging.standing import greedy_returns, own_scaled
+from gridmarl.learning.recipe import load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training, train
 from gridmarl.scenario.rules import Split

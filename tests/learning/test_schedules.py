@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridmarl.learning.schedules import linear
+from gridmarl.learning.descent.schedules import linear
 
 
 @pytest.mark.parametrize("step, value", [(0, 1.0), (25, 0.8), (100, 0.2), (1_000, 0.2)])

@@ -17,13 +17,13 @@ from gridmarl.agents.rules import Rule
 from gridmarl.agents.team import Team
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.learning import recipe as recipes
+from gridmarl.learning.descent.tensors import load_module, module_tensors, seeded
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.scales import OBJECTIVES
 from gridmarl.learning.tasks import task_of
-from gridmarl.learning.tensors import load_module, module_tensors, seeded
 from gridmarl.learning.trainer import Training, train
+from gridmarl.learning.worlds.scales import OBJECTIVES
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float32, Int
 

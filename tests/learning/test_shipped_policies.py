@@ -9,9 +9,9 @@ from gridmarl.agents.cards import find_policy
 from gridmarl.agents.load import policy_names
 from gridmarl.agents.policies import StoredPolicy
 from gridmarl.agents.team import load_team, roles_of
-from gridmarl.learning.front import hypervolume, read_front
+from gridmarl.learning.fixed.returns import episode_objectives, episode_profits, with_player
+from gridmarl.learning.judging.front import hypervolume, read_front
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
-from gridmarl.learning.returns import episode_objectives, episode_profits, with_player
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 

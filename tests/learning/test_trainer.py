@@ -15,12 +15,12 @@ from gridmarl.agents.team import Team
 from gridmarl.environment.compiled.fields import FIELDS
 from gridmarl.errors import CatalogueError, ScenarioError, TrainingError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning import scalars
 from gridmarl.learning.device import device_of
 from gridmarl.learning.interface import Metrics
+from gridmarl.learning.keeping.results import read_report
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import Recipe, load_recipe, parse_recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.results import read_report
+from gridmarl.learning.reporting import scalars
 from gridmarl.learning.tasks import ForeignTask, learning_seats, task_of
 from gridmarl.learning.trainer import FAILED, Training, train
 from gridmarl.scenario.scenario import Scenario

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gridmarl.learning.device import repeatable
-from gridmarl.learning.front import Front, read_front, simplex_grid
+from gridmarl.learning.judging.front import Front, read_front, simplex_grid
 from gridmarl.learning.recipe import parse_recipe
 from gridmarl.learning.trainer import Training
 from gridmarl.units import Float, Int

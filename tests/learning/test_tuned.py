@@ -16,9 +16,9 @@ from gridmarl.bench.market_power.bidding import best_bids
 from gridmarl.environment.core import Core
 from gridmarl.errors import ScenarioError
 from gridmarl.evaluation.rollout import rollout
-from gridmarl.learning import tuning
-from gridmarl.learning.tuned import TunedRule
-from gridmarl.learning.tuning import profits_of, tuned_rules
+from gridmarl.learning.fixed import tuning
+from gridmarl.learning.fixed.tuned import TunedRule
+from gridmarl.learning.fixed.tuning import profits_of, tuned_rules
 from gridmarl.scenario.scenario import Scenario
 from tests.learning.worlds import duopoly_world
 

@@ -8,13 +8,13 @@ import torch
 
 from gridmarl.agents.make import vector_env
 from gridmarl.errors import TrainingError
-from gridmarl.learning.adapters import Markets
 from gridmarl.learning.device import repeatable
 from gridmarl.learning.interface import Start
 from gridmarl.learning.recipe import load_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import Training
-from gridmarl.learning.untouched import LessUntouched
+from gridmarl.learning.worlds.adapters import Markets
+from gridmarl.learning.worlds.untouched import LessUntouched
 from gridmarl.scenario.scenario import Scenario
 
 ENVS = 2

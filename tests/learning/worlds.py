@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from gridmarl.learning.interface import ActionSpec, GroupSpec
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import Recipe, parse_recipe
-from gridmarl.learning.replay import Transitions
 from gridmarl.scenario.scenario import Scenario
 
 BEST_ACTION = 8

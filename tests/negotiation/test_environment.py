@@ -12,7 +12,7 @@ from pettingzoo.test import parallel_api_test
 
 import gridmarl
 from gridmarl.errors import ActionError, CommitmentError, ScenarioError, TrainingError
-from gridmarl.learning.negotiating import HOME, Negotiations
+from gridmarl.learning.worlds.negotiations import HOME, Negotiations
 from gridmarl.negotiation.coalition.rounds import context_of
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.environment import NegotiationEnv, parallel_env

@@ -12,10 +12,10 @@ import pytest
 from gridmarl.bench.negotiation.strategies import compare_strategies, strategies_table
 from gridmarl.catalogue import shipped
 from gridmarl.errors import PolicyError
-from gridmarl.learning.negotiating import Negotiations
 from gridmarl.learning.recipe import load_recipe, parse_recipe
 from gridmarl.learning.tasks import task_of
 from gridmarl.learning.trainer import train
+from gridmarl.learning.worlds.negotiations import Negotiations
 from gridmarl.negotiation.coalition.rounds import Private, context_of
 from gridmarl.negotiation.cycle import negotiate
 from gridmarl.negotiation.game import Game

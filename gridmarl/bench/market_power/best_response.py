@@ -23,8 +23,8 @@ from gridmarl.bench.market_power.enumeration import Alone, BestSequence
 from gridmarl.bench.statistics import Estimate, estimate
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.learning.device import repeatable
+from gridmarl.learning.fixed.returns import episode_profits, with_player
 from gridmarl.learning.recipe import Recipe, load_recipe
-from gridmarl.learning.returns import episode_profits, with_player
 from gridmarl.learning.tasks import MarketTask
 from gridmarl.learning.trainer import Training
 from gridmarl.scenario.rules import Split

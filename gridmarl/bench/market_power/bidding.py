@@ -16,8 +16,8 @@ from gridmarl.agents.team import Team, load_team, roles_of
 from gridmarl.bench.statistics import estimate
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError, nearest
-from gridmarl.learning.returns import episode_profits
-from gridmarl.learning.tuning import MARKUPS
+from gridmarl.learning.fixed.returns import episode_profits
+from gridmarl.learning.fixed.tuning import MARKUPS
 from gridmarl.scenario.rules import Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float

@@ -22,7 +22,7 @@ from gridmarl.bench.market_power.clairvoyant import WIDTH, clairvoyant
 from gridmarl.bench.progress import SILENT, Stage
 from gridmarl.environment.compiled.codecs import GRID_PRICES
 from gridmarl.errors import ScenarioError
-from gridmarl.learning.returns import episode_profits
+from gridmarl.learning.fixed.returns import episode_profits
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from gridmarl.learning.segments import Segment, read_segment, write_segment
+from gridmarl.learning.memory.segments import Segment, read_segment, write_segment
 from gridmarl.units import Float32, Int
 
 SEGMENTS: Final = 16
@@ -68,7 +68,7 @@ class Replay:
     capacity : int
         Rows kept.
     shapes : mapping
-        Column -> shape of a row of it, as :func:`gridmarl.learning.nstep.column_shapes` says.
+        Column -> shape of a row of it, as :func:`gridmarl.learning.worlds.nstep.column_shapes` says.
     expected : int
         Rows that will be added, if that is known. Memory for so many is claimed now: where there is not enough of it,
         that is better known before a training than in its midst, and no step waits for pages.

@@ -17,10 +17,10 @@ from typing import Final
 
 import numpy as np
 
-from gridmarl.learning.adapters import Markets
 from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics, Task
-from gridmarl.learning.judging import Player, Returns, greedy_returns, own_scaled
-from gridmarl.learning.pool import CURRENT, Cast, Pool
+from gridmarl.learning.judging.pool import CURRENT, Cast, Pool
+from gridmarl.learning.judging.standing import Player, Returns, greedy_returns, own_scaled
+from gridmarl.learning.worlds.adapters import Markets
 from gridmarl.units import Bool, Float, Float32, Int
 
 LEVELS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)

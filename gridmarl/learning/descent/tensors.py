@@ -1,4 +1,4 @@
-"""Small services to algorithms: flat states of modules, target networks, and loud NaNs."""
+"""Small services to algorithms: flat states of modules, and loud NaNs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from gridmarl.errors import TrainingError
-from gridmarl.learning.replay import Transitions
+from gridmarl.learning.memory.replay import Transitions
 
 M = TypeVar("M", bound=nn.Module)
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
 # many tensors in one call
 copy_all: Callable[[Tensors, Tensors], None] = torch._foreach_copy_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-move_all: Callable[[Tensors, Tensors, float], None] = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 def seeded(seed: int, make: Callable[..., M], *arguments: object) -> M:
@@ -61,17 +60,6 @@ def wanted(state: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Te
         value = "none" if found is None else tuple(found.shape)
         raise TrainingError(f"tensor {name!r}, shape", value, str(tuple(shape)), "resume with the recipe it came from")
     return found
-
-
-@torch.no_grad()
-def follow(target: nn.Module, online: nn.Module, tau: float = 1.0) -> None:
-    """Move a target network towards the online one: target + tau (online - target); 1 copies it.
-
-    The normaliser is copied whole.
-    """
-    move_all([*target.parameters()], [*online.parameters()], tau)
-    if mine := [*target.buffers()]:
-        copy_all(mine, [*online.buffers()])
 
 
 def as_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:

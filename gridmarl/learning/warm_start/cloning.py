@@ -15,11 +15,11 @@ from torch.nn.utils import clip_grad_norm_
 
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import TrainingError
-from gridmarl.learning.demonstrations import Demonstrations, demonstrate
+from gridmarl.learning.descent.tensors import check_finite
 from gridmarl.learning.interface import AdoptsPolicies, Algorithm, Metrics
 from gridmarl.learning.recipe import Clone, Recipe
 from gridmarl.learning.tasks import MarketTask
-from gridmarl.learning.tensors import check_finite
+from gridmarl.learning.warm_start.demonstrations import Demonstrations, demonstrate
 
 STREAM = 0xC1
 """Of the draws of batches; a training's own streams are as without a warm start."""

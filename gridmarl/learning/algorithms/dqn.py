@@ -20,20 +20,20 @@ from torch.nn.functional import huber_loss
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import TrainingError
-from gridmarl.learning.descent import Descent
-from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
-from gridmarl.learning.recipe import Recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.schedules import linear
-from gridmarl.learning.tensors import (
+from gridmarl.learning.descent.adam import Descent
+from gridmarl.learning.descent.schedules import linear
+from gridmarl.learning.descent.targets import Following
+from gridmarl.learning.descent.tensors import (
     as_tensors,
     check_finite,
-    follow,
     group_tensors,
     load_module,
     module_tensors,
     seeded,
 )
+from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
+from gridmarl.learning.memory.replay import Transitions
+from gridmarl.learning.recipe import Recipe
 from gridmarl.units import Float32, Int
 
 
@@ -82,6 +82,7 @@ class DQN:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
+        self.follow = {name: Following(self.Q_target[name], Q) for name, Q in self.Q.items()}
         self.descent = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.Q
         self.steps = 0  # acted in all environments together
@@ -107,8 +108,8 @@ class DQN:
     def learn(self, batch: Transitions, rng: np.random.Generator) -> Metrics:
         """One gradient step of every Q."""
         if self.updates % self.recipe.target_every == 0:
-            for name, Q in self.Q.items():
-                follow(self.Q_target[name], Q, self.recipe.tau)
+            for follow in self.follow.values():
+                follow(self.recipe.tau)
         losses = {name: self.loss(name, batch) for name in self.Q}
         norms = [self.descent[name].take_gradient(loss, self.recipe.gradient_norm) for name, loss in losses.items()]
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
@@ -134,8 +135,8 @@ class DQN:
 
     def adopt(self) -> None:
         """Q has new weights; the target networks take them."""
-        for name, Q in self.Q.items():
-            follow(self.Q_target[name], Q)
+        for follow in self.follow.values():
+            follow()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of networks, moments and counts."""

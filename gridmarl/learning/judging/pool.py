@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from gridmarl.agents.networks import SeatNetwork
+from gridmarl.learning.descent.tensors import load_module, module_tensors, wanted
 from gridmarl.learning.interface import ByGroup
-from gridmarl.learning.tensors import load_module, module_tensors, wanted
 from gridmarl.units import Bool, Float32, Int
 
 Policies = Mapping[str, SeatNetwork]

@@ -1,8 +1,8 @@
 """Central critics: what a seat does is judged by what everybody observes and does; in training alone.
 
 One reads all of it at once (Lowe et al. 2017), the other weighs the other seats by attention (Iqbal & Sha 2019).
-Symbols are those of :mod:`gridmarl.learning.maddpg`, whose critics they are: seat i observes o_i and does a_i, x is the
-world's state, Q_i(x, a_1 .. a_N) a value; several twins of each critic are one module.
+Symbols are those of :mod:`gridmarl.learning.algorithms.maddpg`, whose critics they are: seat i observes o_i and does
+a_i, x is the world's state, Q_i(x, a_1 .. a_N) a value; several twins of each critic are one module.
 """
 
 from __future__ import annotations

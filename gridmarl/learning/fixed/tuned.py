@@ -14,7 +14,7 @@ from gridmarl.agents.rules import RULE_CODECS, Rule
 from gridmarl.agents.seats import Seats
 from gridmarl.errors import ScenarioError, nearest
 from gridmarl.files import write_atomically
-from gridmarl.learning.tuning import ROLE_OF, Tunable, tuned_rules
+from gridmarl.learning.fixed.tuning import ROLE_OF, Tunable, tuned_rules
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float, Float32
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from gridmarl.agents.cards import Standing
-from gridmarl.learning.adapters import Markets
 from gridmarl.learning.interface import ByGroup, GroupSpec, VectorWorld
+from gridmarl.learning.worlds.adapters import Markets
 from gridmarl.units import Float, Float32, Int
 
 Returns = Mapping[str, Float]

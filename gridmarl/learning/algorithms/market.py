@@ -10,8 +10,8 @@ member of the pool did, drawn for each episode. These transitions are remembered
 learns from what another policy did (off-policy), so they serve the roles that played as in the past, too.
 
 Where roles learn together a higher return is no progress: it may be that the others got worse. The policies kept are
-therefore those that are least exploitable, see :mod:`gridmarl.learning.rivals`. A fuller pool finds more to exploit:
-evaluations made before it was as full as later are passed over.
+therefore those that are least exploitable, see :mod:`gridmarl.learning.judging.rivals`. A fuller pool finds more to
+exploit: evaluations made before it was as full as later are passed over.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from torch import Tensor
 
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import ScenarioError, TrainingError
+from gridmarl.learning.descent.tensors import wanted
 from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, HearsEpisodes, Metrics, Task
-from gridmarl.learning.pool import CURRENT, Cast, Pool
+from gridmarl.learning.judging.pool import CURRENT, Cast, Pool
+from gridmarl.learning.judging.rivals import rivalry
+from gridmarl.learning.memory.replay import Transitions
 from gridmarl.learning.recipe import Recipe, parse_recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.rivals import rivalry
-from gridmarl.learning.tensors import wanted
 from gridmarl.units import Bool, Float32, Int
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from gridmarl.agents.cards import CurvePoint, Standing
 from gridmarl.errors import ScenarioError, TrainingError
 from gridmarl.files import write_atomically
-from gridmarl.learning.segments import FRESH, Segment, Stamp, disk_refused, read_arrays, write_arrays
+from gridmarl.learning.memory.segments import FRESH, Segment, Stamp, disk_refused, read_arrays, write_arrays
 from gridmarl.scenario.model import Model
 
 MANIFEST: Final = "manifest.json"

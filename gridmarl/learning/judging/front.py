@@ -20,7 +20,7 @@ import torch
 from gridmarl.agents.networks import PreferenceNetwork
 from gridmarl.files import write_atomically
 from gridmarl.learning.interface import Algorithm, GroupSpec, VectorWorld
-from gridmarl.learning.judging import greedy_returns
+from gridmarl.learning.judging.standing import greedy_returns
 from gridmarl.scenario.model import Model
 from gridmarl.units import Bool, Float
 

@@ -19,7 +19,7 @@ from gridmarl.environment.seating import global_state
 from gridmarl.environment.vector import MarketVectorEnv
 from gridmarl.errors import TrainingError
 from gridmarl.learning.interface import Actions, ActionSpec, GroupSpec, Start, Step
-from gridmarl.learning.scales import OBJECTIVES, objective_scale, objective_weights, reward_scale
+from gridmarl.learning.worlds.scales import OBJECTIVES, objective_scale, objective_weights, reward_scale
 from gridmarl.units import Float32, Int
 
 ALONE: Final = "agent"

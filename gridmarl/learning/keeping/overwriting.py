@@ -11,9 +11,9 @@ from typing import Any, Final
 from gridmarl.agents.cards import CARD
 from gridmarl.agents.load import CARDS
 from gridmarl.errors import TrainingError
-from gridmarl.learning.checkpoints import FOLDER, MANIFEST
-from gridmarl.learning.results import REPORT
-from gridmarl.learning.segments import FAILED
+from gridmarl.learning.keeping.checkpoints import FOLDER, MANIFEST
+from gridmarl.learning.keeping.results import REPORT
+from gridmarl.learning.memory.segments import FAILED
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 With the companions that keep its critics honest, each a setting: twin critics, smoothed targets and delayed actors
 (MATD3; Ackermann et al. 2019), and critics that attend to the other seats (Iqbal & Sha 2019). Symbols are the papers':
 seats i observe o_i and act a_i = mu_i(o_i); their critics Q_i(x, a_1 .. a_N) read the state x and what everybody does
-(:mod:`gridmarl.learning.central_critics`); y are targets. Each group has a mu and a Q, shared by its seats or one each.
-Where an action is a choice it enters a critic as a one-hot vector, and gradients pass it by the straight-through
-Gumbel-softmax (Jang et al. 2017; Maddison et al. 2017).
+(:mod:`gridmarl.learning.algorithms.central_critics`); y are targets. Each group has a mu and a Q, shared by its seats
+or one each. Where an action is a choice it enters a critic as a one-hot vector, and gradients pass it by the
+straight-through Gumbel-softmax (Jang et al. 2017; Maddison et al. 2017).
 """
 
 from __future__ import annotations
@@ -22,21 +22,27 @@ from torch.nn.functional import one_hot
 
 from gridmarl.agents.networks import SeatNetwork
 from gridmarl.errors import TrainingError
-from gridmarl.learning.central_critics import AttentionCritic, ByGroupTensors, CentralCritic, Critic, together
-from gridmarl.learning.descent import Descent
-from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
-from gridmarl.learning.recipe import Recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.shaping import potential_weights, shaped
-from gridmarl.learning.tensors import (
+from gridmarl.learning.algorithms.central_critics import (
+    AttentionCritic,
+    ByGroupTensors,
+    CentralCritic,
+    Critic,
+    together,
+)
+from gridmarl.learning.descent.adam import Descent
+from gridmarl.learning.descent.targets import Following
+from gridmarl.learning.descent.tensors import (
     as_tensors,
     check_finite,
-    follow,
     load_module,
     module_tensors,
     seeded,
     wanted,
 )
+from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
+from gridmarl.learning.memory.replay import Transitions
+from gridmarl.learning.recipe import Recipe
+from gridmarl.learning.worlds.shaping import potential_weights, shaped
 from gridmarl.units import Bool, Float32, Int
 
 
@@ -126,6 +132,8 @@ class MADDPG:
         self.Q = {name: critic(recipe, groups, name, x_size, number).to(device) for number, name in enumerate(groups)}
         self.mu_target = {name: deepcopy(mu).requires_grad_(False) for name, mu in self.mu.items()}
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
+        self.follow_mu = {name: Following(self.mu_target[name], mu) for name, mu in self.mu.items()}
+        self.follow_Q = {name: Following(self.Q_target[name], Q) for name, Q in self.Q.items()}
         self.actor_adam = {name: Descent(mu.parameters()) for name, mu in self.mu.items()}
         self.critic_adam = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
         self.policies: Mapping[str, SeatNetwork] = self.mu
@@ -183,8 +191,8 @@ class MADDPG:
         if late:
             for name, Q in self.Q.items():
                 Q.observe(now.x, now.o)
-                follow(self.Q_target[name], Q, self.recipe.tau)
-                follow(self.mu_target[name], self.mu[name], self.recipe.tau)
+                self.follow_Q[name](self.recipe.tau)
+                self.follow_mu[name](self.recipe.tau)
         self.updates += 1
         return found
 
@@ -260,8 +268,8 @@ class MADDPG:
 
     def adopt(self) -> None:
         """The actors have new weights; their targets take them."""
-        for name, mu in self.mu.items():
-            follow(self.mu_target[name], mu)
+        for follow in self.follow_mu.values():
+            follow()
 
     def _modules(self) -> dict[str, nn.Module]:
         kinds = {"mu": self.mu, "mu_target": self.mu_target, "Q": self.Q, "Q_target": self.Q_target}

@@ -1,7 +1,6 @@
 """Gradient descent by Adam (Kingma and Ba 2015) on all parameters of a network at once, as one vector.
 
-Small networks spend more on calling an operation for each of their tensors than on the numbers themselves, and on an
-optimiser's bookkeeping. So the tensors are laid side by side in one: a norm, a clip and a step are an operation each.
+A norm, a clip and a step are then an operation each, and nothing is spent on an optimiser's bookkeeping.
 """
 
 from __future__ import annotations
@@ -12,23 +11,22 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from gridmarl.learning.tensors import copy_all, wanted
+from gridmarl.learning.descent.tensors import copy_all, wanted
+from gridmarl.learning.descent.vectors import laid_together, parts
 
 fused_adam: Final[Any] = torch._fused_adam_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 """What torch.optim.Adam calls when it is fused."""
-ALIGNED: Final = 16
-"""Every parameter begins at a multiple of so many numbers: a cache line of float32."""
 
 
 class Descent:
-    """Adam for a set of parameters, which become views of one vector.
-
-    They stay the same objects, so that networks and whoever else holds them notice nothing.
+    """Adam for a set of parameters, which become parts of one vector.
 
     Parameters
     ----------
     parameters : iterable of nn.Parameter
         On the device where they stay.
+    pace : mapping, optional
+        Parameter -> share of a step that it takes, of a shape that spreads to the parameter's; 1 for all others.
 
     Attributes
     ----------
@@ -39,26 +37,21 @@ class Descent:
         ``step``, ``exp_avg`` and ``exp_avg_sq``, as torch.optim.Adam calls them.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], pace: Mapping[nn.Parameter, Tensor] | None = None) -> None:
         self.parameters = [*parameters]
-        first = self.parameters[0]
-        size = sum(_rounded_up(p.numel()) for p in self.parameters)
-        self.vector = torch.zeros(size, dtype=first.dtype, device=first.device)
+        self.vector = laid_together(self.parameters)
         self.gradient = torch.zeros_like(self.vector)
-        self._gradients = self._parts(self.gradient)
-        for p, place in zip(self.parameters, self._parts(self.vector), strict=True):
-            place.copy_(p.data)
-            p.data = place
-        step = torch.zeros((), device=first.device)
+        self._gradients = [*parts(self.gradient, self.parameters)]
+        self._pace = self._lengths(pace) if pace else None
+        step = torch.zeros((), device=self.vector.device)
         self.moments = {"step": step, "exp_avg": self.gradient.clone(), "exp_avg_sq": self.gradient.clone()}
 
-    def _parts(self, vector: Tensor) -> list[Tensor]:
-        """Views of a vector in the parameters' shapes."""
-        found: list[Tensor] = []
-        at = 0
-        for p in self.parameters:
-            found.append(vector[at : at + p.numel()].view(p.shape))
-            at += _rounded_up(p.numel())
+    def _lengths(self, pace: Mapping[nn.Parameter, Tensor]) -> Tensor:
+        """The share of a step that each number of the vector takes."""
+        found = torch.ones_like(self.vector)
+        for p, part in zip(self.parameters, parts(found, self.parameters), strict=True):
+            if p in pace:
+                part.copy_(pace[p])
         return found
 
     def take_gradient(self, loss: Tensor, limit: float) -> float:
@@ -73,6 +66,14 @@ class Descent:
 
     def step(self, learning_rate: float) -> None:
         """Move along the gradient that was kept."""
+        if self._pace is None:
+            self._adam(learning_rate)
+            return
+        before = self.vector.clone()
+        self._adam(learning_rate)
+        torch.lerp(before, self.vector, self._pace, out=self.vector)
+
+    def _adam(self, learning_rate: float) -> None:
         step, average, squares = self.moments.values()
         step.add_(1.0)
         fused_adam(
@@ -109,7 +110,3 @@ class Descent:
                 tensor.copy_(wanted(state, f"{name}.{key}", tensor.shape))
             else:
                 tensor.zero_()
-
-
-def _rounded_up(count: int) -> int:
-    return -(-count // ALIGNED) * ALIGNED

@@ -3,7 +3,8 @@
 Symbols are the papers': states s, actions a, vector rewards r, a preference w (one share per objective, summing to 1),
 an online network Q(s, a, w) and a target network Q_target, both of vectors, and targets y. Played is the action that
 maximises w'Q(s, a, w). One network thus holds a policy for every w; what they earn is a front, see
-:mod:`gridmarl.learning.front`. Weighted sums find the points on the convex hull of the Pareto front and no others.
+:mod:`gridmarl.learning.judging.front`. Weighted sums find the points on the convex hull of the Pareto front and no
+others.
 """
 
 from __future__ import annotations
@@ -15,29 +16,29 @@ from typing import Final, Literal
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import huber_loss
 
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import PreferenceNetwork, weighted
 from gridmarl.agents.policies import slots_of
 from gridmarl.errors import TrainingError
-from gridmarl.learning.descent import Descent
-from gridmarl.learning.front import Front, fronts_of
-from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics, VectorWorld
-from gridmarl.learning.recipe import Recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.schedules import linear
-from gridmarl.learning.tensors import (
+from gridmarl.learning.descent.adam import Descent
+from gridmarl.learning.descent.schedules import linear
+from gridmarl.learning.descent.targets import Following
+from gridmarl.learning.descent.tensors import (
     as_tensors,
     check_finite,
-    follow,
     group_tensors,
     load_module,
     module_tensors,
     seeded,
     wanted,
 )
+from gridmarl.learning.interface import Algorithm, ByGroup, GroupSpec, Metrics, VectorWorld
+from gridmarl.learning.judging.front import Front, fronts_of
+from gridmarl.learning.memory.replay import Transitions
+from gridmarl.learning.recipe import Recipe
 from gridmarl.scenario.rules import Split
 from gridmarl.units import Bool, Float32, Int
 
@@ -129,9 +130,10 @@ class MultiObjective:
             name: network(recipe, group, number).to(device) for number, (name, group) in enumerate(groups.items())
         }
         self.Q_target = {name: deepcopy(Q).requires_grad_(False) for name, Q in self.Q.items()}
-        self.descent = {name: Descent(Q.parameters()) for name, Q in self.Q.items()}
-        self.policies: Mapping[str, PreferenceNetwork] = self.Q
+        self.follow = {name: Following(self.Q_target[name], Q) for name, Q in self.Q.items()}
         self.units = {name: units(recipe, group).to(device) for name, group in groups.items()}  # (objective,)
+        self.descent = {name: Descent(Q.parameters(), self._pace(name)) for name, Q in self.Q.items()}
+        self.policies: Mapping[str, PreferenceNetwork] = self.Q
         rng = np.random.default_rng([recipe.seed, FIRST_PREFERENCES])
         self.w = {name: self._drawn(name, recipe.num_envs, rng) for name in groups}  # group -> (env, 1, objective)
         shapes = {name: (recipe.num_envs, len(group.seats)) for name, group in groups.items()}
@@ -182,14 +184,14 @@ class MultiObjective:
             for name, policy in self.policies.items():
                 policy.raise_to(torch.from_numpy(batch.r[name].mean((0, 1)) / (1.0 - batch.discount.mean())))
         if self.updates % self.recipe.target_every == 0:
-            for name, Q in self.Q.items():
-                follow(self.Q_target[name], Q, self.recipe.tau)
+            for follow in self.follow.values():
+                follow(self.recipe.tau)
         losses = {name: self.loss(name, batch, rng) for name in self.Q}
         norms = [self.descent[name].take_gradient(loss, self.recipe.gradient_norm) for name, loss in losses.items()]
         found = {f"loss.{name}": float(loss.detach()) for name, loss in losses.items()}
         check_finite("loss", self.updates + 1, (*found.values(), *norms))
-        for name in self.Q:
-            self._descend(name)
+        for descent in self.descent.values():
+            descent.step(self._learning_rate())
         self.updates += 1
         return {**found, "epsilon": self.recipe.epsilon(self.steps)}
 
@@ -207,20 +209,15 @@ class MultiObjective:
         s, a, r, s_next, discount = group_tensors(batch, name, self.device)
         return s, a.long(), r, s_next, discount[:, None, None]
 
-    @torch.no_grad()
-    def _descend(self, name: str) -> None:
-        """A step of Adam that is a unit's share as long in the last layer's part of each objective.
+    def _pace(self, name: str) -> dict[nn.Parameter, Tensor]:
+        """Steps of Adam are a unit's share as long in the last layer's part of each objective.
 
-        Adam's steps are of one length whatever the gradients; so long, values that differ by hundredths would blur. It
-        is as if the network said values in units, and a last layer that does not learn multiplied them.
+        They are of one length whatever the gradients; so long, values that differ by hundredths would blur. It is as if
+        the network said values in units, and a last layer that does not learn multiplied them.
         """
-        layers = self.Q[name].layers
-        last = (layers.weights[-1], layers.biases[-1]) if self.recipe.units else ()
-        before = [parameter.clone() for parameter in last]
-        self.descent[name].step(self._learning_rate())
-        for parameter, old in zip(last, before, strict=True):
-            each = self.units[name].repeat(parameter.shape[-1] // len(self.units[name]))
-            parameter.copy_(old + each * (parameter - old))
+        units = self.units[name]
+        last = last_layer(self.Q[name]) if self.recipe.units else ()
+        return {parameter: units.repeat(parameter.shape[-1] // len(units)) for parameter in last}
 
     def _learning_rate(self) -> float:
         return linear(self.recipe.learning_rate, self.recipe.learning_rate_last, self.steps, self.recipe.steps)
@@ -267,10 +264,16 @@ def td_target(
     Yang et al. (2019): what another preference would do next may serve this one better. An episode that was cut off
     has a discount above 0 and its true last observation as s'.
     """
-    candidates = [w, *(other.expand_as(w) for other in tried)] if len(tried) else [w]
-    values = torch.cat([Q_target(s_next, w=other) for other in candidates], dim=-2)
-    judged_by = torch.cat([Q(s_next, w=other) for other in candidates], dim=-2) if double else values
-    return r + discount * taken(values, weighted(judged_by, w).argmax(-1))
+    candidates = (w, *(other.expand_as(w) for other in tried))
+    values = under_each(Q_target, s_next, candidates)
+    judged_by = under_each(Q, s_next, candidates) if double else values
+    return torch.addcmul(r, discount, taken(values, weighted(judged_by, w).argmax(-1)))
+
+
+def under_each(Q: PreferenceNetwork, s: Tensor, preferences: tuple[Tensor, ...]) -> Tensor:
+    """Values of all actions under one preference after the other, (row, seat, preference and action, objective)."""
+    first, *others = (Q(s, w=w) for w in preferences)
+    return torch.cat([first, *others], dim=-2) if others else first
 
 
 def taken(Q: Tensor, a: Tensor) -> Tensor:
@@ -296,10 +299,15 @@ def network(recipe: MultiObjectiveRecipe, group: GroupSpec, number: int) -> Pref
     made = (PreferenceNetwork, sizes, count, len(group.seats), recipe.share, head, slots_of(group.role))
     found = seeded(recipe.seed + 1009 * number, *made)
     with torch.no_grad():
-        for parameter in (found.layers.weights[-1], found.layers.biases[-1]):
+        for parameter in last_layer(found):
             parameter.mul_(units(recipe, group).repeat(parameter.shape[-1] // count))
     found.preference.copy_(torch.from_numpy(group.preference))
     return found
+
+
+def last_layer(Q: PreferenceNetwork) -> tuple[nn.Parameter, nn.Parameter]:
+    """Weights and biases behind the values."""
+    return Q.layers.weights[-1], Q.layers.biases[-1]
 
 
 def units(recipe: MultiObjectiveRecipe, group: GroupSpec) -> Tensor:

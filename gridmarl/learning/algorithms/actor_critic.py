@@ -26,22 +26,22 @@ from torch.nn.functional import mse_loss, softplus
 from gridmarl.agents.cards import outputs
 from gridmarl.agents.networks import Perceptron, SeatNetwork
 from gridmarl.errors import TrainingError
-from gridmarl.learning.descent import Descent
-from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
-from gridmarl.learning.recipe import Recipe
-from gridmarl.learning.replay import Transitions
-from gridmarl.learning.schedules import linear
-from gridmarl.learning.shaping import potential_weights, shaped
-from gridmarl.learning.tensors import (
+from gridmarl.learning.descent.adam import Descent
+from gridmarl.learning.descent.schedules import linear
+from gridmarl.learning.descent.targets import Following
+from gridmarl.learning.descent.tensors import (
     as_tensors,
     check_finite,
-    follow,
     group_tensors,
     load_module,
     module_tensors,
     seeded,
     wanted,
 )
+from gridmarl.learning.interface import ByGroup, GroupSpec, Metrics
+from gridmarl.learning.memory.replay import Transitions
+from gridmarl.learning.recipe import Recipe
+from gridmarl.learning.worlds.shaping import potential_weights, shaped
 from gridmarl.units import Bool, Float32, Int
 
 LOG_DEVIATION: Final = (-10.0, 2.0)
@@ -132,7 +132,7 @@ class ActorCritic:
     def adopt(self) -> None:
         """The actors have new weights; their targets take them."""
         for learner in self.learners.values():
-            follow(learner.pi_target, learner.pi)
+            learner.follow["pi"]()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of networks, targets, moments, temperatures, noise and counts."""
@@ -149,12 +149,13 @@ class ActorCritic:
 
 
 class Batch(NamedTuple):
-    """A group's part of replayed transitions; states are normalised where critics read them."""
+    """A group's part of replayed transitions."""
 
-    s: Tensor  # (row, seat, field)
+    x: Tensor  # (row, seat, field) states as the actor's normaliser scores them
     a: Tensor  # (row, seat, component)
     r: Tensor  # (row, seat)
-    s_next: Tensor  # (row, seat, field)
+    s_next: Tensor  # (row, seat, field) next states as they were: TD3's target actor scores them itself
+    x_next: Tensor  # (row, seat, field)
     discount: Tensor  # (row, 1)
 
 
@@ -166,6 +167,7 @@ class GroupLearner:
         pi, Q = networks(recipe, group, number)
         self.pi, self.Q = pi.to(device), Q.to(device)
         self.pi_target, self.Q_target = deepcopy(pi).requires_grad_(False), deepcopy(Q).requires_grad_(False)
+        self.follow = {"pi": Following(self.pi_target, self.pi), "Q": Following(self.Q_target, self.Q)}
         seats = len(group.seats)
         start = torch.full((1 if recipe.share else seats,), math.log(recipe.temperature), device=device)
         self.log_alpha = nn.Parameter(start)  # of those who share a policy together
@@ -189,7 +191,7 @@ class GroupLearner:
             return (2.0 * torch.special.ndtr(epsilon) - 1.0).cpu().numpy()  # uniform, and as lasting as the noise
         with torch.inference_mode():
             if self.recipe.kind == "sac":
-                return sample(self.pi(s), epsilon)[0].cpu().numpy()
+                return torch.tanh(drawn(*mean_and_log_deviation(self.pi(s)), epsilon)).cpu().numpy()
             return (self.pi.greedy(s) + self.recipe.noise * epsilon).clamp(-1.0, 1.0).cpu().numpy()
 
     def _next_noise(self, rng: np.random.Generator) -> Float32:
@@ -207,7 +209,7 @@ class GroupLearner:
         b = self._samples(batch, name)
         found = self._descend("Q", self.critic_loss(b, rng))
         if moves_actor:
-            loss, log_density = self.actor_loss(b.s, rng)
+            loss, log_density = self.actor_loss(b.x, rng)
             found |= self._descend("pi", loss)
             if self.recipe.kind == "sac" and self.recipe.automatic:
                 self._descend("alpha", self.temperature_loss(log_density))
@@ -219,7 +221,7 @@ class GroupLearner:
         discount = gamma[:, None]
         if self.recipe.potential:
             r = shaped(r, discount, s, s_next, self.potential)
-        return Batch(s, a, r, s_next, discount)
+        return Batch(self.pi.normaliser(s), a, r, s_next, self.pi.normaliser(s_next), discount)
 
     def _descend(self, name: str, loss: Tensor) -> Metrics:
         """The loss's gradient for the parameters of one optimiser, and of no other, clipped at the recipe's norm."""
@@ -229,7 +231,7 @@ class GroupLearner:
     def critic_loss(self, b: Batch, rng: np.random.Generator) -> Tensor:
         """Mean squared error of both critics against one target; gradients reach the critics alone."""
         y = self.target(b, rng)
-        values = self.Q(self.pi.normaliser(b.s), b.a)
+        values = self.Q(b.x, b.a)
         return 2.0 * mse_loss(values, y.expand_as(values))  # the sum over the two critics
 
     @torch.no_grad()
@@ -246,14 +248,14 @@ class GroupLearner:
             smooth = (self.recipe.target_noise * epsilon).clamp(-clip, clip)
             a_next, surprise = (self.pi_target.greedy(b.s_next) + smooth).clamp(-1.0, 1.0), 0.0
         else:
-            a_next, log_density = sample(self.pi(b.s_next), epsilon)
+            a_next, log_density = sample(self.pi.of_scores(b.x_next), epsilon)
             surprise = self.log_alpha.exp() * log_density
-        value = self.Q_target(self.pi.normaliser(b.s_next), a_next).amin(0)
+        value = self.Q_target(b.x_next, a_next).amin(0)
         return b.r + b.discount * (value - surprise)
 
-    def actor_loss(self, s: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def actor_loss(self, x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """TD3: -Q_1(s, pi(s)); SAC: alpha log pi(a|s) - min_i Q_i(s, a). Also log pi(a|s), without a gradient."""
-        y, x = self.pi(s), self.pi.normaliser(s)
+        y = self.pi.of_scores(x)
         if self.recipe.kind == "td3":
             return -self.Q(x, torch.tanh(y), twins=1).mean(), torch.zeros(())
         a, log_density = sample(y, self._normal((*y.shape[:-1], y.shape[-1] // 2), rng))
@@ -273,8 +275,8 @@ class GroupLearner:
         for name in ("Q", *(("pi",) if moves_actor else ()), *(("alpha",) if moves_actor and tuned else ())):
             self.descent[name].step(rate)
         if moves_actor:  # TD3 delays the targets with the actor
-            follow(self.Q_target, self.Q, self.recipe.tau)
-            follow(self.pi_target, self.pi, self.recipe.tau)
+            for follow in self.follow.values():
+                follow(self.recipe.tau)
 
     def _modules(self, name: str) -> dict[str, nn.Module]:
         found = {"pi": self.pi, "pi_target": self.pi_target, "Q": self.Q, "Q_target": self.Q_target}
@@ -349,12 +351,22 @@ def sample(y: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
     The density of a is that of u = mu + sigma epsilon over da/du = 1 - tanh(u)² (Haarnoja et al. 2018, appendix C),
     whose logarithm 2 (log 2 - u - softplus(-2u)) stays finite where tanh has become 1.
     """
-    mu, log_sigma = y.chunk(2, -1)
-    log_sigma = log_sigma.clamp(*LOG_DEVIATION)
-    u = torch.addcmul(mu, log_sigma.exp(), epsilon)
+    mu, log_sigma = mean_and_log_deviation(y)
+    u = drawn(mu, log_sigma, epsilon)
     half_log_slope = math.log(2.0) - (u + softplus(-2.0 * u))
     log_normal = -0.5 * (epsilon.square() + math.log(2.0 * math.pi)) - log_sigma
     return torch.tanh(u), torch.sub(log_normal, half_log_slope, alpha=2.0).sum(-1)
+
+
+def mean_and_log_deviation(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Mu and log sigma, (..., component) each, of outputs (..., 2 component)."""
+    mu, log_sigma = y.chunk(2, -1)
+    return mu, log_sigma.clamp(*LOG_DEVIATION)
+
+
+def drawn(mu: Tensor, log_sigma: Tensor, epsilon: Tensor) -> Tensor:
+    """U = mu + sigma epsilon."""
+    return torch.addcmul(mu, log_sigma.exp(), epsilon)
 
 
 def networks(recipe: ActorCriticRecipe, group: GroupSpec, number: int) -> tuple[SeatNetwork, TwinCritics]:

@@ -15,7 +15,7 @@ from gridmarl.assets import battery
 from gridmarl.environment.compiled.columns import PRICE, REWARD
 from gridmarl.environment.core import Core
 from gridmarl.environment.seating import Seating
-from gridmarl.learning.returns import with_player
+from gridmarl.learning.fixed.returns import with_player
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Float
 

@@ -1,0 +1,1 @@
+"""Steps of gradient descent on networks that are small."""

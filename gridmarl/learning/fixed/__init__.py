@@ -1,0 +1,1 @@
+"""Behaviours that do not learn, at their best."""

@@ -1,0 +1,1 @@
+"""How good policies are: alone, for every preference, and against each other."""

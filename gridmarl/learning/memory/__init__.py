@@ -1,0 +1,1 @@
+"""What was lived through, in memory and in files."""

@@ -1,0 +1,1 @@
+"""Networks that begin as a planner behaved."""
