@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from gridmarl import catalogue
 from gridmarl.agents.load import load_agent, policy_names
 from gridmarl.cli import app
 from gridmarl.errors import CatalogueError, GridmarlError, OutputError, TrainingError
@@ -42,6 +44,17 @@ def test_everything_that_ships_is_listed_and_shown():
     for names in listed.values():
         for name in names:
             assert json.loads(said("show", name, "--json"))
+
+
+def test_a_policy_of_ones_own_is_shown_by_its_folder_and_roles_that_learned_together_each(tmp_path):
+    shipped = catalogue.shipped("training") / "policies"
+    shutil.copytree(shipped / "dqn-gas_1", tmp_path / "mine")
+    shutil.copytree(shipped / "market-auction", tmp_path / "ours")
+    mine = json.loads(said("show", tmp_path / "mine", "--json"))
+    assert mine == {str(tmp_path / "mine"): json.loads(said("show", "dqn-gas_1", "--json"))}
+    assert "gas_1" in said("show", tmp_path / "mine")
+    ours = json.loads(said("show", tmp_path / "ours", "--json"))
+    assert [Path(folder).name for folder in ours] == ["consumer", "generator", "operator", "storage"]
 
 
 def test_the_policy_that_negotiates_is_listed_as_what_it_is_and_seated_in_no_market():

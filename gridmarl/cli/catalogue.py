@@ -87,7 +87,7 @@ def _describe_policy(name: str) -> str:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A world, team, recipe or policy.")],
+    name: Annotated[str, typer.Argument(help="A world, team, recipe or policy, or the folder of a policy of yours.")],
     data: Data = None,
     columns: Columns = None,
     as_json: Json = False,
@@ -107,6 +107,13 @@ def show(
         print_json(content) if as_json else _show_mapping(name, content)
         return
     found = {kind: dict(catalogue.read(f, name)) for kind, f in COLLECTIONS.items() if name in catalogue.names(f)}
+    if not found and (cards := _cards_in(name)):
+        if as_json:
+            print_json(cards)
+            return
+        for folder, card in cards.items():
+            _show_mapping(folder, card)
+        return
     if not found:
         every = [*(n for folder in COLLECTIONS.values() for n in catalogue.names(folder)), *seated, *negotiating]
         raise CatalogueError("name", name, ", ".join(every), nearest(name, every))
@@ -119,6 +126,14 @@ def show(
         _show_mapping(f"{name} ({kind.removesuffix('s')})", content)
     if seats is not None:
         print_tables(seats)
+
+
+def _cards_in(folder: str) -> dict[str, dict[str, object]]:
+    """Folder -> card of the policy in it and of those in its folders, for roles that learned together; often none."""
+    from gridmarl.agents.cards import CARD, read_card
+
+    paths = sorted([*Path(folder).glob(CARD), *Path(folder).glob(f"*/{CARD}")])
+    return {str(path.parent): read_card(path).model_dump(mode="json") for path in paths}
 
 
 def _show_mapping(name: str, content: dict[str, object]) -> None:
