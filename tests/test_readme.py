@@ -23,6 +23,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("gridmarl ")
 ]
+ROUNDING = 2e-4
+"""Of the cost: owners who agree to a tolerance stop elsewhere on another processor, which rounds otherwise."""
 PAGES = ["README.md", "CONTRIBUTING.md", "training/other-learners.md"]
 
 
@@ -55,7 +57,9 @@ def test_the_first_table_is_what_the_demo_prints():
     found = gridmarl.compare("auction", list(said), seeds=5)
     for team, numbers in said.items():
         estimates = [found.estimate("auction", team, name) for name in ("resource_cost", "regret", "mean_price")]
-        assert [one.value for one in estimates if one] == pytest.approx(numbers, rel=0.02), team
+        cost, regret, price = (one.value for one in estimates if one)
+        assert [cost, price] == pytest.approx([numbers[0], numbers[2]], rel=0.02), team
+        assert regret == pytest.approx(numbers[1], rel=0.02, abs=ROUNDING * cost), team
 
 
 @pytest.mark.parametrize("page", PAGES)
