@@ -343,6 +343,20 @@ def kernel(function: F) -> F:
     return cast(F, inner)
 
 
+def machine_code(function: F, *arguments: object) -> F:
+    """What an entry kernel does with arguments of these types and of no others, and nothing asked.
+
+    Numba looks at the type of every array in every call, which takes longer than a step of one environment. The caller
+    vouches that types, dimensions and layouts stay as they are: machine code reads whatever it is given as those.
+    """
+    compiled: Any = function
+    if not hasattr(compiled, "py_func"):  # numba is switched off
+        return function
+    kinds = tuple(numba.typeof(argument) for argument in arguments)
+    compiled.compile(kinds)
+    return cast(F, compiled.get_overload(kinds))
+
+
 def entry_kernel(function: F) -> F:
     """Compile a function called from Python and keep its machine code on disk; other threads may run meanwhile."""
     with _cached_in(cache_folder()):

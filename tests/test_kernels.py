@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 import gridmarl
-from gridmarl.kernels import KERNEL_FOLDERS, cache_folder, entry_kernel, inner_kernel, kernel, source_digest
+from gridmarl.kernels import (
+    KERNEL_FOLDERS,
+    cache_folder,
+    entry_kernel,
+    inner_kernel,
+    kernel,
+    machine_code,
+    source_digest,
+)
 
 # The callee is in another file than the entry: the case that numba's own cache overlooks.
 CALLEE = "from gridmarl.kernels import kernel\n\n@kernel\ndef fee(x):\n    return x + {fee}\n"
@@ -127,6 +135,12 @@ def test_a_kernel_computes_what_its_python_source_says() -> None:
     values = np.array([0.1, 0.2, 0.3])
     source = getattr(_total, "py_func", _total)  # plain Python already where compiling is switched off
     assert _total(values) == source(values)
+
+
+def test_machine_code_answers_as_its_kernel_does_for_whatever_is_of_these_types() -> None:
+    code = machine_code(_total, np.zeros(2))
+    for values in (np.array([0.1, 0.2, 0.3]), np.array([]), np.arange(9.0)):
+        assert code(values) == _total(values)
 
 
 def test_an_inner_kernel_refuses_a_call_from_python_instead_of_running_nothing() -> None:

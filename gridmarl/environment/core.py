@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from gridmarl.environment.compiled.arrays import (
 from gridmarl.environment.compiled.world import Compiled, compile_world
 from gridmarl.environment.interval.step import observe_rows, reset_rows, step_rows
 from gridmarl.errors import ActionError, OrderError, ScenarioError
-from gridmarl.kernels import cache_folder
+from gridmarl.kernels import cache_folder, machine_code
 from gridmarl.scenario.rules import SPLITS, Split
 from gridmarl.scenario.scenario import Scenario
 from gridmarl.units import Bool, Float, UInt
@@ -89,7 +90,9 @@ class Core:
         self._given: Float = empty_given(self.compiled.world, rows if scenario.clears_jointly else 0)
         self.clocks = Clocks(np.arange(rows, dtype=np.uint64), np.zeros(rows, np.uint64))
         self._begun = False
+        self._step_rows: Callable[..., bool] | None = None  # machine code, from the first step on
         self._shapes = self._outcome_shapes()
+        self._packed = (rows, self.width)
         self._pool: list[Outcome] = []
 
     @property
@@ -188,18 +191,32 @@ class Core:
         Raises
         ------
         ActionError
-            Where a number is not finite or outside its space; nothing has changed then.
+            Where the array is misshapen, or a number not finite or outside its space; nothing has changed then.
         OrderError
             Where an order's price lies outside [floor, cap]; nothing has changed then.
         """
+        actions = self._as_compiled(actions)
         outcome = self.empty_outcome(last)
         if len(self.compiled.world.home):
             actions = actions.copy()  # parts' actions are filled in from their home's
         if len(self._given):
             self._clear_jointly(actions)
-        if not step_rows(self.compiled.world, self.rows, actions, self._given, self.book, outcome):
+        given = (self.compiled.world, self.rows, actions, self._given, self.book, outcome)
+        if self._step_rows is None:
+            self._step_rows = machine_code(step_rows, *given)
+        if not self._step_rows(*given):
             raise self._fault(actions)
         return outcome
+
+    def _as_compiled(self, actions: Float) -> Float:
+        """Actions as machine code takes them: of this shape, float64, side by side."""
+        if actions.shape != self._packed:
+            raise ActionError("array of actions, shape", actions.shape, str(self._packed), "a row per environment")
+        return np.ascontiguousarray(actions, np.float64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the machine code, which another process finds again."""
+        return {**self.__dict__, "_step_rows": None}
 
     def _clear_jointly(self, actions: Float) -> None:
         """Take the orders from a step of copies, clear them, and leave the results for the step proper."""

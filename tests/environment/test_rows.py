@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gridmarl.environment.core import Core
+from gridmarl.errors import ActionError
 from gridmarl.evaluation.rollout import rollout
 from gridmarl.evaluation.trajectory import Trajectory
 from gridmarl.scenario.rules import Split
@@ -63,6 +67,32 @@ def test_what_other_rows_do_changes_nothing_in_a_row() -> None:
         actions[1] = actions[0]
         outcome = core.step(actions)
         assert np.array_equal(outcome.seats[0], outcome.seats[1])
+
+
+def test_actions_of_another_type_or_layout_are_the_same_actions_and_misshapen_ones_are_refused() -> None:
+    core = Core(Scenario.load("auction"), 2)
+    core.reset(np.arange(2, dtype=np.uint64))
+    state = core.snapshot()
+    actions = random_actions(core, np.random.default_rng(1)).astype(np.float32).astype(np.float64)
+    expected = core.step(actions).seats.copy()
+    narrow: Any = actions.astype(np.float32)
+    for same in (narrow, np.asfortranarray(actions), np.repeat(actions, 2, axis=1)[:, ::2]):
+        core.restore(state)
+        np.testing.assert_array_equal(core.step(same).seats, expected)
+    for wrong in (actions[:1], actions[:, 1:], actions.ravel(), actions[None]):
+        with pytest.raises(ActionError, match=r"array of actions, shape.*a row per environment"):
+            core.step(wrong)
+
+
+def test_a_core_that_has_stepped_goes_on_as_its_copies_do() -> None:
+    core = Core(Scenario.load("three-homes"))
+    core.reset(np.zeros(1, np.uint64))
+    actions = [random_actions(core, np.random.default_rng(k)) for k in range(3)]
+    core.step(actions[0])
+    twins = pickle.loads(pickle.dumps(core)), deepcopy(core)  # noqa: S301  # our own bytes
+    for action in actions[1:]:
+        expected = core.step(action).seats
+        assert all(np.array_equal(twin.step(action).seats, expected) for twin in twins)
 
 
 def test_reset_begins_the_next_episode_and_a_seed_begins_its_first() -> None:
