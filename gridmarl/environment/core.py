@@ -92,7 +92,7 @@ class Core:
         self._begun = False
         self._step_rows: Callable[..., bool] | None = None  # machine code, from the first step on
         self._shapes = self._outcome_shapes()
-        self._packed = (rows, self.width)
+        self._action_shape = (rows, self.width)
         self._pool: list[Outcome] = []
 
     @property
@@ -201,17 +201,18 @@ class Core:
             actions = actions.copy()  # parts' actions are filled in from their home's
         if len(self._given):
             self._clear_jointly(actions)
-        given = (self.compiled.world, self.rows, actions, self._given, self.book, outcome)
+        arguments = (self.compiled.world, self.rows, actions, self._given, self.book, outcome)
         if self._step_rows is None:
-            self._step_rows = machine_code(step_rows, *given)
-        if not self._step_rows(*given):
+            self._step_rows = machine_code(step_rows, *arguments)
+        if not self._step_rows(*arguments):
             raise self._fault(actions)
         return outcome
 
     def _as_compiled(self, actions: Float) -> Float:
         """Actions as machine code takes them: of this shape, float64, side by side."""
-        if actions.shape != self._packed:
-            raise ActionError("array of actions, shape", actions.shape, str(self._packed), "a row per environment")
+        if actions.shape != self._action_shape:
+            allowed = str(self._action_shape)
+            raise ActionError("array of actions, shape", actions.shape, allowed, "give a row per environment")
         return np.ascontiguousarray(actions, np.float64)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_actions_of_another_type_or_layout_are_the_same_actions_and_misshapen_on
         core.restore(state)
         np.testing.assert_array_equal(core.step(same).seats, expected)
     for wrong in (actions[:1], actions[:, 1:], actions.ravel(), actions[None]):
-        with pytest.raises(ActionError, match=r"array of actions, shape.*a row per environment"):
+        with pytest.raises(ActionError, match=r"array of actions, shape.*give a row per environment"):
             core.step(wrong)
 
 
