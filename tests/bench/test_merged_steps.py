@@ -34,8 +34,8 @@ TASKS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 NO_WORSE: Final = "operator"
 """Where the mean over seeds may lose nothing but what chance explains."""
-LOSS: Final = 0.15
-"""Scaled utility that it may lose at most anywhere, some 5 % of what is gained over doing nothing."""
+LOSS: Final[Mapping[str, float]] = {"operator": 0.05, "operator-storm": 0.1}
+"""Scaled utility that it may lose at most; 0.05 is 2 % of what is gained over doing nothing, which the storm misses."""
 POINTS: Final = 8
 """Evaluations along the way."""
 
@@ -87,7 +87,7 @@ def test_the_operator_loses_nothing_or_little_in_large_steps(
             said = {"select": found.select.mean(0).round(3).tolist(), "test": found.test.round(3).tolist()}
             print(f"{name}, steps of {size}, utility, means over seeds {[*SEEDS]} and by seed: {json.dumps(said)}")
         print(f"{name}: test {gain.mean():+.3f} +- {half:.3f}, second half of the curves {later:+.3f}")
-    assert gain.mean() > -LOSS
-    assert later > -LOSS
+    assert gain.mean() > -LOSS[name]
+    assert later > -LOSS[name]
     if name == NO_WORSE:
         assert gain.mean() + half > 0.0, "large steps are worse beyond chance"
